@@ -1,0 +1,1 @@
+"""Cases, findings and their storage: what quantdiff reads, writes and keeps."""
