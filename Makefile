@@ -1,0 +1,37 @@
+# make fuzz   sets itself up and runs the main job: two minutes of fuzzing, ends with the path of a page
+# make test   sets itself up and runs every check: style, types, tests
+# make bench  prints the benchmarks, as ratios within one run
+PYTHON ?= python3
+VENV ?= .venv
+PIP_FLAGS ?=
+TIME ?= 120s
+OUT ?= out/$(shell date +%Y%m%d-%H%M%S)
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: setup fuzz test lint bench clean
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("quantdiff needs Python 3.11 or newer; call make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[torch,opencv,dev]'
+	touch $@
+
+fuzz: $(READY)
+	$(BIN)/quantdiff fuzz --family conv --time $(TIME) --out $(OUT) \
+	  -b engine -b ort -b torch-fbgemm -b torch-qnnpack -b opencv || test $$? -eq 1
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest -n auto
+
+bench: $(READY)
+	$(BIN)/python -m tests.benchmarks
+
+clean:
+	rm -rf $(VENV) out
