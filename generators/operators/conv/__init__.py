@@ -1,0 +1,25 @@
+"""The convolution family: one quantized convolution and every parameter it can have.
+
+``ConvSpec`` holds the parameters, ``build`` makes the case, ``describe`` reads a case back,
+``parameters`` puts a spec into the words of laws, ``conv_specs`` draws specs.
+"""
+
+from generators.operators.conv.build import build
+from generators.operators.conv.spec import (
+    NEWEST_OPSET,
+    OLDEST_OPSET,
+    ConvSpec,
+    parameters,
+    problem,
+    resized,
+)
+
+__all__ = [
+    "NEWEST_OPSET",
+    "OLDEST_OPSET",
+    "ConvSpec",
+    "build",
+    "parameters",
+    "problem",
+    "resized",
+]
