@@ -1,0 +1,288 @@
+"""Events: what a campaign says, in the order it happened. Every report is replayed from them.
+
+An event is a small frozen record named by a past participle; a consumer is a ``Handler``. The log
+is one JSON document a line (``events.ndjson``), flushed after each, so a killed process loses at
+most the line it was writing. Floats that JSON cannot hold are written as the strings ``NaN``,
+``Infinity`` and ``-Infinity``.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, astuple, dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+from corpus.finding import Engine, Evidence, Finding
+
+SCHEMA = 1
+
+_COUNTED_AS = {
+    "exact": "exact",
+    "tie": "tie",
+    "rounding-mode": "rounding_mode",
+    "divergent": "divergent",
+    "nonfinite": "divergent",
+    "wrong-type-or-shape": "divergent",
+    "nondeterministic": "divergent",
+    "refused": "refused",
+    "crashed": "crashed",
+    "timed-out": "timed_out",
+}
+
+
+class BadLog(ValueError):  # noqa: N818 - reads as what it is: "bad log: ..."
+    """A log that cannot be read; the message is one line: which file and line, and what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many comparisons of one backend got which verdict."""
+
+    exact: int = 0
+    tie: int = 0
+    rounding_mode: int = 0
+    divergent: int = 0
+    refused: int = 0
+    crashed: int = 0
+    timed_out: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+def count(verdicts: Iterable[str]) -> Counts:
+    """One count for each verdict; every way of giving wrong values counts as ``divergent``."""
+    totals = dict.fromkeys(asdict(Counts()), 0)
+    for each in verdicts:
+        totals[_COUNTED_AS[each]] += 1
+    return Counts(**totals)
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignStarted:
+    """A campaign begins; ``cells`` are the names of the coverage cells that it could reach."""
+
+    quantdiff: str
+    seed: int
+    family: str
+    scales: str
+    backends: tuple[Engine, ...]
+    out: str
+    planned_cases: int | None = None
+    planned_seconds: float | None = None
+    cells: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignResumed:
+    """An earlier campaign of the same log goes on; seconds are counted from zero again."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendSkipped:
+    """A backend that takes no part, and why: ``"cv2 is not installed"``."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchJudged:
+    """A batch is done: its own numbers, not totals, except ``seconds`` since the start.
+
+    ``counts`` is by backend name; ``cells`` names the coverage cells the batch reached.
+    """
+
+    cases: int
+    comparisons: int
+    seconds: float
+    counts: Mapping[str, Counts] = field(default_factory=dict)
+    cells: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FindingSaved:
+    """A new finding, or better evidence for a known one; ``folder`` is relative to the run's."""
+
+    finding: Finding
+    evidence: Evidence
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindingSeen:
+    """A known finding again: ``seen`` is the number of cases that showed it so far."""
+
+    id: str
+    seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignFinished:
+    """The campaign did what was planned."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignInterrupted:
+    """A person or a signal ended the campaign; everything found so far is saved."""
+
+    seconds: float
+
+
+Event = (
+    CampaignStarted
+    | CampaignResumed
+    | BackendSkipped
+    | BatchJudged
+    | FindingSaved
+    | FindingSeen
+    | CampaignFinished
+    | CampaignInterrupted
+)
+
+
+class Handler(Protocol):
+    """A consumer of events: the log, the console."""
+
+    def handle(self, event: Event) -> None:
+        """Take one event; events come in order."""
+
+    def close(self) -> None:
+        """No more events come."""
+
+
+def to_json(event: Event) -> str:
+    """The event as one line of JSON, its class name under ``event``; no newline."""
+    document = {"event": type(event).__name__, "schema": SCHEMA, **asdict(event)}
+    try:
+        return json.dumps(document, allow_nan=False, separators=(",", ":"), default=_item)
+    except ValueError:
+        return json.dumps(finite(document), separators=(",", ":"), default=_item)
+
+
+def finite(value: Any) -> Any:
+    """The same JSON document with NaN and infinities as strings, which ``float`` reads back."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, Mapping):
+        return {key: finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return value
+
+
+def _item(value: Any) -> Any:
+    """A numpy scalar as Python's own."""
+    return value.item()
+
+
+def from_json(line: str) -> Event:
+    """The inverse of ``to_json``; raises ``BadLog`` on anything else."""
+    try:
+        data = json.loads(line)
+        name, schema = data.pop("event"), data.pop("schema")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BadLog("not an event of quantdiff") from error
+    if schema != SCHEMA or name not in _READERS:
+        raise BadLog(f"event {str(name)[:40]!r} of schema {schema!r} needs another quantdiff")
+    try:
+        return _READERS[name](data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadLog(f"event {name} is damaged: {error}") from error
+
+
+def _campaign_started(data: dict[str, Any]) -> CampaignStarted:
+    backends = tuple(Engine(**each) for each in data["backends"])
+    return CampaignStarted(**{**data, "backends": backends, "cells": tuple(data["cells"])})
+
+
+def _batch_judged(data: dict[str, Any]) -> BatchJudged:
+    counts = {name: Counts(**each) for name, each in data["counts"].items()}
+    return BatchJudged(**{**data, "counts": counts, "cells": tuple(data["cells"])})
+
+
+def _finding_saved(data: dict[str, Any]) -> FindingSaved:
+    finding = Finding.from_dict(data["finding"])
+    steps = replace(finding.steps, max=float(finding.steps.max))
+    evidence = _with_floats(Evidence.from_dict(data["evidence"]))
+    return FindingSaved(replace(finding, steps=steps), evidence, data["folder"])
+
+
+def _with_floats(evidence: Evidence) -> Evidence:
+    """The evidence with every value a float again, also where the log has a string for it."""
+    return replace(
+        evidence,
+        tensors=tuple(
+            replace(row, steps=replace(row.steps, max=float(row.steps.max)))
+            for row in evidence.tensors
+        ),
+        heat=tuple(tuple(map(float, row)) for row in evidence.heat),
+        expected=tuple(map(float, evidence.expected)),
+        low=tuple(map(float, evidence.low)),
+        high=tuple(map(float, evidence.high)),
+        samples=tuple(
+            replace(s, values=tuple(map(float, s.values))) for s in evidence.samples
+        ),
+    )
+
+
+_READERS: dict[str, Callable[[dict[str, Any]], Event]] = {
+    "CampaignStarted": _campaign_started,
+    "CampaignResumed": lambda data: CampaignResumed(**data),
+    "BackendSkipped": lambda data: BackendSkipped(**data),
+    "BatchJudged": _batch_judged,
+    "FindingSaved": _finding_saved,
+    "FindingSeen": lambda data: FindingSeen(**data),
+    "CampaignFinished": lambda data: CampaignFinished(**data),
+    "CampaignInterrupted": lambda data: CampaignInterrupted(**data),
+}
+
+
+def read(path: Path) -> Iterator[Event]:
+    """The events of a log in order; an unfinished last line is left out, any other is ``BadLog``."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                yield from_json(line.decode())
+            except (BadLog, UnicodeDecodeError) as error:
+                raise BadLog(f"{path}, line {number}: {error}") from error
+
+
+class LogWriter:
+    """Appends events to a log, one flushed line each; an unfinished last line is cut off first."""
+
+    def __init__(self, path: Path) -> None:
+        _cut_unfinished_line(path)
+        self._file = path.open("a", encoding="utf-8", newline="\n")
+
+    def handle(self, event: Event) -> None:
+        """Append one line."""
+        self._file.write(to_json(event) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> "LogWriter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _cut_unfinished_line(path: Path) -> None:
+    if path.exists():
+        with path.open("r+b") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)
