@@ -5,6 +5,7 @@
 """
 
 from generators.operators.conv.build import build
+from generators.operators.conv.describe import describe
 from generators.operators.conv.spec import (
     NEWEST_OPSET,
     OLDEST_OPSET,
@@ -19,6 +20,7 @@ __all__ = [
     "OLDEST_OPSET",
     "ConvSpec",
     "build",
+    "describe",
     "parameters",
     "problem",
     "resized",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from corpus.case import Array
+from generators.arrays import LOWEST
 
 OLDEST_OPSET = 10  # QLinearConv, QuantizeLinear and DequantizeLinear begin here
 NEWEST_OPSET = 26  # the newest that onnxruntime 1.31 accepts
@@ -181,7 +182,20 @@ def problem(spec: ConvSpec) -> str:
             return (
                 f"{name} has {len(getattr(spec, name))} entries, expected 1 or {spec.filters}"
             )
-    return _form_problem(spec)
+    return _code_problem(spec) or _form_problem(spec)
+
+
+def _code_problem(spec: ConvSpec) -> str:
+    zeros = (
+        ("x", spec.x_dtype, (spec.x_zero_point,)),
+        ("w", spec.w_dtype, spec.w_zero_points),
+        ("y", spec.y_codes, (spec.y_zero_point,)),
+    )
+    for name, dtype, values in zeros:
+        lowest = LOWEST[dtype]
+        if not lowest <= min(values) <= max(values) <= lowest + 255:
+            return f"a zero point of {name} is not of type {dtype}: {values}"
+    return ""
 
 
 def _form_problem(spec: ConvSpec) -> str:
