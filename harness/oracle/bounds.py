@@ -1,0 +1,107 @@
+"""How far a float32 implementation may be from the exact real value.
+
+u = 2^-24 is the largest relative error of one float32 operation, and k of them along one path
+multiply a value by 1 + t with ``|t| <= gamma(k) = k u / (1 - k u)`` (Higham, Accuracy and Stability
+of Numerical Algorithms, 2nd ed., lemma 3.1). Every rule of this package adds roundings:
+
+- DequantizeLinear: the integer difference is exact, the product with the scale is 1 rounding.
+- Conv of n products as float: 1 rounding for each product (none with FMA) and at most n for the
+  sum of n products and a bias, in any order; 3 more are granted for kernels that scale or add the
+  bias in a step of their own. Each is relative to its own term, so the error is
+  ``gamma(n + 4) * T``, T = sum |x||w| + |b|, on top of what the operands bring along.
+- Conv of integers in a fused kernel: the dot product is exact; 10 roundings cover conversion,
+  multiplier and products of every engine that was examined (onednn is the worst). Two of the ten
+  are left to QuantizeLinear, so here ``gamma(8) * |x.w| + gamma(9) * |b|``: one more for the bias
+  because its own scale is a rounded scale_x * scale_w. A float bias is first rounded to an integer
+  number of scale_x * scale_w. The larger of the two kernels' errors is taken.
+- Add: fused kernels expand ``a - zero``, hence ``gamma(7)`` of the expanded terms, zero points
+  included. Mul: 2 roundings (its fused multiplier needs one more than the float product).
+- QuantizeLinear: a division is 1 rounding, a reciprocal and a product are 2; adding the zero point
+  before the last rounding is 1 more, relative to the sum ``v = x / scale + zero``.
+- QLinearConv: only integer kernels, ``d = gamma(10) s + u (|v| + gamma(10) s)`` with
+  ``s = |M dot| + |M bias|``, M = scale_x scale_w / scale_y.
+
+The last rounding of v' with ``|v' - v| <= d`` returns an integer of ``[v - d - 1/2, v + d + 1/2]``,
+whatever its tie rule and whether the zero point is added before or after. All d are enlarged by
+2^-10 of themselves, which pays for evaluating v and d in float64.
+
+Exact steps. A multiple of a power of two 2^k that is at most 2^24 2^k is a float32 number. While
+the sum T of a convolution of such numbers is at most 2^24 of its grid units, every partial sum is
+one, in any order; then there is no error at all, d = 0, and an exact tie has one right answer:
+QuantizeLinear rounds half to even *before* it adds the zero point (ONNX QuantizeLinear).
+
+Assumed of an implementation: IEEE float32, sums computed as sums (no Winograd), no int16 saturation
+inside dot products (that is a defect, and judged so). Left open by the standard, so everything is
+allowed: accumulators outside int32, float32 overflow, scales whose products leave the normal
+range, NaN into QuantizeLinear.
+"""
+
+import numpy as np
+
+from corpus.case import Array
+from harness.oracle.values import CODE_TYPES, Codes
+
+UNIT = 2.0**-24
+EXACT_STEPS = 2.0**24
+SMALLEST_NORMAL = 2.0**-126
+LARGEST_POWER = 2.0**127
+FLOAT64_ALLOWANCE = 1 + 2.0**-10
+
+
+def gamma(k: int) -> float:
+    """``k u / (1 - k u)``: the relative error of k float32 roundings in a row (no unit)."""
+    if k >= 2**23:
+        return UNBOUNDED_RELATIVE
+    return k * UNIT / (1 - k * UNIT)
+
+
+UNBOUNDED_RELATIVE = 1.0
+
+
+def is_power_of_two(scale: Array) -> Array:
+    """Whether each scale is 2^k and normal, so that products with it are exact."""
+    exact: Array = (np.frexp(scale)[0] == 0.5) & (scale >= SMALLEST_NORMAL)
+    return exact
+
+
+def fits_float32(values: Array) -> Array:
+    """Whether each float64 is a float32 number."""
+    rounded: Array = values.astype(np.float32) == values
+    return rounded
+
+
+def round_to_codes(
+    steps: tuple[Array, Array, Array],
+    error: Array,
+    zero: Array | float,
+    dtype: np.dtype[np.generic],
+    exact: Array | None,
+) -> Codes:
+    """The codes ``sat(rne(t) + zero)`` of every t within ``error`` of ``[low, high]``.
+
+    Args:
+        steps: low, centre and high of ``x / scale``, in steps of the output; the same array thrice
+            for a point.
+        error: d, in steps.
+        zero: the zero point, broadcastable.
+        dtype: of the codes.
+        exact: elements where no float32 evaluation errs: one code there, ties to even; or None.
+    """
+    low_t, t, high_t = steps
+    least, most = CODE_TYPES[dtype]
+    rounded = np.rint(t)
+    centre = np.minimum(np.maximum(rounded + zero, least), most)
+    low = np.ceil(low_t - error + (zero - 0.5))
+    high = np.floor(high_t + error + (zero + 0.5))
+    other = centre
+    if exact is not None:
+        low, high = np.where(exact, centre, low), np.where(exact, centre, high)
+        half = exact & (np.abs(t - rounded) == 0.5)
+        if half.any():
+            beyond = np.minimum(np.maximum(2 * t - rounded + zero, least), most)
+            other = np.where(half, beyond, centre)
+    low = np.minimum(np.maximum(low, least), most)
+    high = np.minimum(np.maximum(high, least), most)
+    if (low == high).all():
+        low = high = centre
+    return Codes(dtype, low, centre, high, other)

@@ -1,0 +1,239 @@
+"""Conv and QLinearConv on sets of values; the error terms are derived in ``bounds``."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from corpus.case import Array
+from harness.oracle.bounds import (
+    EXACT_STEPS,
+    FLOAT64_ALLOWANCE,
+    LARGEST_POWER,
+    SMALLEST_NORMAL,
+    UNIT,
+    fits_float32,
+    gamma,
+    is_power_of_two,
+    round_to_codes,
+)
+from harness.oracle.convolution import Window, columns, sums, weight_rows, window
+from harness.oracle.graph import Node
+from harness.oracle.quantize import check_scale
+from harness.oracle.values import FLOAT32_END, UNBOUNDED, Codes, Reals, Silent
+
+INT32_END = 2.0**31
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """Scale and zero point of QLinearConv's x, w (per output channel) and y, as float64."""
+
+    x: Array
+    x_zero: Array
+    w: Array
+    w_zero: Array
+    y: Array
+    y_zero: Array
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """A sum before its float32 errors: ends and centre ``(N, M, *out)``, sum of magnitudes ``size``.
+
+    ``carried`` is what the operands' own roundings change in a float kernel, ``fused`` the whole
+    error of an integer kernel; ``unit`` the grid ``(M or 1, 1...)`` of every term, 0 for none.
+    """
+
+    low: Array
+    centre: Array
+    high: Array
+    size: Array
+    carried: Array
+    fused: Array
+    unit: Array
+
+
+def qlinear_conv(
+    node: Node,
+    x: Codes,
+    w: Codes,
+    scales: Scales,
+    bias: Codes | None,
+    dtype: np.dtype[np.generic],
+) -> Codes:
+    """``sat(rne(M * (dot + bias)) + zero_y)``, M = scale_x scale_w / scale_y, dot exact.
+
+    Source: ONNX QLinearConv-10. Shapes: x ``(N, C, *S)``, w ``(M, C/group, *K)``, parameters of w
+    ``()`` or ``(M)``, bias ``(M)`` int32. Elements whose accumulator leaves int32 may be anything.
+
+    Raises:
+        Silent: shapes that do not fit, a scale that is not positive and finite.
+    """
+    win = window(node.attributes, x.centre.shape, w.centre.shape, node.where)
+    image = (1,) * len(win.out)
+    product = (check_scale(scales.x, node) * check_scale(scales.w, node)).reshape(-1, *image)
+    multiplier = product / check_scale(scales.y, node)
+    low, dot, high = _integer_sums(x, w, scales, win)
+    b = np.zeros(1) if bias is None else bias.centre
+    b = b.reshape(-1, *image)
+    t = (dot + b) * multiplier
+    ends = (t, t) if low is high else ((low + b) * multiplier, (high + b) * multiplier)
+    size = _reach(low, dot, high) + np.abs(b)
+    spread = gamma(10) * multiplier * size
+    reach = _reach(ends[0] + scales.y_zero, t + scales.y_zero, ends[1] + scales.y_zero)
+    error = FLOAT64_ALLOWANCE * (spread + UNIT * (reach + spread))
+    is_open = (
+        _leaves_int32(low, high, b) | _leaves_float32(product) | _leaves_float32(multiplier)
+    )
+    if is_open.any():
+        error = np.where(is_open, UNBOUNDED, error)
+    exact = None
+    power = is_power_of_two(scales.x) & is_power_of_two(scales.w) & is_power_of_two(scales.y)
+    if power.any() and low is high:
+        fits = (size <= EXACT_STEPS) & fits_float32(t + scales.y_zero)
+        exact = fits & power.reshape(-1, *image) & ~is_open
+    return round_to_codes((ends[0], t, ends[1]), error, scales.y_zero, dtype, exact)
+
+
+def conv(node: Node, x: Reals, w: Reals, bias: Reals | None) -> Reals:
+    """``sum x w + bias``: as integers times ``scale_x scale_w``, or in float32 in any order.
+
+    Source: ONNX Conv-1..22. Shapes: x ``(N, C, *S)``, w ``(M, C/group, *K)``, bias ``(M)``. Units:
+    real. Float32 overflow, and a fused accumulator outside int32, may become anything.
+
+    Raises:
+        Silent: shapes that do not fit.
+    """
+    win = window(node.attributes, x.centre.shape, w.centre.shape, node.where)
+    quantum = _quantum(x, w, len(win.out))
+    terms = _products(x, w, win)
+    if bias is not None:
+        terms = _add_bias(terms, bias, quantum)
+    return _settle(terms, w.centre[:1].size, quantum)
+
+
+def _integer_sums(
+    x: Codes, w: Codes, scales: Scales, win: Window
+) -> tuple[Array, Array, Array]:
+    w_zero = (
+        scales.w_zero.reshape(-1, *(1,) * (w.centre.ndim - 1))
+        if scales.w_zero.ndim
+        else scales.w_zero
+    )
+    rows = weight_rows(w.centre - w_zero, win)
+    centre = sums(columns(x.centre - scales.x_zero, win), rows, win)
+    if not w.is_point:
+        raise Silent("weights with more than one allowed code are not judged", "QLinearConv")
+    if x.is_point:
+        return centre, centre, centre
+    middle = sums(columns((x.low + x.high) / 2 - scales.x_zero, win), rows, win)
+    radius = sums(columns((x.high - x.low) / 2, win), np.abs(rows), win)
+    return middle - radius, centre, middle + radius
+
+
+def _products(x: Reals, w: Reals, win: Window) -> _Terms:
+    cols, rows = columns(x.centre, win), weight_rows(w.centre, win)
+    centre = sums(cols, rows, win)
+    unit = _per_output(w.grid, w, np.min) * float(np.min(x.grid))
+    unit = unit.reshape(-1, *(1,) * len(win.out))
+    relative = (x.relative + w.relative) * (1 + UNIT)
+    if x.is_point and w.is_point:
+        size = sums(np.abs(cols), np.abs(rows), win)
+        return _Terms(
+            centre, centre, centre, size, relative * size, gamma(8) * np.abs(centre), unit
+        )
+    cols, rows = columns((x.low + x.high) / 2, win), weight_rows((w.low + w.high) / 2, win)
+    middle = sums(cols, rows, win)
+    size = sums(columns(x.size(), win), weight_rows(w.size(), win), win)
+    # |x||w| over the whole sets, less the middles' own, bounds what the sets add to the sum.
+    radius = size - sums(np.abs(cols), np.abs(rows), win) + size * 2.0**-50
+    if float(size.max(initial=0.0)) >= UNBOUNDED:
+        radius = np.full_like(radius, UNBOUNDED)
+    low, high = middle - radius, middle + radius
+    fused = gamma(8) * np.maximum(np.abs(low), np.abs(high))
+    return _Terms(low, centre, high, size, relative * size, fused, unit)
+
+
+def _add_bias(terms: _Terms, bias: Reals, quantum: Array | None) -> _Terms:
+    """One more term for every sum; a float bias next to integers becomes an integer of them."""
+    image = (1,) * (terms.centre.ndim - 2)
+    b, size = bias.centre.reshape(-1, *image), bias.size().reshape(-1, *image)
+    grid = np.asarray(bias.grid, np.float64).reshape(-1, *image)
+    fused = gamma(9) * size
+    if bias.quantum is None and quantum is not None:
+        away = np.abs(b - np.rint(b / quantum) * quantum)
+        fused = away + gamma(13) * size
+        grid = np.where(away == 0, terms.unit, 0.0)
+    centre = terms.centre + b
+    low, high = centre, centre
+    if terms.low is not terms.high or not bias.is_point:
+        low = terms.low + bias.low.reshape(-1, *image)
+        high = terms.high + bias.high.reshape(-1, *image)
+    return _Terms(
+        low,
+        centre,
+        high,
+        terms.size + size,
+        terms.carried + bias.relative * size,
+        terms.fused + fused,
+        np.minimum(terms.unit, grid),
+    )
+
+
+def _settle(terms: _Terms, products: int, quantum: Array | None) -> Reals:
+    """Adds the kernels' errors to a sum, or finds that there are none."""
+    low, high = terms.low, terms.high
+    exact = terms.size <= EXACT_STEPS * terms.unit
+    grid = np.where(exact, terms.unit, 0.0)
+    if not exact.all():
+        error = terms.carried + gamma(products + 4) * terms.size
+        if quantum is not None:
+            error = np.maximum(error, terms.fused)
+        error = np.where(exact, 0.0, FLOAT64_ALLOWANCE * error)
+        is_open = _overflows(terms, quantum)
+        if is_open.any():
+            error, grid = np.where(is_open, 2 * UNBOUNDED, error), np.where(is_open, 0.0, grid)
+        low, high = low - error, high + error
+    return Reals(low, terms.centre, high, grid=grid, quantum=quantum)
+
+
+def _overflows(terms: _Terms, quantum: Array | None) -> Array:
+    is_open = terms.size >= FLOAT32_END / 2
+    if quantum is None:
+        return is_open
+    reach = _reach(terms.low, terms.centre, terms.high)
+    return is_open | (reach >= INT32_END * (1 - 2.0**-20) * quantum) | _leaves_float32(quantum)
+
+
+def _leaves_int32(low: Array, high: Array, b: Array) -> Array:
+    is_open: Array = (low + b < -INT32_END) | (high + b > INT32_END - 1)
+    return is_open
+
+
+def _leaves_float32(scale: Array) -> Array:
+    is_open: Array = (scale < SMALLEST_NORMAL) | (scale > LARGEST_POWER)
+    return is_open
+
+
+def _reach(low: Array, centre: Array, high: Array) -> Array:
+    if low is centre:
+        return np.abs(centre)
+    return np.maximum(np.abs(low), np.abs(high))
+
+
+def _quantum(x: Reals, w: Reals, image_rank: int) -> Array | None:
+    """Real size of one accumulator unit, ``(M or 1, 1...)``; None unless both are integers."""
+    if x.quantum is None or w.quantum is None:
+        return None
+    each = _per_output(w.quantum, w, np.max) * float(np.max(x.quantum))
+    return each.reshape(-1, *(1,) * image_rank)
+
+
+def _per_output(parameter: Array | float, w: Reals, reduce: Callable[..., Array]) -> Array:
+    """One number for each output channel from one for each weight: ``(M)`` or ``(1)``."""
+    if isinstance(parameter, float):
+        return np.array([parameter])
+    if parameter.ndim != w.centre.ndim:
+        return reduce(parameter).reshape(1)
+    return reduce(parameter.reshape(parameter.shape[0], -1), axis=1)

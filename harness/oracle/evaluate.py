@@ -1,0 +1,137 @@
+"""The oracle: what a correct implementation may return for the tensors of one model."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+import onnx
+
+from corpus.case import Array
+from harness.oracle.graph import ELEMENT_TYPES, Node, read_graph, read_tensor
+from harness.oracle.operators import OPERATORS, Inputs, constant_array
+from harness.oracle.values import (
+    Allowed,
+    Codes,
+    Silent,
+    Value,
+    allowed,
+    point_codes,
+    point_reals,
+)
+
+
+class Oracle:
+    """The judge of one model: keeps what it has read of the graph between questions."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self._graph = read_graph(model)
+        self._producer = {
+            name: node for node in self._graph.nodes for name in node.outputs if name
+        }
+        self._constants: dict[str, Array] = {}
+
+    def tensors(self) -> tuple[str, ...]:
+        """Every tensor in topological order: graph inputs, then what the nodes make."""
+        made = [name for node in self._graph.nodes for name in node.outputs if name]
+        return (*self._graph.inputs, *made)
+
+    def allowed(
+        self, known: Mapping[str, Array], wanted: Sequence[str] | None = None
+    ) -> dict[str, Allowed]:
+        """The allowed values of ``wanted`` (default: the graph outputs), computed from ``known``.
+
+        Evaluation goes backwards and stops at known tensors, so one fused operation is judged on
+        the inputs that a backend itself produced. A wanted tensor is computed even if it is known.
+
+        Raises:
+            Silent: the model asks for something that the oracle does not judge.
+        """
+        names = self._graph.outputs if wanted is None else tuple(wanted)
+        # Overflow and NaN are foreseen: such elements come out as "anything goes".
+        with np.errstate(all="ignore"):
+            values = _Evaluation(self, known).values(names)
+        return {name: allowed(name, value) for name, value in values.items()}
+
+    def plan(self, wanted: Sequence[str], known: Collection[str]) -> list[Node]:
+        """The nodes that ``wanted`` needs beyond ``known``, in order."""
+        needed, chosen = set(wanted), []
+        for node in reversed(self._graph.nodes):
+            if not needed.isdisjoint(node.outputs):
+                chosen.append(node)
+                needed.update(name for name in node.inputs if name not in known)
+        return chosen[::-1]
+
+    def constant(self, name: str) -> Array | None:
+        """An initializer or the output of a Constant node; None if the tensor is neither."""
+        if name not in self._constants:
+            node = self._producer.get(name)
+            if name in self._graph.constants:
+                self._constants[name] = read_tensor(self._graph.constants[name])
+            elif node is not None and node.op == "Constant":
+                self._constants[name] = constant_array(node)
+            else:
+                return None
+        return self._constants[name]
+
+    def producer(self, name: str) -> Node | None:
+        """The node that makes a tensor."""
+        return self._producer.get(name)
+
+
+class _Evaluation:
+    """One pass over the graph: known arrays in, sets out."""
+
+    def __init__(self, oracle: Oracle, known: Mapping[str, Array]) -> None:
+        self._oracle, self._known = oracle, known
+        self._given: dict[str, Value] = {}
+        self._computed: dict[str, Value] = {}
+
+    def values(self, wanted: Sequence[str]) -> dict[str, Value]:
+        for node in self._oracle.plan(wanted, self._known):
+            if node.op != "Constant":
+                self._computed[node.outputs[0]] = self._run(node)
+        return {name: self._final(name) for name in wanted}
+
+    def _run(self, node: Node) -> Value:
+        judge = OPERATORS.get(node.op)
+        if judge is None:
+            known = ", ".join(OPERATORS)
+            raise Silent(f"the operator is not judged; those that are: {known}", node.where)
+        return judge(node, Inputs(node, self._value, self._array))
+
+    def _final(self, name: str) -> Value:
+        return self._computed[name] if name in self._computed else self._value(name)
+
+    def _value(self, name: str) -> Value:
+        """A known tensor, else a computed one, else a constant."""
+        if name in self._given:
+            return self._given[name]
+        if name not in self._known and name in self._computed:
+            return self._computed[name]
+        array = self._array(name)
+        if array is None:
+            raise Silent(
+                "no value is given for it and no node computes it", f"tensor {name!r}"
+            )
+        self._given[name] = _point(name, array)
+        return self._given[name]
+
+    def _array(self, name: str) -> Array | None:
+        """A known or constant tensor, or a computed one without any doubt."""
+        known = self._known.get(name)
+        if known is not None:
+            return known
+        constant = self._oracle.constant(name)
+        if constant is not None or name not in self._computed:
+            return constant
+        value = self._computed[name]
+        if isinstance(value, Codes) and value.is_point:
+            return value.centre.astype(value.dtype)
+        return None
+
+
+def _point(name: str, array: Array) -> Value:
+    if array.dtype == np.float32:
+        return point_reals(array)
+    if array.dtype in ELEMENT_TYPES.values():
+        return point_codes(array)
+    raise Silent(f"element type {array.dtype} is not judged", f"tensor {name!r}")

@@ -1,0 +1,107 @@
+"""The graph as the oracle reads it: nodes with plain attributes, constants as arrays on demand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from corpus.case import Array, node_id
+from harness.oracle.values import Silent
+
+ELEMENT_TYPES: Mapping[int, np.dtype[Any]] = {
+    1: np.dtype(np.float32),
+    2: np.dtype(np.uint8),
+    3: np.dtype(np.int8),
+    4: np.dtype(np.uint16),
+    5: np.dtype(np.int16),
+    6: np.dtype(np.int32),
+    7: np.dtype(np.int64),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operator: ``id`` is what a person finds it by; ``opset`` the version of its domain."""
+
+    id: str
+    op: str
+    opset: int
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+
+    @property
+    def where(self) -> str:
+        """Words for messages."""
+        return f"{self.op} {self.id!r}"
+
+    def input(self, index: int) -> str:
+        """The name of an input, empty where it is left out."""
+        return self.inputs[index] if index < len(self.inputs) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Nodes in the model's (topological) order, constants still as protos."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    constants: Mapping[str, onnx.TensorProto]
+
+
+def read_graph(model: onnx.ModelProto) -> Graph:
+    """The graph of a model; attributes are read, tensors are not."""
+    opsets = {each.domain: each.version for each in model.opset_import}
+    graph = model.graph
+    return Graph(
+        tuple([each.name for each in graph.input]),
+        tuple([each.name for each in graph.output]),
+        tuple([_node(each, opsets) for each in graph.node]),
+        {each.name: each for each in graph.initializer},
+    )
+
+
+def read_tensor(tensor: onnx.TensorProto) -> Array:
+    """The array of a constant.
+
+    Raises:
+        Silent: data outside the model, or a type that the oracle does not judge.
+    """
+    dtype = ELEMENT_TYPES.get(tensor.data_type)
+    where = f"constant {tensor.name!r}"
+    if dtype is None:
+        raise Silent(f"element type {tensor.data_type} is not judged", where)
+    if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        raise Silent("its data lies outside the model", where)
+    shape = tuple(tensor.dims)
+    if raw := tensor.raw_data:
+        return np.frombuffer(raw, dtype.newbyteorder("<")).reshape(shape)
+    return np.asarray(numpy_helper.to_array(tensor))
+
+
+def _node(proto: onnx.NodeProto, opsets: Mapping[str, int]) -> Node:
+    domain = proto.domain
+    known = domain in ("", "ai.onnx")
+    op = proto.op_type if known else f"{domain}::{proto.op_type}"
+    opset = opsets.get("", opsets.get("ai.onnx", 1))
+    attributes = {each.name: _attribute(each) for each in proto.attribute}
+    return Node(node_id(proto), op, opset, tuple(proto.input), tuple(proto.output), attributes)
+
+
+def _attribute(proto: onnx.AttributeProto) -> Any:
+    match proto.type:
+        case onnx.AttributeProto.INT:
+            return proto.i
+        case onnx.AttributeProto.INTS:
+            return tuple(proto.ints)
+        case onnx.AttributeProto.FLOAT:
+            return proto.f
+        case onnx.AttributeProto.STRING:
+            return proto.s
+        case onnx.AttributeProto.TENSOR:
+            return proto.t
+    return None

@@ -1,0 +1,193 @@
+"""The operators that the oracle judges: one function each, from a node and its inputs to a set."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from corpus.case import Array
+from harness.oracle import conv as convolution
+from harness.oracle import elementwise
+from harness.oracle.graph import Node, read_tensor
+from harness.oracle.quantize import dequantize_linear, quantize_linear
+from harness.oracle.values import CODE_TYPES, Codes, Reals, Silent, Value
+
+
+class Inputs:
+    """A node's inputs: sets for data, arrays for parameters that must be constants."""
+
+    def __init__(
+        self,
+        node: Node,
+        value_of: Callable[[str], Value],
+        array_of: Callable[[str], Array | None],
+    ) -> None:
+        self._node, self._value_of, self._array_of = node, value_of, array_of
+
+    def has(self, index: int) -> bool:
+        """Whether the input is given."""
+        return self._node.input(index) != ""
+
+    def reals(self, index: int) -> Reals:
+        """A float input."""
+        value = self.value(index)
+        if not isinstance(value, Reals):
+            raise Silent(f"input {index} is an integer tensor", self._node.where)
+        return value
+
+    def codes(self, index: int) -> Codes:
+        """An integer input."""
+        value = self.value(index)
+        if not isinstance(value, Codes):
+            raise Silent(f"input {index} is a float tensor", self._node.where)
+        return value
+
+    def value(self, index: int) -> Value:
+        """Any input that must be given."""
+        return self._value_of(self._required(index))
+
+    def array(self, index: int) -> Array:
+        """A parameter (scale, zero point, shape): a constant, or a tensor whose value is known."""
+        name = self._required(index)
+        array = self._array_of(name)
+        if array is None:
+            raise Silent(
+                f"{name!r} is computed, and no value of it is known", self._node.where
+            )
+        return array
+
+    def _required(self, index: int) -> str:
+        name = self._node.input(index)
+        if name == "":
+            raise Silent(f"input {index} is missing", self._node.where)
+        return name
+
+
+def _quantize(node: Node, inputs: Inputs) -> Value:
+    zero = inputs.array(2) if inputs.has(2) else None
+    return quantize_linear(node, inputs.value(0), inputs.array(1), zero)
+
+
+def _dequantize(node: Node, inputs: Inputs) -> Value:
+    zero = inputs.array(2) if inputs.has(2) else None
+    return dequantize_linear(node, inputs.codes(0), inputs.array(1), zero)
+
+
+def _conv(node: Node, inputs: Inputs) -> Value:
+    bias = inputs.reals(2) if inputs.has(2) else None
+    return convolution.conv(node, inputs.reals(0), inputs.reals(1), bias)
+
+
+def _qlinear_conv(node: Node, inputs: Inputs) -> Value:
+    names = ("x", "x_zero", "w", "w_zero", "y", "y_zero")
+    arrays = [inputs.array(index) for index in (1, 2, 4, 5, 6, 7)]
+    for name, array in zip(names, arrays, strict=True):
+        if array.size != 1 and not (name in ("w", "w_zero") and array.ndim == 1):
+            raise Silent(
+                f"parameters of shape {array.shape} for {name} are not judged", node.where
+            )
+    plain = [a.astype(np.float64).reshape(() if a.size == 1 else -1) for a in arrays]
+    bias = inputs.codes(8) if inputs.has(8) else None
+    dtype = arrays[5].dtype
+    if dtype not in CODE_TYPES:
+        raise Silent(f"output type {dtype} is not judged", node.where)
+    scales = convolution.Scales(*plain)
+    return convolution.qlinear_conv(
+        node, inputs.codes(0), inputs.codes(3), scales, bias, dtype
+    )
+
+
+def _relu(node: Node, inputs: Inputs) -> Value:
+    return elementwise.clip(inputs.value(0), 0.0, np.inf)
+
+
+def _clip(node: Node, inputs: Inputs) -> Value:
+    if node.opset < 11:
+        least = node.attributes.get("min", -np.inf)
+        most = node.attributes.get("max", np.inf)
+    else:
+        least = float(inputs.array(1).reshape(())) if inputs.has(1) else -np.inf
+        most = float(inputs.array(2).reshape(())) if inputs.has(2) else np.inf
+    if np.isnan(least) or np.isnan(most):
+        raise Silent("a bound is NaN", node.where)
+    return elementwise.clip(inputs.value(0), least, most)
+
+
+def _add(node: Node, inputs: Inputs) -> Value:
+    return elementwise.add(inputs.reals(0), inputs.reals(1))
+
+
+def _multiply(node: Node, inputs: Inputs) -> Value:
+    return elementwise.multiply(inputs.reals(0), inputs.reals(1))
+
+
+def _sigmoid(node: Node, inputs: Inputs) -> Value:
+    return elementwise.sigmoid(inputs.reals(0))
+
+
+def _identity(node: Node, inputs: Inputs) -> Value:
+    return inputs.value(0)
+
+
+def _reshape(node: Node, inputs: Inputs) -> Value:
+    x = inputs.value(0)
+    target = [int(each) for each in inputs.array(1)]
+    keep_zero = bool(node.attributes.get("allowzero", 0))
+    shape = elementwise.reshaped(x.centre.shape, target, keep_zero)
+    return elementwise.move(x, lambda array: array.reshape(shape))
+
+
+def _flatten(node: Node, inputs: Inputs) -> Value:
+    x = inputs.value(0)
+    sizes = x.centre.shape
+    axis = node.attributes.get("axis", 1)
+    axis = axis + len(sizes) if axis < 0 else axis
+    shape = (int(np.prod(sizes[:axis])), int(np.prod(sizes[axis:])))
+    return elementwise.move(x, lambda array: array.reshape(shape))
+
+
+def _transpose(node: Node, inputs: Inputs) -> Value:
+    axes = node.attributes.get("perm")
+    return elementwise.move(inputs.value(0), lambda array: np.transpose(array, axes))
+
+
+def _concat(node: Node, inputs: Inputs) -> Value:
+    parts = [inputs.value(index) for index in range(len(node.inputs))]
+    if len({isinstance(each, Codes) and each.dtype for each in parts}) > 1:
+        raise Silent("its inputs have different types", node.where)
+    return elementwise.concatenate(parts, node.attributes["axis"])
+
+
+def constant_array(node: Node) -> Array:
+    """The value of a Constant node; numbers and tensors only."""
+    attributes = node.attributes
+    if (tensor := attributes.get("value")) is not None:
+        return read_tensor(tensor)
+    for name, dtype in (
+        ("value_float", np.float32),
+        ("value_int", np.int64),
+        ("value_ints", np.int64),
+    ):
+        if name in attributes:
+            return np.asarray(attributes[name], dtype)
+    raise Silent("only tensors and numbers are judged", node.where)
+
+
+OPERATORS: Mapping[str, Callable[[Node, Inputs], Value]] = MappingProxyType(
+    {
+        "Add": _add,
+        "Clip": _clip,
+        "Concat": _concat,
+        "Conv": _conv,
+        "DequantizeLinear": _dequantize,
+        "Flatten": _flatten,
+        "Identity": _identity,
+        "Mul": _multiply,
+        "QLinearConv": _qlinear_conv,
+        "QuantizeLinear": _quantize,
+        "Relu": _relu,
+        "Reshape": _reshape,
+        "Sigmoid": _sigmoid,
+        "Transpose": _transpose,
+    }
+)

@@ -1,0 +1,183 @@
+"""What the oracle computes with: sets of codes, sets of reals, and the answer it gives.
+
+A set is an interval per element. ``low is centre is high`` (the same array) marks a tensor without
+any doubt; most tensors are, and the kernels then do a third of the work.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from corpus.case import Array
+
+# Stands for infinity: finite, so that interval ends never become NaN, and far beyond float32.
+UNBOUNDED = 2.0**200
+FLOAT32_END = 2.0**128
+
+CODE_TYPES = {
+    np.dtype(np.uint8): (0, 255),
+    np.dtype(np.int8): (-128, 127),
+    np.dtype(np.uint16): (0, 65535),
+    np.dtype(np.int16): (-32768, 32767),
+    np.dtype(np.int32): (-(2**31), 2**31 - 1),
+}
+
+
+class Silent(Exception):  # noqa: N818  a lack of an opinion is not an error
+    """The oracle has no word on this model: what it cannot judge, and where.
+
+    Renders as one line, ``where: what``.
+    """
+
+    def __init__(self, what: str, where: str) -> None:
+        super().__init__(f"{where}: {what}")
+        self.what = what
+        self.where = where
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """Integer tensor: every element may be any code of ``[low, high]``.
+
+    Arrays are float64 (integers below 2^53 are exact there, and matrix products are fast).
+    ``other`` is the code beyond an exact tie, ``centre`` elsewhere.
+    """
+
+    dtype: np.dtype[np.generic]
+    low: Array
+    centre: Array
+    high: Array
+    other: Array
+
+    @property
+    def is_point(self) -> bool:
+        """Whether every element has one allowed code."""
+        return self.low is self.high
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where dequantized reals came from: ``scale * (codes - zero)``, parameters broadcastable."""
+
+    codes: Codes
+    scale: Array
+    zero: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Reals:
+    """Float tensor: an implementation's effective value is ``x * (1 + e)``, x in ``[low, high]``.
+
+    ``|e| <= relative``, and e = 0 at elements where ``grid`` > 0: those are multiples of the power
+    of two ``grid`` that every order of float32 operations gets exactly. ``quantum`` is the scale of
+    one integer step where the tensor is integers times a scale (None for plain floats).
+    ``expanded`` says that a fused kernel may have folded zero points into one float constant.
+    ``other`` is the value beyond an exact tie of the QuantizeLinear before. Units: real.
+    """
+
+    low: Array
+    centre: Array
+    high: Array
+    relative: float = 0.0
+    grid: Array | float = 0.0
+    quantum: Array | float | None = None
+    origin: Origin | None = None
+    expanded: bool = False
+    other: Array | None = None
+
+    @property
+    def is_point(self) -> bool:
+        """Whether every element is one real (up to ``relative``)."""
+        return self.low is self.high
+
+    def size(self) -> Array:
+        """Largest magnitude of each element."""
+        if self.is_point:
+            return np.abs(self.centre)
+        return np.maximum(np.abs(self.low), np.abs(self.high))
+
+    def roundings(self) -> Array | float:
+        """``relative`` for each element: zero on the grid."""
+        if self.relative == 0.0:
+            return 0.0
+        if isinstance(self.grid, float):
+            return 0.0 if self.grid > 0 else self.relative
+        return np.where(self.grid > 0, 0.0, self.relative)
+
+
+Value = Codes | Reals
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a correct implementation may return for one tensor.
+
+    ``low``, ``centre``, ``high`` and ``other``: int64 codes for an integer tensor, float64 reals for
+    a float one. ``other`` is the neighbour on the other side of an exact tie that must go to even,
+    and ``centre`` elsewhere. ``step`` is one quantum (1 for codes, the scale for dequantized reals,
+    ``scale_x * scale_w`` for a float convolution), broadcastable to the tensor; ``slack`` the share
+    of elements with more than one allowed value.
+    """
+
+    name: str
+    dtype: np.dtype[np.generic]
+    low: Array
+    centre: Array
+    high: Array
+    other: Array
+    step: Array | float
+    slack: float
+
+
+def point_codes(array: Array) -> Codes:
+    """The set that holds just these codes."""
+    codes = array.astype(np.float64)
+    return Codes(array.dtype, codes, codes, codes, codes)
+
+
+def point_reals(array: Array) -> Reals:
+    """The set that holds just these floats; NaN may become anything, infinities stay at their end."""
+    reals = array.astype(np.float64)
+    if np.isfinite(reals).all():
+        return Reals(reals, reals, reals)
+    nan = np.isnan(reals)
+    reals = np.clip(np.where(nan, 0.0, reals), -UNBOUNDED, UNBOUNDED)
+    return Reals(np.where(nan, -UNBOUNDED, reals), reals, np.where(nan, UNBOUNDED, reals))
+
+
+def allowed(name: str, value: Value) -> Allowed:
+    """The public form of a set."""
+    if isinstance(value, Codes):
+        return _allowed_codes(name, value)
+    low, high = value.low, value.high
+    rounding = value.roundings()
+    if np.any(rounding):
+        # Float32 rounding of the value itself; the sign of an end decides which way is out.
+        low, high = low - np.abs(low) * rounding, high + np.abs(high) * rounding
+    other = value.centre if value.other is None else value.other
+    step = _float_step(value)
+    return Allowed(
+        name, np.dtype(np.float32), low, value.centre, high, other, step, _share(low, high)
+    )
+
+
+def _allowed_codes(name: str, value: Codes) -> Allowed:
+    centre = value.centre.astype(np.int64)
+    low, high = centre, centre
+    if not value.is_point:
+        low, high = value.low.astype(np.int64), value.high.astype(np.int64)
+    other = centre if value.other is value.centre else value.other.astype(np.int64)
+    return Allowed(name, value.dtype, low, centre, high, other, 1.0, _share(low, high))
+
+
+def _share(low: Array, high: Array) -> float:
+    if low is high or low.size == 0:
+        return 0.0
+    return float(np.count_nonzero(low < high)) / low.size
+
+
+def _float_step(value: Reals) -> Array | float:
+    if value.quantum is not None:
+        return value.quantum
+    largest = float(np.abs(value.centre).max(initial=0.0))
+    return float(np.spacing(np.float32(min(largest, 3e38))))
