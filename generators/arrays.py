@@ -1,8 +1,9 @@
 """Codes of a given kind: tensors that provoke different mistakes, each from one seed.
 
 Kinds: ``constant`` one code everywhere; ``one-hot`` one far code among zero points; ``random`` all
-codes alike; ``seven-bit`` the middle half of the codes, too small to saturate an int16 pair;
-``extremes`` lowest and highest codes mixed; ``all-extremes`` all lowest or all highest.
+codes alike; ``small`` within two steps of the zero point, for small accumulators; ``seven-bit`` the
+middle half of the codes, too small to saturate an int16 pair; ``extremes`` lowest and highest codes
+mixed; ``all-extremes`` all lowest or all highest.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import numpy as np
 
 from corpus.case import Array
 
-KINDS = ("constant", "one-hot", "random", "seven-bit", "extremes", "all-extremes")
+KINDS = ("constant", "one-hot", "random", "small", "seven-bit", "extremes", "all-extremes")
 OFFSETS = ("none", "half", "random")
 LOWEST = {"uint8": 0, "int8": -128}
 _UNIFORM_DEVIATION = 73.9  # of the codes 0..255
@@ -42,6 +43,8 @@ def _code_bytes(kind: str, seed: int, size: int, zero_point: int) -> bytes:
         position = seed % size if size else 0
         far = b"\0" if zero_point > 127 else b"\xff"
         return (bytes([zero_point]) * position + far + bytes([zero_point]) * size)[:size]
+    if kind == "small":
+        return Random(seed).randbytes(size).translate(_small_codes(zero_point))
     if kind == "seven-bit":
         return Random(seed).randbytes(size).translate(_MIDDLE)
     if kind == "extremes":
@@ -49,6 +52,11 @@ def _code_bytes(kind: str, seed: int, size: int, zero_point: int) -> bytes:
     if kind == "all-extremes":
         return (b"\0" if seed % 2 else b"\xff") * size
     raise ValueError(f"unknown kind of data {kind!r}, expected one of {', '.join(KINDS)}")
+
+
+def _small_codes(zero_point: int) -> bytes:
+    near = [min(max(zero_point + step, 0), 255) for step in (0, 1, -1, 2, -2)]
+    return bytes([near[code % 5] for code in range(256)])
 
 
 _MIDDLE = bytes(64 + code // 2 for code in range(256))
@@ -66,6 +74,8 @@ def moments(kind: str, seed: int, dtype: str, zero_point: int) -> tuple[float, f
         return float(_constant(seed, from_lowest) - from_lowest), 0.0
     if kind == "one-hot":
         return 0.0, 128.0
+    if kind == "small":
+        return 0.0, 1.42
     if kind == "all-extremes":
         return float((0 if seed % 2 else 255) - from_lowest), 0.0
     deviation = {"random": 1.0, "seven-bit": 0.5, "extremes": 127.5 / _UNIFORM_DEVIATION}[kind]

@@ -6,6 +6,7 @@
 
 from generators.operators.conv.build import build
 from generators.operators.conv.describe import describe
+from generators.operators.conv.draw import conv_specs
 from generators.operators.conv.spec import (
     NEWEST_OPSET,
     OLDEST_OPSET,
@@ -20,6 +21,7 @@ __all__ = [
     "OLDEST_OPSET",
     "ConvSpec",
     "build",
+    "conv_specs",
     "describe",
     "parameters",
     "problem",

@@ -200,9 +200,13 @@ def _code_problem(spec: ConvSpec) -> str:
 
 def _form_problem(spec: ConvSpec) -> str:
     if spec.form == "QDQ":
-        per_channel = len(spec.w_scales) > 1 or len(spec.w_zero_points) > 1
-        if per_channel and spec.opset < PER_AXIS_OPSET and spec.missing != "w":
+        per_channel = max(map(len, (spec.w_scales, spec.w_zero_points, spec.bias_scales))) > 1
+        if per_channel and spec.opset < PER_AXIS_OPSET:
             return f"opset {spec.opset} has no per-channel DequantizeLinear"
+        if spec.missing == "x" and (spec.doubled == "x" or spec.shared == "output"):
+            return "x has no Q/DQ pair that could be doubled or shared"
+        if spec.missing == "y" and spec.doubled == "y":
+            return "y has no Q/DQ pair that could be doubled"
         return ""
     if spec.bias in ("own-scale", "float") or spec.activation != "none":
         return f"QLinearConv has no {spec.bias} bias and no activation {spec.activation}"

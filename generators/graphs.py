@@ -1,0 +1,52 @@
+"""Whole cases, by family: from one seed for campaigns, as Hypothesis strategies for properties."""
+
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from corpus.case import Case
+from generators import qparams
+from generators.cells import cells_of
+from generators.choices import Choices, HypothesisChoices, RandomChoices
+from generators.operators.conv import build, conv_specs
+
+FAMILIES = ("conv",)
+
+
+def draw_case(family: str, scales: str, seed: int) -> Case:
+    """The case number ``seed`` of a family and a scale policy; the same bytes every time.
+
+    Raises:
+        ValueError: the family or the policy is unknown.
+    """
+    case = _case(RandomChoices(seed), family, scales)
+    return replace(case, origin=f"{family} {scales} {seed}")
+
+
+def cases(family: str = "conv", *, scales: str = "any") -> st.SearchStrategy[Case]:
+    """Cases of a family; they shrink towards one element, one channel, one tap, scales of 1.
+
+    Raises:
+        ValueError: the family or the policy is unknown.
+    """
+    _require_known(family, scales)
+
+    @st.composite
+    def drawn(draw: st.DrawFn) -> Case:
+        return _case(HypothesisChoices(draw), family, scales)
+
+    return drawn()
+
+
+def _require_known(family: str, scales: str) -> None:
+    if family not in FAMILIES:
+        raise ValueError(f"unknown family {family!r}, expected one of {', '.join(FAMILIES)}")
+    if scales not in qparams.POLICIES:
+        known = ", ".join(qparams.POLICIES)
+        raise ValueError(f"unknown scale policy {scales!r}, expected one of {known}")
+
+
+def _case(choices: Choices, family: str, scales: str) -> Case:
+    _require_known(family, scales)
+    spec = conv_specs(choices, scales)
+    return replace(build(spec), cells=cells_of(spec))
