@@ -7,8 +7,8 @@ mixed; ``all-extremes`` all lowest or all highest.
 """
 
 from collections.abc import Sequence
+from hashlib import shake_128
 from math import prod
-from random import Random
 
 import numpy as np
 
@@ -18,6 +18,11 @@ KINDS = ("constant", "one-hot", "random", "small", "seven-bit", "extremes", "all
 OFFSETS = ("none", "half", "random")
 LOWEST = {"uint8": 0, "int8": -128}
 _UNIFORM_DEVIATION = 73.9  # of the codes 0..255
+
+
+def noise(seed: int, size: int) -> bytes:
+    """``size`` uniform bytes of a seed, the same on every machine; cheaper than seeding a generator."""
+    return shake_128(b"%d" % seed).digest(size)
 
 
 def codes(kind: str, seed: int, shape: Sequence[int], dtype: str, zero_point: int) -> Array:
@@ -36,7 +41,7 @@ def codes(kind: str, seed: int, shape: Sequence[int], dtype: str, zero_point: in
 def _code_bytes(kind: str, seed: int, size: int, zero_point: int) -> bytes:
     """The codes counted from the type's lowest one, so that one rule serves both types."""
     if kind == "random":
-        return Random(seed).randbytes(size)
+        return noise(seed, size)
     if kind == "constant":
         return bytes([_constant(seed, zero_point)]) * size
     if kind == "one-hot":
@@ -44,11 +49,11 @@ def _code_bytes(kind: str, seed: int, size: int, zero_point: int) -> bytes:
         far = b"\0" if zero_point > 127 else b"\xff"
         return (bytes([zero_point]) * position + far + bytes([zero_point]) * size)[:size]
     if kind == "small":
-        return Random(seed).randbytes(size).translate(_small_codes(zero_point))
+        return noise(seed, size).translate(_small_codes(zero_point))
     if kind == "seven-bit":
-        return Random(seed).randbytes(size).translate(_MIDDLE)
+        return noise(seed, size).translate(_MIDDLE)
     if kind == "extremes":
-        return Random(seed).randbytes(size).translate(_ENDS)
+        return noise(seed, size).translate(_ENDS)
     if kind == "all-extremes":
         return (b"\0" if seed % 2 else b"\xff") * size
     raise ValueError(f"unknown kind of data {kind!r}, expected one of {', '.join(KINDS)}")
@@ -89,12 +94,12 @@ def reals(code: Array, zero_point: int, scale: float, offset: str, seed: int) ->
     """
     steps = code.astype(np.float32) - np.float32(zero_point)
     if offset != "none":
-        noise = np.frombuffer(Random(~seed).randbytes(code.size), np.uint8).reshape(code.shape)
-        steps += (noise & 1) * np.float32(0.5) if offset == "half" else _fraction(noise)
+        random = np.frombuffer(noise(-1 - seed, code.size), np.uint8).reshape(code.shape)
+        steps += (random & 1) * np.float32(0.5) if offset == "half" else _fraction(random)
     values: Array = steps * np.float32(scale)
     return values
 
 
-def _fraction(noise: Array) -> Array:
-    fraction: Array = noise * np.float32(1 / 256) - np.float32(0.5)
+def _fraction(random: Array) -> Array:
+    fraction: Array = random * np.float32(1 / 256) - np.float32(0.5)
     return fraction

@@ -15,6 +15,7 @@ ELEMENT_TYPES = {
     "int8": TensorProto.INT8,
     "int32": TensorProto.INT32,
 }
+_TYPES_BY_CHAR = {np.dtype(name).char: each for name, each in ELEMENT_TYPES.items()}
 _ZERO_POINT_FORMATS = {"uint8": "<B", "int8": "<b", "int32": "<i"}
 
 # The IR version each opset was released with, from opset 10 on.
@@ -31,7 +32,7 @@ def tensor(name: str, array: Array) -> TensorProto:
     """An initializer of an array of float32, uint8, int8 or int32."""
     return TensorProto(
         name=name,
-        data_type=ELEMENT_TYPES[array.dtype.name],
+        data_type=_TYPES_BY_CHAR[array.dtype.char],
         dims=array.shape,
         raw_data=array.tobytes(),
     )

@@ -11,16 +11,16 @@ codes and few clip, except under ``saturating``.
 
 from collections.abc import Sequence
 from math import ceil, frexp, ldexp, log2
-from random import Random
 
 import numpy as np
 
-from generators.arrays import LOWEST
+from generators.arrays import LOWEST, noise
 from generators.choices import Choices
 
 POLICIES = ("tie-free", "tie-rich", "saturating", "any")
 DECIMALS = (0.1, 0.05, 0.02, 0.01, 0.3, 0.7)
 HALF_RANGE = 110.0  # codes on one side of the middle that an output's typical size takes
+_POWERS = (1.0, 0.5, 0.25, 0.125)
 _EXPONENTS = (0, -1, -2, -3, -4, -5, -6, -7, -8, 1, 2)
 
 
@@ -58,11 +58,11 @@ def _odd_mantissa(choices: Choices) -> float:
 
 def per_channel(choices: Choices, policy: str, scale: float, count: int) -> tuple[float, ...]:
     """``count`` scales of at most ``scale``; powers of two times it where ties are wanted."""
-    random = Random(choices.integer(0, 999)).random
+    random = noise(choices.integer(0, 999), count)
     if policy == "tie-free":
-        factors = np.array([1.0 - random() / 2 for _ in range(count)])
+        factors = np.frombuffer(random, np.uint8) / -511.0 + 1.0
         return tuple((factors * scale).astype(np.float32).tolist())
-    return tuple([ldexp(scale, -int(random() * 4)) for _ in range(count)])
+    return tuple([scale * _POWERS[code % 4] for code in random])
 
 
 def output_scale(choices: Choices, policy: str, size: float, product: float) -> float:
@@ -100,9 +100,8 @@ def zero_points(choices: Choices, dtype: str, count: int) -> tuple[int, ...]:
     first = zero_point(choices, dtype)
     if count == 1 or not choices.flag(3):
         return (first,)
-    random = Random(choices.integer(0, 999)).random
     low = LOWEST[dtype]
-    around = [first + int(random() * 9) - 4 for _ in range(count)]
+    around = [first + code % 9 - 4 for code in noise(choices.integer(0, 999), count)]
     return tuple([min(max(each, low), low + 255) for each in around])
 
 

@@ -26,7 +26,8 @@ def build(spec: ConvSpec) -> Case:
     graph = _Graph(spec)
     _FORMS[spec.form](graph)
     x = x_array(spec)
-    model = graph.model(protos.value_info("x", x.dtype.name, x.shape))
+    dtype = "float32" if x.dtype.char == "f" else spec.x_dtype
+    model = graph.model(protos.value_info("x", dtype, x.shape))
     return Case(model.SerializeToString(deterministic=True), {"x": x})
 
 

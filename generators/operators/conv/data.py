@@ -1,7 +1,5 @@
 """The data of a convolution: its input, weights and bias as the graph holds them."""
 
-from random import Random
-
 import numpy as np
 
 from corpus.case import Array
@@ -47,7 +45,7 @@ def b_array(spec: ConvSpec) -> Array | None:
     """The bias initializer, shape (M,): int32, float32 for ``float``, None for ``none``."""
     if spec.b is not None or spec.bias == "none":
         return spec.b
-    uniform = np.frombuffer(Random(spec.b_seed).randbytes(4 * spec.filters), np.int32)
+    uniform = np.frombuffer(arrays.noise(spec.b_seed, 4 * spec.filters), np.int32)
     if spec.bias == "extreme":
         return _extreme(uniform, spec)
     size = max(typical_accumulator(spec), 1.0)
