@@ -1,6 +1,7 @@
 """A finding in words: each sentence about it is made here once, for every page and line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from corpus.finding import Engine, Evidence, Finding, Match, Sample
 from reports.text import number, plural, share, short, size
@@ -118,3 +119,16 @@ def position(index: int, shape: Sequence[int]) -> str:
         index, rest = divmod(index, extent)
         coordinates.insert(0, rest)
     return ",".join(map(str, coordinates)) or "0"
+
+
+def parameters(of: Mapping[str, Any]) -> str:
+    """Parameters of a case on one line: ``groups = 3, M/groups = 9``."""
+    pairs = (f"{name} = {parameter(value)}" for name, value in of.items())
+    return short(", ".join(pairs), 300)
+
+
+def parameter(value: Any) -> str:
+    """One parameter's value: ``2``, ``yes``, ``uint8``."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return number(value) if isinstance(value, float) else short(str(value), 120)

@@ -1,0 +1,137 @@
+"""``repro.py``: a script that shows the wrong answer with numpy, onnx and the engine under test only.
+
+Every value that enters the script is written as a Python literal, so no name can become code.
+"""
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from corpus.finding import Finding
+
+_TEMPLATES = Path(__file__).parent / "templates" / "repro"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFiles:
+    """A graph output to judge: its dtype, and the files of its lowest and highest right values."""
+
+    dtype: str
+    low: str
+    high: str
+
+
+@dataclass(frozen=True, slots=True)
+class TorchConv:
+    """One convolution as ``torch.ops.quantized`` is asked for it; every number as torch sees it.
+
+    ``input``, ``output``, ``weight`` and ``bias`` (empty: none) are names in the model.
+    ``x_shift`` and ``y_shift`` (0 or 128) are added to the model's int8 activation codes to make
+    torch's uint8, ``w_shift`` (0 or -128) to its weight codes to make int8. ``quantize_dtype`` is
+    the code type of a QuantizeLinear at a float graph input, empty where the input is codes;
+    ``dequantized`` says that the graph output is float. The bias is ``B * bias_scales`` in float32.
+    """
+
+    engine: str
+    input: str
+    output: str
+    weight: str
+    x_scale: float
+    x_zero_point: int
+    w_scales: tuple[float, ...]
+    w_zero_points: tuple[int, ...]
+    y_scale: float
+    y_zero_point: int
+    strides: tuple[int, ...]
+    pads: tuple[int, ...]
+    dilations: tuple[int, ...]
+    groups: int
+    x_shift: int = 0
+    w_shift: int = 0
+    y_shift: int = 0
+    bias: str = ""
+    bias_scales: tuple[float, ...] = ()
+    relu: bool = False
+    quantize_dtype: str = ""
+    dequantized: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to run the backend without quantdiff.
+
+    ``name`` and ``options`` are those of the backend's spec (``module:attribute`` for a plug-in);
+    ``inputs`` maps each graph input to its ``.npy`` file, ``outputs`` each judged graph output to
+    its files; all files lie beside the script. ``torch`` is needed by ``torch-*`` only.
+    """
+
+    name: str
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, OutputFiles]
+    options: Mapping[str, str] = field(default_factory=dict)
+    python: str = ""
+    torch: TorchConv | None = None
+    model: str = "model.onnx"
+
+
+def render(finding: Finding, recipe: Recipe) -> str:
+    """The script's text, ASCII only.
+
+    Its exit status is 1 where the wrong answer appears again, 0 where it does not, and 2 where the
+    engine cannot be run.
+
+    Raises:
+        ValueError: a ``torch-*`` recipe without its convolution.
+    """
+    if recipe.name.startswith("torch-") and recipe.torch is None:
+        raise ValueError(f"repro.py of {finding.id}: {recipe.name} needs Recipe.torch")
+    template = _environment().get_template(_engine_template(recipe.name))
+    return template.render(
+        finding=finding,
+        recipe=recipe,
+        torch=recipe.torch,
+        outputs={name: (o.dtype, o.low, o.high) for name, o in recipe.outputs.items()},
+        faults=tuple(each for each in recipe.options.get("fault", "").split("+") if each),
+        disabled=tuple(each for each in recipe.options.get("disable", "").split("+") if each),
+    )
+
+
+def _engine_template(name: str) -> str:
+    """The file that defines ``run`` for a backend of this name."""
+    if name in ("engine", "ort", "opencv", "onnx-reference"):
+        return f"{name}.py.j2"
+    return "torch.py.j2" if name.startswith("torch-") else "function.py.j2"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        finalize=literal,
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # the output is Python, and ``literal`` guards every value
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def literal(value: Any) -> str:
+    """The value as an ASCII Python literal that reads back as itself.
+
+    Raises:
+        TypeError: there is none.
+    """
+    plain = dict(value) if isinstance(value, Mapping) else value
+    text = ascii(plain)
+    try:
+        same = bool(ast.literal_eval(text) == plain)
+    except (ValueError, SyntaxError):
+        same = False
+    if not same:
+        raise TypeError(f"not a Python literal: {text[:60]}")
+    return text
