@@ -1,0 +1,113 @@
+"""The backends we ship, as data: where each adapter is, and what a campaign runs of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+
+import onnx
+
+GROUP = "quantdiff.backends"
+
+
+def always(model: onnx.ModelProto) -> bool:
+    """A variant that is worth running on every model."""
+    return True
+
+
+def has_int8_activations(model: onnx.ModelProto) -> bool:
+    """A DequantizeLinear feeds a Conv's first input from a QuantizeLinear or input of type int8.
+
+    Only there does ``session.qdqisint8allowed`` change what onnxruntime fuses.
+    """
+    activations = {node.input[0] for node in model.graph.node if node.op_type == "Conv"}
+    dequantized = {
+        each
+        for node in model.graph.node
+        if node.output[0] in activations
+        for each in node.input[2:3]
+    }
+    int8 = {
+        each.name
+        for each in model.graph.initializer
+        if each.data_type == onnx.TensorProto.INT8
+    }
+    return bool(dequantized & int8)
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One way a campaign runs a backend; ``helps`` says on which models it can differ."""
+
+    options: tuple[tuple[str, str], ...] = ()
+    helps: Callable[[onnx.ModelProto], bool] = always
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A backend of the catalogue.
+
+    ``target`` is ``module:factory``; ``install`` tells a person how to get the engine.
+    """
+
+    name: str
+    target: str
+    install: str
+    variants: tuple[Variant, ...] = (Variant(),)
+
+
+PLAIN = Variant()
+_TORCH = "harness.backends.torch_quantized:adapter"
+_GET_TORCH = "pip install torch==2.13.0"
+
+ENTRIES = (
+    Entry(
+        "engine",
+        "harness.backends.engine_session:adapter",
+        "it is part of quantdiff",
+        (PLAIN, Variant((("fusion", "off"),))),
+    ),
+    Entry(
+        "ort",
+        "harness.backends.ort:adapter",
+        "pip install onnxruntime",
+        (
+            PLAIN,
+            Variant((("level", "off"),)),
+            Variant((("int8", "on"),), has_int8_activations),
+        ),
+    ),
+    Entry("torch-fbgemm", _TORCH, _GET_TORCH),
+    Entry("torch-qnnpack", _TORCH, _GET_TORCH),
+    Entry("torch-onednn", _TORCH, _GET_TORCH),
+    Entry("torch-x86", _TORCH, _GET_TORCH),
+    Entry(
+        "opencv", "harness.backends.opencv:adapter", "pip install 'opencv-python-headless>=5'"
+    ),
+    Entry("onnx-reference", "harness.backends.onnx_reference:adapter", "pip install onnx"),
+)
+
+
+def names() -> tuple[str, ...]:
+    """Every name a person may use: ours, then the registered plug-ins."""
+    return (*(entry.name for entry in ENTRIES), *sorted(_plugins()))
+
+
+def find(name: str) -> Entry:
+    """The entry of a known name, or one made up for ``package.module:attribute``."""
+    for entry in ENTRIES:
+        if entry.name == name:
+            return entry
+    return Entry(
+        name, _plugins().get(name, name), "check the spelling and the current directory"
+    )
+
+
+def is_ours(entry: Entry) -> bool:
+    """Whether the adapter is a file of this package."""
+    return entry.target.startswith("harness.backends.")
+
+
+def _plugins() -> dict[str, str]:
+    ours = {entry.name for entry in ENTRIES}
+    found = metadata.entry_points(group=GROUP)
+    return {each.name: each.value for each in found if each.name not in ours}

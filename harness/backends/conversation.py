@@ -1,0 +1,196 @@
+"""The exchange with one worker: a batch of questions, its answers, and starting again after a crash."""
+
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from corpus.case import Array, Case
+from harness.backends import catalogue, protocol
+from harness.backends.description import Description, described
+from harness.backends.process import Ended, Message, Process
+from harness.outcome import Crashed, TimedOut
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 120.0  # importing an engine from a cold disk can take long
+EXIT_SECONDS = 1.0
+
+
+class Lost(Exception):  # noqa: N818
+    """The worker does not start: ``name`` of the backend, and the reason as text."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(reason)
+        self.name = name
+
+
+class Batch:
+    """Cases in the order they are asked, with the bytes that carry them computed once."""
+
+    def __init__(self, kind: str, cases: Sequence[Case]) -> None:
+        self.kind, self._cases = kind, cases
+        self._whole = self._packed(0)
+
+    def __len__(self) -> int:
+        return len(self._cases)
+
+    def message(
+        self, options: Sequence[dict[str, str]], answered: int, seconds: float
+    ) -> bytes:
+        """The request for everything after the first ``answered`` answers."""
+        first, skip = divmod(answered, len(options))
+        ranges, described, body = self._whole if first == 0 else self._packed(first)
+        header = {
+            "kind": self.kind,
+            "cases": ranges,
+            "options": options,
+            "answered": skip,
+            "seconds": seconds,
+        }
+        return protocol.frame(header, described, body)
+
+    def _packed(self, first: int) -> tuple[list[tuple[int, int]], list[Any], bytes]:
+        ranges: list[tuple[int, int]] = []
+        arrays: list[tuple[str, Array]] = []
+        for case in self._cases[first:]:
+            start = len(arrays)
+            arrays.append(("", np.frombuffer(case.model, np.uint8)))
+            arrays += case.inputs.items()
+            ranges.append((start, len(arrays)))
+        return ranges, *protocol.pack(arrays)
+
+
+class Conversation:
+    """One worker and what it has been asked; survives the worker's end.
+
+    Raises:
+        Lost: the interpreter cannot be run.
+    """
+
+    process: Process
+    description: Description
+
+    def __init__(self, entry: catalogue.Entry, python: str, timeout: float) -> None:
+        self._entry, self._timeout = entry, timeout
+        self._python = _interpreter(entry.name, python)
+        self._is_foreign = self._python != sys.executable
+        self._batch, self._options = Batch("run", ()), [dict[str, str]()]
+        self.answers: list[Message | Crashed | TimedOut] = []
+        self.is_starting = False
+        self.deadline = 0.0
+        self._start()
+
+    def ask(self, batch: Batch, options: Sequence[dict[str, str]]) -> None:
+        """Send a batch; ``answers`` fills up as `hear` is called, case by case, option by option."""
+        self._batch, self._options, self.answers = batch, list(options), []
+        if (
+            not self.process.is_alive()
+        ):  # it ended after its last answer, so no case is to blame
+            self.end()
+            self._start()
+        if self.is_waiting():
+            self._send_rest()
+
+    def is_waiting(self) -> bool:
+        """Whether the description or answers are missing."""
+        return self.is_starting or len(self.answers) < len(self._batch) * len(self._options)
+
+    def hear(self) -> None:
+        """Take in what has arrived.
+
+        Raises:
+            Lost: the worker ended before it was ready.
+        """
+        try:
+            for message in self.process.messages():
+                self._accept(message)
+        except Ended:
+            how, stderr = self.process.end(EXIT_SECONDS)
+            self._replace(Crashed(how, stderr))
+        except protocol.Garbage as garbage:
+            _, stderr = self.process.end()
+            self._replace(Crashed(f"garbage on its pipe: {garbage}", stderr))
+
+    def check_time(self) -> None:
+        """Give up on an answer that is late.
+
+        Raises:
+            Lost: the worker was not even ready.
+        """
+        if self.is_waiting() and time.monotonic() >= self.deadline:
+            self.process.end()
+            self._replace(TimedOut(self._timeout))
+
+    def end(self, patience: float = 0.0) -> None:
+        """End the worker; it is killed after ``patience`` seconds."""
+        self.process.end(patience)
+
+    def _accept(self, message: Message) -> None:
+        if self.is_starting:
+            self._greet(message[0])
+        else:
+            self.answers.append(message)
+        self.deadline = time.monotonic() + self._timeout
+
+    def _greet(self, header: dict[str, Any]) -> None:
+        if header["kind"] == "failed":
+            self.process.end()
+            raise Lost(self._entry.name, f"{header['message']} ({self._entry.install})")
+        try:
+            self.description = described(header["description"])
+        except TypeError as error:
+            self.process.end()
+            raise Lost(self._entry.name, f"its description is wrong: {error}") from error
+        self.is_starting = False
+
+    def _replace(self, outcome: Crashed | TimedOut) -> None:
+        if self.is_starting:
+            raise Lost(self._entry.name, _why(outcome))
+        self.answers.append(outcome)
+        if self.is_waiting():
+            self._start()
+            self._send_rest()
+
+    def _start(self) -> None:
+        try:
+            self.process = Process(self._python, foreign=self._is_foreign)
+        except OSError as error:
+            raise Lost(self._entry.name, f"{self._python}: {error.strerror}") from error
+        self.is_starting = True
+        self.deadline = time.monotonic() + START_SECONDS
+        ours = catalogue.is_ours(self._entry)
+        hello = {
+            "kind": "hello",
+            "version": protocol.VERSION,
+            "adapter": self._entry.target,
+            "name": self._entry.name,
+            "path_first": [] if ours else [str(Path.cwd())],
+            "path_last": [] if self._is_foreign else [str(ROOT)],
+        }
+        self.process.send(protocol.encode(hello))
+
+    def _send_rest(self) -> None:
+        rest = self._batch.message(self._options, len(self.answers), self._timeout)
+        self.process.send(rest)
+        if not self.is_starting:
+            self.deadline = time.monotonic() + self._timeout
+
+
+def _interpreter(name: str, python: str) -> str:
+    if not python:
+        return sys.executable
+    found = shutil.which(str(Path(python).expanduser()))
+    if found is None:
+        raise Lost(name, f"{python} is not a Python interpreter that can be run")
+    return str(Path(found).absolute())
+
+
+def _why(outcome: Crashed | TimedOut) -> str:
+    if isinstance(outcome, TimedOut):
+        return f"its worker was not ready within {START_SECONDS:g} s"
+    lines = [line for line in outcome.stderr.splitlines() if line.strip()]
+    return f"its worker ended ({outcome.how})" + (f": {lines[-1].strip()}" if lines else "")

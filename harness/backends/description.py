@@ -1,0 +1,69 @@
+"""What a backend says about itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.backends.spec import BackendSpec
+from harness.errors import BadInput
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """Facts about an available backend.
+
+    ``profile`` is the profile of our engine that imitates its arithmetic; ``switches`` the names
+    that its option ``disable`` takes; ``limits`` are in words; ``options`` maps each option to
+    the values it takes (joined by ``+`` where ``many`` lists it), or is None where anything goes.
+    """
+
+    name: str
+    version: str = ""
+    profile: str = "spec"
+    taps: bool = False
+    switches: tuple[str, ...] = ()
+    operators: tuple[str, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    limits: tuple[str, ...] = ()
+    options: Mapping[str, tuple[str, ...]] | None = None
+    many: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """The backend cannot be used here, and why."""
+
+    reason: str
+
+
+def described(said: Mapping[str, Any]) -> Description:
+    """The description from what an adapter's ``describe`` returned.
+
+    Raises:
+        TypeError: it has a key that means nothing here.
+    """
+    values: dict[str, Any] = {
+        key: tuple(each) if isinstance(each, list) else each for key, each in said.items()
+    }
+    if (options := said.get("options")) is not None:
+        values["options"] = {key: tuple(allowed) for key, allowed in options.items()}
+    return Description(**values)
+
+
+def check_options(spec: BackendSpec, description: Description) -> None:
+    """Refuse an option that the backend does not have, or a value that it does not take.
+
+    Raises:
+        BadInput: names the option and lists what is allowed.
+    """
+    if description.options is None:
+        return
+    for key, value in spec.options:
+        if key not in description.options:
+            known = ", ".join(description.options) or "none"
+            raise BadInput(f"backend {spec.text}: no option {key!r}; its options: {known}")
+        allowed = description.options[key]
+        for each in value.split("+") if key in description.many else (value,):
+            if each not in allowed:
+                choice = ", ".join(allowed)
+                raise BadInput(f"backend {spec.text}: {key}={each} is not one of {choice}")

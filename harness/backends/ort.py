@@ -1,0 +1,155 @@
+"""onnxruntime on the CPU, one thread."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime
+
+from harness.backends import ort_claims, ort_tap
+from harness.backends.protocol import Limit
+
+if TYPE_CHECKING:
+    from harness.backends.protocol import Array
+
+LEVELS = {
+    "all": "ORT_ENABLE_ALL",
+    "extended": "ORT_ENABLE_EXTENDED",
+    "basic": "ORT_ENABLE_BASIC",
+    "off": "ORT_DISABLE_ALL",
+}
+# The passes that can touch a quantized graph, by the names that the option disable answers to. Rule
+# sets stand for their rules: a rule's own name works too, but onnxruntime does not list them.
+SWITCHES = (
+    "QDQSelectorActionTransformer",
+    "QDQS8ToU8Transformer",
+    "QDQPropagationTransformer",
+    "QDQFinalCleanupTransformer",
+    "DoubleQDQPairsRemover",
+    "EnsureUniqueDQForNodeUnit",
+    "WeightBiasQuantization",
+    "WhereDummyDq",
+    "NhwcTransformer",
+    "NchwcTransformer",
+    "TransposeOptimizer",
+    "TransposeOptimizer_CPUExecutionProvider",
+    "ConvActivationFusion",
+    "ConvAddActivationFusion",
+    "ConstantFolding",
+    "ConstantSharing",
+    "CommonSubexpressionElimination",
+    "ReshapeFusion",
+    "MatMulAddFusion",
+    "GemmActivationFusion",
+    "MatMulActivationFusion",
+    "MatMulScaleFusion",
+    "MatmulTransposeFusion",
+    "MatMulIntegerToFloatFusion",
+    "DynamicQuantizeMatMulFusion",
+    "MatMulNBitsFusion",
+    "Level1_RuleBasedTransformer",
+    "Level2_RuleBasedTransformer",
+    "ClipQuantRewrite",
+    "ReluQuantRewrite",
+    "FuseReluClip",
+    "ConvAddFusion",
+    "ConvMulFusion",
+    "ConvBNFusion",
+    "Pad_Fusion",
+)
+DOCUMENTED = (
+    "is under development and support for this is limited",
+    "Unsupported model IR version",
+)
+KEPT_SESSIONS = 8
+
+
+def adapter(name: str) -> Ort:
+    """The adapter; the catalogue knows it as ``ort``."""
+    return Ort()
+
+
+class Ort:
+    """Sessions of onnxruntime, the last few kept for the same model on other inputs."""
+
+    def __init__(self) -> None:
+        self._sessions: OrderedDict[Any, Any] = OrderedDict()
+        self._settings: dict[Any, Any] = {}
+
+    def describe(self) -> dict[str, Any]:
+        """Facts, as `harness.backends.protocol.Adapter` asks for them."""
+        return {
+            "name": "ort",
+            "version": onnxruntime.__version__,
+            "profile": "ort",
+            "taps": True,
+            "switches": list(SWITCHES),
+            "operators": sorted(ort_claims.operators()),
+            "versions": {"onnxruntime": onnxruntime.__version__, "numpy": np.__version__},
+            "limits": ort_claims.in_words("QLinearConv"),
+            "options": {"level": list(LEVELS), "disable": list(SWITCHES), "int8": ["on"]},
+            "many": ["disable"],
+        }
+
+    def run(
+        self, model: bytes, inputs: dict[str, Array], options: dict[str, str]
+    ) -> dict[str, Array]:
+        """Outputs of a session with the options' optimizations."""
+        key = model, tuple(sorted(options.items()))
+        session = self._sessions.pop(key, None) or self._create(model, options)
+        self._sessions[key] = session
+        if len(self._sessions) > KEPT_SESSIONS:
+            self._sessions.popitem(last=False)
+        names = [each.name for each in session.get_outputs()]
+        found = session.run(names, inputs)
+        return {name: found[i] for i, name in enumerate(names)}
+
+    def tap(
+        self, model: bytes, inputs: dict[str, Array], options: dict[str, str]
+    ) -> dict[str, Any]:
+        """Every tensor of onnxruntime's own optimized graph, mapped back to the source's names."""
+        untapped = self.run(model, inputs, options)
+        optimized = ort_tap.optimized(model, self._fresh_settings(options), _disabled(options))
+        return ort_tap.tapped(model, optimized, inputs, untapped)
+
+    def _create(self, model: bytes, options: dict[str, str]) -> Any:
+        key = tuple(sorted(options.items()))
+        if key not in self._settings:
+            self._settings[key] = self._fresh_settings(options)
+        try:
+            return onnxruntime.InferenceSession(
+                model,
+                self._settings[key],
+                providers=["CPUExecutionProvider"],
+                disabled_optimizers=_disabled(options),
+            )
+        except Exception as error:
+            reason = _documented(model, str(error))
+            if reason:
+                raise Limit(reason) from error
+            raise
+
+    def _fresh_settings(self, options: dict[str, str]) -> Any:
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = 1
+        settings.inter_op_num_threads = 1
+        settings.log_severity_level = 4
+        level = LEVELS[options.get("level", "all")]
+        settings.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
+        if options.get("int8") == "on":
+            settings.add_session_config_entry("session.qdqisint8allowed", "1")
+        return settings
+
+
+def _disabled(options: dict[str, str]) -> list[str] | None:
+    return options["disable"].split("+") if "disable" in options else None
+
+
+def _documented(model: bytes, message: str) -> str:
+    if any(each in message for each in DOCUMENTED):
+        return message[message.rfind(") ") + 2 :]
+    if "NOT_IMPLEMENTED" in message:
+        return ort_claims.unclaimed(model)
+    return ""

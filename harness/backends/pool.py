@@ -1,0 +1,176 @@
+"""The pool: a batch of cases goes to every backend's worker at once; every answer is an outcome."""
+
+import contextlib
+import select
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self, TypeVar
+
+from corpus.case import Case
+from harness.backends import catalogue, reply
+from harness.backends.conversation import Batch, Conversation, Lost
+from harness.backends.description import Description, Unavailable, check_options
+from harness.backends.process import Message
+from harness.backends.spec import BackendSpec
+from harness.errors import BadInput
+from harness.outcome import Crashed, Outcome, Refused, Tapped, TimedOut
+
+Answer = TypeVar("Answer")
+Key = tuple[str, str]  # adapter's name, interpreter
+GOODBYE_SECONDS = 1.0
+
+
+class Pool:
+    """Worker processes, one for each adapter and interpreter, started when first needed.
+
+    A crash, a hang (no reply within ``timeout`` seconds) or garbage on the pipe is the outcome of
+    the case that was running; the worker is started again and the rest of the batch is sent again.
+    """
+
+    def __init__(self, timeout: float = 10.0) -> None:
+        self._timeout = timeout
+        self._talks: dict[Key, Conversation] = {}
+        self._unavailable: dict[Key, Unavailable] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every worker."""
+        for talk in self._talks.values():
+            talk.process.hang_up()
+        for talk in self._talks.values():
+            talk.end(GOODBYE_SECONDS)
+        self._talks.clear()
+
+    def describe(self, spec: BackendSpec) -> Description | Unavailable:
+        """What the backend says about itself, or why it cannot be used here."""
+        key = _key(spec)
+        try:
+            talk = self._talk(key)
+            while talk.is_starting:
+                _attend([talk])
+        except Lost as lost:
+            self._unavailable[key] = Unavailable(str(lost))
+            self._talks.pop(key, None)
+        if key in self._unavailable:
+            return self._unavailable[key]
+        return self._talks[key].description
+
+    def _talk(self, key: Key) -> Conversation:
+        if key in self._unavailable:
+            raise Lost(key[0], self._unavailable[key].reason)
+        if key not in self._talks:
+            self._talks[key] = Conversation(catalogue.find(key[0]), key[1], self._timeout)
+        return self._talks[key]
+
+    def run(
+        self, cases: Sequence[Case], specs: Sequence[BackendSpec]
+    ) -> list[dict[str, Outcome]]:
+        """Outcome of every case on every backend, by the backend's text.
+
+        Raises:
+            BadInput: a backend cannot be used, or does not take an option.
+        """
+        return self._ask("run", cases, specs, reply.outcome)
+
+    def run_one(self, case: Case, spec: BackendSpec) -> Outcome:
+        """Outcome of one case on one backend.
+
+        Raises:
+            BadInput: the backend cannot be used, or does not take an option.
+        """
+        return self.run([case], [spec])[0][spec.text]
+
+    def tap(self, case: Case, spec: BackendSpec) -> Tapped | Refused | Crashed | TimedOut:
+        """Intermediate tensors and the plan of one case on one backend.
+
+        Raises:
+            BadInput: the backend cannot be used, or does not take an option.
+        """
+        return self._ask("tap", [case], [spec], reply.tapped)[0][spec.text]
+
+    def _ask(
+        self,
+        kind: str,
+        cases: Sequence[Case],
+        specs: Sequence[BackendSpec],
+        read: Callable[[Message], Answer],
+    ) -> list[dict[str, Answer | Crashed | TimedOut]]:
+        batch = Batch(kind, cases)
+        by_worker = self._ready(specs)
+        answers: list[dict[str, Answer | Crashed | TimedOut]] = [{} for _ in cases]
+        talks = {key: self._talks[key] for key in by_worker}
+        for key, talk in talks.items():
+            talk.ask(batch, [dict(spec.options) for spec in by_worker[key]])
+        _listen(list(talks.values()))
+        for key, talk in talks.items():
+            said = iter(talk.answers)
+            for answer in answers:
+                for spec in by_worker[key]:
+                    each = next(said)
+                    answer[spec.text] = (
+                        each if isinstance(each, Crashed | TimedOut) else read(each)
+                    )
+        return answers
+
+    def _ready(self, specs: Sequence[BackendSpec]) -> dict[Key, list[BackendSpec]]:
+        by_worker: dict[Key, list[BackendSpec]] = {}
+        for spec in specs:
+            by_worker.setdefault(_key(spec), []).append(spec)
+        with contextlib.suppress(
+            Lost
+        ):  # all start side by side; describe() says what went wrong
+            for key in by_worker:
+                self._talk(key)
+        for spec in specs:
+            description = self.describe(spec)
+            if isinstance(description, Unavailable):
+                raise BadInput(f"backend {spec.text} cannot be used: {description.reason}")
+            check_options(spec, description)
+        return by_worker
+
+
+def _key(spec: BackendSpec) -> Key:
+    return spec.name, spec.python
+
+
+def _listen(talks: Sequence[Conversation]) -> None:
+    """Attend to all workers until every one has answered everything.
+
+    Raises:
+        BadInput: a worker that crashed does not start again.
+    """
+    try:
+        while waiting := [talk for talk in talks if talk.is_waiting()]:
+            _attend(waiting)
+    except BaseException as error:
+        for talk in talks:
+            talk.end()  # half-read replies must not reach the next batch
+        if isinstance(error, Lost):
+            raise BadInput(f"backend {error.name} does not start again: {error}") from error
+        raise
+
+
+def _attend(waiting: Sequence[Conversation]) -> None:
+    by_descriptor, poll = {}, select.poll()
+    for talk in waiting:
+        poll.register(talk.process.reads_from, select.POLLIN)
+        by_descriptor[talk.process.reads_from] = talk.hear
+        if talk.process.has_unsent():
+            poll.register(talk.process.writes_to, select.POLLOUT)
+            by_descriptor[talk.process.writes_to] = talk.process.flush
+    patience = min(talk.deadline for talk in waiting) - time.monotonic()
+    for descriptor, _ in poll.poll(max(0.0, patience) * 1000):
+        by_descriptor[descriptor]()
+    for talk in waiting:
+        talk.check_time()

@@ -1,0 +1,190 @@
+"""The worker: ``PYTHON worker.py`` runs one adapter and answers requests on its first two pipes.
+
+It keeps private copies of the pipes and sends all that native code prints to stderr. It ends when its
+stdin closes. Crashing, hanging and exiting are allowed here: the parent sees and reports it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import resource
+import signal
+import sys
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import BinaryIO
+
+    from harness.backends.protocol import Adapter, Array
+
+    Answer = tuple[dict[str, Any], list[tuple[str, Array]]]  # header and arrays of a reply
+
+FOLDER = Path(__file__).resolve().parent
+PATIENCE = 3  # a hung worker whose parent was killed ends itself after this many time limits
+
+
+def main() -> None:
+    """Serve requests until stdin closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # writing a core file would cost seconds
+    # Our folder comes off the path: its file names must not shadow what an engine imports.
+    sys.path[:] = [
+        each for each in sys.path if each not in (str(FOLDER), str(Path(__file__).parent))
+    ]
+    requests, replies = _private_pipes()
+    _mount()
+    from harness.backends import protocol
+
+    adapter = None
+    for header, arrays in _messages(requests):
+        if header["kind"] == "hello":
+            adapter, reply = _hello(header)
+            _send(replies, protocol.encode(reply))
+        elif adapter is not None:
+            for reply, outputs in _answers(adapter, header, arrays):
+                _send(replies, protocol.encode(reply, outputs))
+
+
+def _private_pipes() -> tuple[BinaryIO, int]:
+    requests, replies = os.dup(0), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return os.fdopen(requests, "rb", 1 << 16), replies
+
+
+def _mount() -> None:
+    """Make ``harness.backends`` importable without putting its root on ``sys.path``.
+
+    In a foreign interpreter that root may be a site-packages folder of another Python.
+    """
+    for name, path in (("harness", FOLDER.parent), ("harness.backends", FOLDER)):
+        package = types.ModuleType(name)
+        package.__path__ = [str(path)]
+        sys.modules[name] = package
+    sys.modules["harness"].backends = sys.modules["harness.backends"]  # type: ignore[attr-defined]
+
+
+def _messages(requests: BinaryIO) -> Iterator[tuple[dict[str, Any], list[Any]]]:
+    from harness.backends import protocol
+
+    while True:
+        prefix = requests.read(protocol.PREFIX.size)
+        if len(prefix) < protocol.PREFIX.size:
+            return
+        header_size, body_size = protocol.sizes(prefix)
+        text, body = requests.read(header_size), bytearray(requests.read(body_size))
+        if len(body) < body_size:
+            return
+        yield protocol.decode(text, body)
+
+
+def _send(replies: int, message: bytes) -> None:
+    view = memoryview(message)
+    while view:
+        view = view[os.write(replies, view) :]
+
+
+def _hello(header: dict[str, Any]) -> tuple[Adapter | None, dict[str, Any]]:
+    from harness.backends import protocol
+
+    if header["version"] != protocol.VERSION:
+        return None, _failed(f"the worker speaks protocol {protocol.VERSION}")
+    sys.path[:0] = header["path_first"]
+    sys.path += header["path_last"]
+    try:
+        adapter = _load(header["adapter"], header["name"])
+        return adapter, {"kind": "hello", "description": adapter.describe()}
+    except Exception as error:
+        return None, _failed(one_line(error))
+
+
+def _failed(message: str) -> dict[str, Any]:
+    return {"kind": "failed", "message": message}
+
+
+def _load(target: str, name: str) -> Adapter:
+    module, attribute = target.split(":")
+    found: Any = importlib.import_module(module)
+    for part in attribute.split("."):
+        found = getattr(found, part)
+    if module.startswith("harness.backends."):
+        adapter: Adapter = found(name)
+        return adapter
+    from harness.backends.function import adapter_of
+
+    return adapter_of(found, target)
+
+
+def _answers(
+    adapter: Adapter, header: dict[str, Any], arrays: list[tuple[str, Array]]
+) -> Iterator[Answer]:
+    """One reply for each case and each of its options, in order."""
+    ask = _tap if header["kind"] == "tap" else _run
+    answered = header["answered"]  # so many options of the first case, before a restart
+    for first, end in header["cases"]:
+        model, inputs = arrays[first][1].tobytes(), arrays[first + 1 : end]
+        for options in header["options"][answered:]:
+            own = {name: array.copy() for name, array in inputs}  # an adapter may spoil them
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE * header["seconds"])
+            answer = _guarded(ask, adapter, model, own, options)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            yield answer
+        answered = 0
+
+
+def _guarded(ask: Callable[..., Answer], *question: Any) -> Answer:
+    from harness.backends.protocol import Limit
+
+    try:
+        return ask(*question)
+    except Limit as limit:
+        return {"kind": "refused", "message": first_line(str(limit)), "documented": True}, []
+    except Exception as error:
+        return {"kind": "refused", "message": one_line(error), "documented": False}, []
+
+
+def _run(adapter: Adapter, *question: Any) -> Answer:
+    return {"kind": "values"}, _named(adapter.run(*question))
+
+
+def _tap(adapter: Adapter, *question: Any) -> Answer:
+    from harness.backends.protocol import Limit
+
+    tap = getattr(adapter, "tap", None)
+    if tap is None:
+        raise Limit("this backend has no taps")
+    tapped = tap(*question)
+    header = {key: tapped[key] for key in ("plan", "method", "confirmed")}
+    return dict(header, kind="tapped"), _named(tapped["arrays"])
+
+
+def _named(outputs: Mapping[str, Any]) -> list[tuple[str, Array]]:
+    import numpy as np
+
+    if not hasattr(outputs, "items"):
+        raise TypeError(f"run returned {type(outputs).__name__}, not a dict")
+    named = [(str(name), np.asarray(value)) for name, value in outputs.items()]
+    for name, array in named:
+        if array.dtype.hasobject:
+            raise TypeError(f"output {name} has dtype object")
+    return named
+
+
+def one_line(error: BaseException) -> str:
+    """``Type: first line of the message``."""
+    return f"{type(error).__name__}: {first_line(str(error))}".rstrip(": ")
+
+
+def first_line(text: str) -> str:
+    """The first line that says something, without surrounding blanks."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+if __name__ == "__main__":
+    main()

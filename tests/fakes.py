@@ -1,0 +1,179 @@
+"""Miniature backends with one flaw each, as ``tests.fakes:NAME``; the flaw must be seen for what it is."""
+
+import os
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+def perfect(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """The reference evaluator's answer."""
+    names = [each.name for each in model.graph.output]
+    found = ReferenceEvaluator(model).run(None, inputs)
+    return {name: np.asarray(found[i]) for i, name in enumerate(names)}
+
+
+def _convolution(model: onnx.ModelProto, inputs: Arrays) -> tuple[onnx.NodeProto, Arrays]:
+    (node,) = (each for each in model.graph.node if each.op_type == "QLinearConv")
+    known = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
+    return node, {**known, **inputs}
+
+
+def forgets_zero_point(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """QLinearConv as if the input's zero point were 0."""
+    node, values = _convolution(model, inputs)
+    name = node.input[2]
+    kept = [each for each in model.graph.initializer if each.name != name]
+    kept.append(numpy_helper.from_array(np.zeros_like(values[name]), name))
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+    return perfect(model, inputs)
+
+
+def rounds_half_up(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """A 1x1 QLinearConv without padding that rounds ``floor(v + 1/2)``."""
+    node, values = _convolution(model, inputs)
+    x, xs, xz, w, ws, wz, ys, yz = (values[each].astype(np.float64) for each in node.input[:8])
+    product = np.einsum("nchw,mc->nmhw", x - xz, (w - wz)[:, :, 0, 0])
+    codes = np.floor(product * (xs * ws / ys) + 0.5) + yz
+    limits = np.iinfo(values[node.input[7]].dtype)
+    return {node.output[0]: np.clip(codes, limits.min, limits.max).astype(limits.dtype)}
+
+
+def crashes(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """Dies as native code does, where the input holds a 13."""
+    if (next(iter(inputs.values())) == 13).any():
+        print("about to abort", file=sys.stderr, flush=True)
+        os.abort()
+    return perfect(model, inputs)
+
+
+def exits(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """Ends the process, where the input holds a 13."""
+    if (next(iter(inputs.values())) == 13).any():
+        sys.exit(3)
+    return perfect(model, inputs)
+
+
+def hangs(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """Never answers, where the input holds a 13."""
+    if (next(iter(inputs.values())) == 13).any():
+        time.sleep(3600)
+    return perfect(model, inputs)
+
+
+def raises(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """Refuses everything."""
+    raise NotImplementedError("no kernel for this\nand a second line")
+
+
+def lies_about_shape(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """The right numbers in the wrong shape."""
+    return {name: array.reshape(-1) for name, array in perfect(model, inputs).items()}
+
+
+def lies_about_dtype(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """The right numbers as int32."""
+    return {name: array.astype(np.int32) for name, array in perfect(model, inputs).items()}
+
+
+def wrong_name(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """The right numbers under another name."""
+    return {f"{name}_0": array for name, array in perfect(model, inputs).items()}
+
+
+def nan(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """NaN everywhere."""
+    return {n: np.full(a.shape, np.nan, np.float32) for n, a in perfect(model, inputs).items()}
+
+
+def random(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """Another answer each time."""
+    draw = np.random.default_rng(time.perf_counter_ns())
+    return {
+        name: draw.integers(0, 100, array.shape).astype(array.dtype)
+        for name, array in perfect(model, inputs).items()
+    }
+
+
+def prints(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """The right answer, and noise on stdout from Python and from below."""
+    print("hello from Python", flush=True)
+    os.write(1, b"hello from native code\n")
+    return perfect(model, inputs)
+
+
+def spoils_inputs(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """The right answer, but the inputs are overwritten afterwards."""
+    answer = perfect(model, inputs)
+    for array in inputs.values():
+        array[...] = 0
+    return answer
+
+
+def not_a_dict(model: onnx.ModelProto, inputs: Arrays) -> Any:
+    """A list instead of a dict."""
+    return list(perfect(model, inputs).values())
+
+
+def scribbles_on_its_pipe(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """Writes to every descriptor it can find, the parent's pipe among them."""
+    for descriptor in range(3, 32):
+        try:
+            os.write(descriptor, b"this is certainly not a message of ours\n")
+        except OSError:
+            continue
+    return perfect(model, inputs)
+
+
+def takes_options(model: onnx.ModelProto, inputs: Arrays, add: str = "0") -> Arrays:
+    """Adds its option to the answer."""
+    return {n: (a + int(add)).astype(a.dtype) for n, a in perfect(model, inputs).items()}
+
+
+class Full:
+    """A full adapter: a description, a tap and an option with two values."""
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "name": "full",
+            "version": "7",
+            "switches": ["fuse"],
+            "options": {"level": ["high", "low"]},
+        }
+
+    def run(self, model: bytes, inputs: Arrays, options: dict[str, str]) -> Arrays:
+        from harness.backends.protocol import Limit
+
+        if options.get("level") == "low":
+            raise Limit("level low runs nothing")
+        return perfect(onnx.ModelProto.FromString(model), inputs)
+
+    def tap(self, model: bytes, inputs: Arrays, options: dict[str, str]) -> dict[str, Any]:
+        step = {
+            "kind": "Conv8",
+            "name": "c",
+            "nodes": ["c"],
+            "inputs": ["x"],
+            "outputs": ["y"],
+        }
+        outputs = self.run(model, inputs, options)
+        return {
+            "arrays": {**inputs, **outputs},
+            "plan": [step],
+            "method": "native",
+            "confirmed": True,
+        }
+
+
+def echoes(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """The inputs themselves, whatever the model says."""
+    return dict(inputs)
