@@ -6,7 +6,7 @@ from math import prod
 
 from generators import arrays, qparams
 from generators.arrays import LOWEST
-from generators.operators.conv.draw import OUT_PER_GROUP
+from generators.operators.conv.draw import LANES
 from generators.operators.conv.spec import NEWEST_OPSET, OLDEST_OPSET, ConvSpec
 
 FORMS = ("QLinearConv", "QDQ")
@@ -120,7 +120,7 @@ def _surroundings(spec: ConvSpec) -> Iterator[str]:
 def _all_cells() -> Iterator[str]:
     for form, rank, grouping, types in product(FORMS, (1, 2, 3), GROUPINGS, TYPES):
         yield f"{form} {rank}-D {grouping} {types}"
-    for count, groups in product(OUT_PER_GROUP, ("groups 1", "groups > 1")):
+    for count, groups in product(LANES, ("groups 1", "groups > 1")):
         yield f"M/groups {count} {groups}"
     for form, opset in product(FORMS, range(OLDEST_OPSET, NEWEST_OPSET + 1)):
         yield f"{form} opset {opset}"
