@@ -1,0 +1,17 @@
+"""quantdiff's int8 engine: ONNX in, fused plan, integer kernels, float fallback."""
+
+from engine.errors import EngineError, InvalidModel, Unsupported
+from engine.plan import Kept, Plan, Step
+from engine.profiles import PROFILES
+from engine.session import Session
+
+__all__ = [
+    "PROFILES",
+    "EngineError",
+    "InvalidModel",
+    "Kept",
+    "Plan",
+    "Session",
+    "Step",
+    "Unsupported",
+]

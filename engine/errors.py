@@ -1,0 +1,13 @@
+"""What the engine says no with: one line each, naming what, where and what to do."""
+
+
+class EngineError(Exception):
+    """A request that the engine cannot serve: a bad input, an unknown profile, rule or fault."""
+
+
+class Unsupported(EngineError):  # noqa: N818 - reads as a verdict
+    """A valid ONNX model that asks for something this engine does not implement."""
+
+
+class InvalidModel(EngineError):  # noqa: N818 - reads as a verdict
+    """A model that the ONNX standard does not allow, or no ONNX model at all."""

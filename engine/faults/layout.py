@@ -1,0 +1,60 @@
+"""Faults of the blocked layout: its guard removed or too weak. The kernel itself is untouched."""
+
+from engine.faults.fault import Fault
+from engine.ir import Array
+from engine.kernels.parameters import ConvParameters
+from engine.kernels.stages import pad_with
+
+
+def always_blocked(p: ConvParameters) -> str:
+    """No guard: groups may start inside a block."""
+    return ""
+
+
+def blocked_from_8_lanes(p: ConvParameters) -> str:
+    """A guard that asks how many channels a group has, not where it starts."""
+    return "M/groups is below 8" if p.groups > 1 and p.out_per_group < 8 else ""
+
+
+def pad_unsigned(x: Array, p: ConvParameters, pads: tuple[int, ...]) -> tuple[Array, int]:
+    """Signed codes and their zero point moved by 128: the same sums, another folded bias."""
+    shift = 128 if x.dtype.kind == "i" else 0
+    return pad_with(x, pads, p.x_zero_point) + shift, p.x_zero_point + shift
+
+
+def _shares_blocks(p: ConvParameters) -> bool:
+    return p.groups > 1 and p.out_per_group % 8 != 0
+
+
+_SOURCE = "opencv/opencv#28798, PR 28920"
+
+FAULTS = (
+    Fault(
+        "F01",
+        "groups overwrite each other in one 8-lane block",
+        _SOURCE,
+        _shares_blocks,
+        {"layout": always_blocked},
+    ),
+    Fault(
+        "F01.unsigned",
+        "groups overwrite each other in one 8-lane block, signed codes shifted to unsigned",
+        f"{_SOURCE}, on CPUs with VNNI",
+        _shares_blocks,
+        {"layout": always_blocked, "pad": pad_unsigned},
+    ),
+    Fault(
+        "F02",
+        "groups of more than 8 channels overwrite each other: the guard only refuses fewer than 8",
+        "guard of opencv/opencv PR 28920",
+        lambda p: _shares_blocks(p) and p.out_per_group > 8,
+        {"layout": blocked_from_8_lanes},
+    ),
+    Fault(
+        "F02.unsigned",
+        "groups of more than 8 channels overwrite each other, signed codes shifted to unsigned",
+        "guard of opencv/opencv PR 28920, on CPUs with VNNI",
+        lambda p: _shares_blocks(p) and p.out_per_group > 8,
+        {"layout": blocked_from_8_lanes, "pad": pad_unsigned},
+    ),
+)

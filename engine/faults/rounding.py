@@ -1,0 +1,77 @@
+"""Faults between the accumulator and the code: rounding, conversion, activation."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+
+from engine.arithmetic import round_half_away
+from engine.faults.fault import Fault
+from engine.ir import Array
+from engine.kernels.parameters import ConvParameters
+from engine.kernels.stages import clamp, subtract_zero_points
+from engine.profiles import convert_then_saturate
+
+
+def relu_at_code_zero(codes: Array, p: ConvParameters) -> Array:
+    """``max(q, 0)``: code 0 taken for real 0."""
+    if p.activation != "Relu":
+        return clamp(codes, p)
+    clipped: Array = np.maximum(codes, 0)
+    return clipped
+
+
+def _reach(p: ConvParameters) -> Iterator[tuple[Fraction, int]]:
+    """The exact multiplier of each channel, and a bound on its accumulator."""
+    zero, info = p.x_zero_point, np.iinfo(p.x_dtype)
+    distance = max(zero - int(info.min), int(info.max) - zero)
+    sums = (
+        np.abs(subtract_zero_points(p).astype(np.int64))
+        .reshape(p.out_channels, -1)
+        .sum(axis=1)
+    )
+    step = Fraction(float(p.y_scale))
+    for k, total in enumerate(sums):
+        bias = 0 if p.bias is None else abs(int(p.bias[k]))
+        scale = Fraction(float(p.w_scales[k if p.w_scales.size > 1 else 0]))
+        yield (
+            Fraction(float(p.x_scale)) * scale / step,
+            min(distance * int(total) + bias, 2**31),
+        )
+
+
+def can_tie(p: ConvParameters) -> bool:
+    """Whether some ``acc * xs*ws/ys`` in reach is a half-integer inside the range of codes.
+
+    With the multiplier n/d in lowest terms, ``acc * n/d`` is a half-integer for acc an odd
+    multiple of d/2, so that d must be even, n odd; the first tie is at n/2.
+    """
+    return any(
+        m.denominator % 2 == 0 and m.denominator // 2 <= bound and m.numerator < 512
+        for m, bound in _reach(p)
+    )
+
+
+FAULTS = (
+    Fault(
+        "F70",
+        "ties are rounded away from zero",
+        "microsoft/onnxruntime#25045; sonos/tract PR 2672",
+        can_tie,
+        {"round": round_half_away},
+    ),
+    Fault(
+        "F76",
+        "values from 2**31 up convert to INT32_MIN and clip to the lowest code",
+        "x86 cvtps2dq",
+        lambda p: any(m * bound >= 2**31 - 1 for m, bound in _reach(p)),
+        {"saturate": convert_then_saturate},
+    ),
+    Fault(
+        "F80",
+        "relu clamps at code 0 instead of at the zero point",
+        "pytorch/executorch PR 18462",
+        lambda p: p.activation == "Relu" and p.y_zero_point != 0,
+        {"activate": relu_at_code_zero},
+    ),
+)

@@ -1,0 +1,1 @@
+"""Fusion: rules, one a file, tried in order at every QuantizeLinear; guards say why not."""

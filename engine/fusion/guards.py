@@ -1,0 +1,120 @@
+"""Guards that several rules share; each gives a ``Refusal`` that names the values, or None.
+
+Ids are those of the rule catalogue: G1 constant parameters, G2 per-tensor activations, G3 single
+consumers, G5 equal pairs, G6 usable scales, G7 8-bit codes, G8 constant weights, G9 the axis of
+per-channel weights, G10 the scale of the bias, G12 a DequantizeLinear of its own.
+"""
+
+import numpy as np
+
+from engine.arithmetic import RANGES
+from engine.fusion.match import Refusal, View
+from engine.ir import Array, Node
+from engine.kernels.qlinear_conv import Affine, scale_problem
+
+_NORMAL = np.finfo(np.float32)
+
+
+def read_affine(view: View, node: Node) -> Affine | Refusal:
+    """G1, G6, G7: the constant scale and zero point of a Q or D on 8-bit codes, flat."""
+    constants = view.graph.constants
+    scale = constants.get(node.input(1))
+    if scale is None:
+        return Refusal(
+            "G1", f"the scale {node.input(1)!r} of {node.id} is computed, not constant"
+        )
+    zero_name = node.input(2)
+    zero_point = constants.get(zero_name) if zero_name else None
+    if zero_name and zero_point is None:
+        return Refusal(
+            "G1", f"the zero point {zero_name!r} of {node.id} is computed, not constant"
+        )
+    if zero_point is None:
+        codes = node.inputs[0] if node.op == "DequantizeLinear" else node.outputs[0]
+        zero_point = np.zeros(scale.shape, view.code_dtype(codes))
+    if zero_point.dtype not in RANGES:
+        return Refusal(
+            "G7", f"{node.id} has {zero_point.dtype} codes, the kernels int8 and uint8"
+        )
+    if scale.dtype != np.float32:
+        return Refusal("G7", f"{node.id} has a {scale.dtype} scale, the kernels float32")
+    if scale.size == 0 or scale.ndim > 1 or zero_point.size not in (1, scale.size):
+        return Refusal(
+            "G9", f"{node.id} has scales {scale.shape}, zero points {zero_point.shape}"
+        )
+    if problem := scale_problem(scale):
+        return Refusal("G6", f"the scale of {node.id} {problem}")
+    return Affine(scale.reshape(-1), zero_point.reshape(-1))
+
+
+def per_tensor(node: Node, affine: Affine) -> Refusal | None:
+    """G2: one scale and zero point for the whole activation."""
+    if affine.scale.size == 1 and affine.zero_point.size == 1:
+        return None
+    return Refusal("G2", f"{node.id} has {affine.scale.size} scales, the kernel takes 1")
+
+
+def single_consumer(view: View, name: str) -> Refusal | None:
+    """G3: a float tensor that disappears must be needed by nobody else."""
+    shared = view.why_shared(name)
+    return Refusal("G3", f"{shared}, so it must exist in float") if shared else None
+
+
+def own_dequantize(view: View, node: Node) -> Refusal | None:
+    """G12: a shared DequantizeLinear can only be fused if R46 may duplicate it."""
+    if "R46" not in view.rules_off:
+        return None
+    shared = view.why_shared(node.outputs[0])
+    return Refusal("G12", f"{node.id} is shared ({shared}) and R46 is off") if shared else None
+
+
+def weight_axis(node: Node, w: Array, affine: Affine) -> Refusal | None:
+    """G8 and G9: 8-bit codes of the scale's type; per-channel means axis 0, one for each M."""
+    if w.dtype != affine.dtype:
+        return Refusal(
+            "G8", f"the weight codes are {w.dtype}, the zero point of {node.id} {affine.dtype}"
+        )
+    if w.ndim < 3:
+        return Refusal(
+            "G8", f"the weight {node.inputs[0]!r} has rank {w.ndim}, a Conv needs 3 or more"
+        )
+    if affine.scale.size == 1:
+        return None
+    axis = node.attributes.get("axis", 1)
+    if axis not in (0, -w.ndim):
+        return Refusal(
+            "G9", f"the weight scales of {node.id} are on axis {axis}, a Conv needs 0"
+        )
+    if affine.scale.size != len(w):
+        return Refusal(
+            "G9", f"{node.id} has {affine.scale.size} scales for {len(w)} output channels"
+        )
+    return None
+
+
+def product_scales(x: Affine, w: Affine) -> Array | Refusal:
+    """G6: ``fl(xs*ws)``, which must be a normal float32 for every channel."""
+    product: Array = x.scale * w.scale
+    if product.min() < _NORMAL.tiny or product.max() > _NORMAL.max:
+        return Refusal(
+            "G6", f"x_scale {x.scale[0]} times w_scale {w.scale.min()} leaves float32"
+        )
+    return product
+
+
+def bias_steps(view: View, node: Node, given: Array, wanted: Array) -> Refusal | None:
+    """G10: the bias counts steps of ``fl(xs*ws)``, bit for bit, in every channel."""
+    if "G10" in view.guards_off:
+        return None
+    if given.size != wanted.size and 1 not in (given.size, wanted.size):
+        return Refusal("G10", f"{node.id} has {given.size} scales, the weights {wanted.size}")
+    scales = np.broadcast_arrays(given, wanted)
+    wrong = (scales[0] != scales[1]).nonzero()[0]
+    if not wrong.size:
+        return None
+    k = int(wrong[0])
+    return Refusal(
+        "G10",
+        f"the scale of bias {node.id} is {scales[0][k]!r} in channel {k}, x_scale * w_scale is "
+        f"{scales[1][k]!r}",
+    )

@@ -1,0 +1,37 @@
+"""R42: ``Q1 -> D1 -> Q2 -> D2`` with four identical parameters becomes ``Q1 -> D2``.
+
+The safe subset of double-pair removal: pairs that differ are left alone, because one pair with
+the intersection of both ranges rounds once where the graph rounds twice.
+"""
+
+from engine.fusion.guards import own_dequantize
+from engine.fusion.match import Answer, Fused, Rule, View
+from engine.fusion.r40_equal_pair import why_different
+from engine.ir import Node
+
+
+def match(view: View, quantize: Node) -> Answer:
+    """The second of two pairs."""
+    first = view.producer(quantize.inputs[0], "DequantizeLinear")
+    if first is None:
+        return None
+    before = view.producer(first.inputs[0], "QuantizeLinear")
+    after = [
+        each
+        for each in view.users.get(quantize.outputs[0], ())
+        if each.op == "DequantizeLinear"
+    ]
+    if before is None or not after:
+        return None
+    refusal = (
+        why_different(view, before, first)
+        or why_different(view, first, quantize)
+        or why_different(view, quantize, after[0])
+        or own_dequantize(view, first)
+    )
+    if refusal:
+        return refusal
+    return Fused("R42", (first, quantize), first.inputs[0], quantize.outputs[0], None)
+
+
+RULE = Rule("R42", "a second, identical pair of QuantizeLinear and DequantizeLinear", match)

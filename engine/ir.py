@@ -1,0 +1,61 @@
+"""The typed graph that everything behind the ONNX import works on: frozen and printable."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | Array
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A graph input or output: ``shape`` is None where unknown, a dimension where symbolic."""
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int | None, ...] | None
+
+    def __str__(self) -> str:
+        dims = "?" if self.shape is None else ",".join(str(d or "?") for d in self.shape)
+        return f"{self.name}: {self.dtype}[{dims}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operator; ``id`` is its name, or its first output's; ``""`` is an absent input."""
+
+    id: str
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Attribute]
+
+    def input(self, index: int) -> str:
+        """The name of an input, ``""`` where it is absent."""
+        return self.inputs[index] if index < len(self.inputs) else ""
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.outputs)} = {self.op}({', '.join(self.inputs)})  # {self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Nodes in execution order; ``constants`` are initializers and Constant nodes."""
+
+    opset: int
+    inputs: tuple[Value, ...]
+    outputs: tuple[str, ...]
+    constants: Mapping[str, Array]
+    nodes: tuple[Node, ...]
+
+    def constant(self, name: str) -> Array | None:
+        """The array behind a name, None where the name is absent or computed."""
+        return self.constants.get(name)
+
+    def __str__(self) -> str:
+        head = f"opset {self.opset}: {', '.join(map(str, self.inputs))} -> {', '.join(self.outputs)}"
+        return "\n".join([head, *(f"  {node}" for node in self.nodes)])

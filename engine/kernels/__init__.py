@@ -1,0 +1,1 @@
+"""Kernels, one operator family a file, and the table of float operators."""

@@ -1,0 +1,131 @@
+"""Integer convolution in blocks of 8 channels (NC1HWC0 with C0 = K0 = 8).
+
+One task per (image, group, block of 8 output channels) computes 8 lanes for all pixels and
+writes them to one 8-lane block of the output. Weights are packed
+``[group][Kblk][tap][C1][8 in][8 out]``, absent lanes are 0, and the zero point of x is folded:
+
+    sum (x - zx)(w - zw) + b = sum x(w - zw) + (b - zx * sum(w - zw))
+
+which holds because the border is materialised with zx. A task's first channel ``base`` must be a
+multiple of 8 for its lanes to be the block's lanes; that is guard G16, and nothing here repeats it.
+"""
+
+import math
+
+import numpy as np
+
+from engine.arithmetic import Int32, wrap_int32
+from engine.ir import Array
+from engine.kernels.convolution import Kernel, check_input, finisher, prepare_rescaling
+from engine.kernels.geometry import Window, windows
+from engine.kernels.parameters import ConvParameters
+from engine.kernels.stages import Stages, window_of
+from engine.profiles import Profile
+
+_LANES = 8
+
+
+def blocked_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> Kernel:
+    """As ``plain_convolution``, in blocks of 8 channels.
+
+    Shapes:
+        ``x`` (N, C, *S) -> ``y`` (N, M, *out); inside, sums are (N, tasks, pixels, 8).
+    """
+    weights = stages.weights(p)
+    packed, wraps = _pack(weights, p)
+    base = first_channels(p)
+    fold = _by_lane(weights.reshape(p.out_channels, -1).sum(axis=1, dtype=np.int32), base)
+    bias = None if p.bias is None else _by_lane(p.bias, base)
+    scale = stages.scales(p)
+    scale = scale.reshape(()) if scale.size == 1 else _by_lane(scale, base, fill=scale[-1])
+    finish = finisher(p, stages, prepare_rescaling(p, profile, scale, bias))
+    window = window_of(p)
+
+    def run(x: Array) -> Array:
+        check_input(x, p)
+        pads, out = window.resolve(x.shape[2:], p.node)
+        padded, zero_point = stages.pad(x, p, pads)
+        patches = _patches(padded, window, out, p.groups, packed.dtype)
+        sums = np.matmul(patches, packed)
+        acc = wrap_int32(sums) if wraps else sums.astype(np.int32)
+        acc = acc.reshape(x.shape[0], len(base), -1, _LANES) - zero_point * fold
+        return store(finish(acc), base, p.out_channels).reshape(
+            x.shape[0], p.out_channels, *out
+        )
+
+    return run
+
+
+def first_channels(p: ConvParameters) -> Int32:
+    """The output channel in lane 0 of each task, groups in order, blocks in order."""
+    starts = np.arange(0, p.out_per_group, _LANES, dtype=np.int32)
+    groups = np.arange(p.groups, dtype=np.int32) * p.out_per_group
+    return (groups[:, None] + starts).reshape(-1)
+
+
+def store(codes: Array, base: Int32, channels: int) -> Array:
+    """Each task's 8 lanes into the block of its first channel; later tasks overwrite.
+
+    Shapes:
+        ``codes`` (N, tasks, pixels, 8) -> (N, channels, pixels).
+    """
+    blocks = -(-channels // _LANES)
+    out = np.zeros((codes.shape[0], blocks, codes.shape[2], _LANES), codes.dtype)
+    for task, block in enumerate(base // _LANES):
+        out[:, block] = codes[:, task]
+    lanes_first = out.transpose(0, 1, 3, 2).reshape(codes.shape[0], blocks * _LANES, -1)
+    return lanes_first[:, :channels]
+
+
+def _by_lane(values: Array, base: Int32, fill: float = 0) -> Array:
+    """Channel parameters as the tasks read them: 8 from the task's first channel on."""
+    channel = base[:, None] + np.arange(_LANES)
+    inside = channel < values.size
+    read = np.where(inside, values[np.where(inside, channel, 0)], values.dtype.type(fill))
+    return read[:, None, :]
+
+
+def _pack(weights: Array, p: ConvParameters) -> tuple[Array, bool]:
+    """``[group][Kblk][tap * C1 * 8 in][8 out]``, and whether sums may leave int32."""
+    taps = math.prod(p.kernel)
+    inner = weights.shape[1]
+    blocks, slices = -(-p.out_per_group // _LANES), -(-inner // _LANES)
+    bound = 255 * int(
+        np.abs(weights.reshape(len(weights), -1)).sum(axis=1, dtype=np.int64).max()
+    )
+    packed = np.zeros(
+        (p.groups, blocks * _LANES, taps, slices * _LANES),
+        np.float32 if bound < 2**24 else np.float64,
+    )
+    packed[:, : p.out_per_group, :, :inner] = weights.reshape(
+        p.groups, p.out_per_group, inner, taps
+    ).transpose(0, 1, 3, 2)
+    tiles = packed.reshape(p.groups, blocks, _LANES, taps * slices * _LANES).transpose(
+        0, 1, 3, 2
+    )
+    return np.ascontiguousarray(tiles), bound >= 2**31
+
+
+def _patches(
+    padded: Array,
+    window: Window,
+    out: tuple[int, ...],
+    groups: int,
+    dtype: np.dtype[np.generic],
+) -> Array:
+    """The windows as (N, group, 1, pixels, tap * C1 * 8), absent lanes 0."""
+    n, channels = padded.shape[:2]
+    inner = channels // groups
+    slices = -(-inner // _LANES)
+    taps, pixels = math.prod(window.kernel), math.prod(out)
+    view = windows(padded, window, out)
+    count = len(out)
+    view = view.reshape(n, groups, inner, *view.shape[2:]) if groups > 1 else view[:, None]
+    order = (0, 1, *range(3 + count, 3 + 2 * count), *range(3, 3 + count), 2)
+    ordered = view.transpose(order)
+    if slices * _LANES == inner:
+        flat = ordered.astype(dtype, order="C")
+    else:
+        flat = np.zeros((*ordered.shape[:-1], slices * _LANES), dtype)
+        flat[..., :inner] = ordered
+    return flat.reshape(n, groups, 1, pixels, taps * slices * _LANES)

@@ -1,0 +1,103 @@
+"""Integer convolution, plain layout (N, C, *S); and the choice between it and the blocked one."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from engine.arithmetic import RANGES
+from engine.errors import EngineError
+from engine.ir import Array
+from engine.kernels.parameters import ConvParameters
+from engine.kernels.stages import Stages, window_of
+from engine.profiles import Profile, Requantization, Rescaling
+
+Kernel = Callable[[Array], Array]
+Finish = Callable[[Array], Array]
+
+
+def plain_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> Kernel:
+    """``y = sat(rne(acc * xs*ws/ys) + yz)``, eq. (5), as a function of the input codes.
+
+    Shapes:
+        ``x`` (N, C, *S) -> ``y`` (N, M, *out).
+
+    Units:
+        Codes; bit-exact in the arithmetic of the profile.
+
+    Raises:
+        EngineError: the input does not fit the weights.
+
+    Source:
+        ONNX QLinearConv-10.
+    """
+    accumulate = stages.accumulate(p, stages.weights(p))
+    column = (-1, 1)
+    scale = stages.scales(p)
+    rescaling = prepare_rescaling(
+        p, profile, lanes(scale, column), None if p.bias is None else p.bias.reshape(column)
+    )
+    finish = finisher(p, stages, rescaling)
+    window = window_of(p)
+
+    def run(x: Array) -> Array:
+        check_input(x, p)
+        pads, out = window.resolve(x.shape[2:], p.node)
+        padded, zero_point = stages.pad(x, p, pads)
+        codes = finish(accumulate(padded, zero_point, out))
+        return codes.reshape(x.shape[0], p.out_channels, *out)
+
+    return run
+
+
+def lanes(values: Array, shape: tuple[int, ...]) -> Array:
+    """One value as a scalar, several spread over the channel axis of the sums."""
+    return values.reshape(()) if values.size == 1 else values.reshape(shape)
+
+
+def prepare_rescaling(
+    p: ConvParameters, profile: Profile, scale: Array, bias: Array | None
+) -> Rescaling:
+    """The profile's constants for scales and biases laid out like the sums."""
+    return profile.prepare(
+        Requantization(
+            x_scale=p.x_scale,
+            w_scale=scale,
+            y_scale=p.y_scale,
+            y_zero_point=p.y_zero_point,
+            bias=bias,
+            per_channel=p.w_scales.size > 1 or p.w_zero_points.size > 1,
+            depthwise=p.is_depthwise,
+            y_signed=p.y_dtype == np.int8,
+        )
+    )
+
+
+def finisher(p: ConvParameters, stages: Stages, rescaling: Rescaling) -> Finish:
+    """Sums to codes: bias, rescale, round, saturate, activate."""
+    bias, offset = rescaling.bias, rescaling.offset
+    bottom, top = RANGES[p.y_dtype]
+    low, high = bottom - offset, top - offset
+
+    def finish(acc: Array) -> Array:
+        if bias is not None:
+            acc = acc + bias
+        steps = stages.saturate(stages.round(rescaling.steps(acc)), low, high)
+        codes = (steps + offset).astype(p.y_dtype)
+        return stages.activate(codes, p) if p.activation else codes
+
+    return finish
+
+
+def check_input(x: Array, p: ConvParameters) -> None:
+    """Refuses codes of another type, rank or number of channels than the weights are for."""
+    if x.dtype != p.x_dtype:
+        raise EngineError(
+            f"{p.node}: input codes are {x.dtype}, its zero point is {p.x_dtype}"
+        )
+    if x.ndim != p.w.ndim:
+        raise EngineError(f"{p.node}: input of rank {x.ndim}, weights of rank {p.w.ndim}")
+    if x.shape[1] != p.in_channels:
+        raise EngineError(
+            f"{p.node}: input has {x.shape[1]} channels, the weights are for {p.in_channels} "
+            f"({p.groups} groups of {p.w.shape[1]})"
+        )

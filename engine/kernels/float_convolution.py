@@ -1,0 +1,132 @@
+"""Conv and MaxPool in float32: what a graph runs where nothing is fused."""
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.errors import EngineError, InvalidModel, Unsupported
+from engine.ir import Array, Graph, Node
+from engine.kernels.elementwise import require_float32
+from engine.kernels.geometry import Window, columns, integers, pad_spatial, windows
+
+if TYPE_CHECKING:
+    from engine.profiles import Profile
+
+AUTO_PADS = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
+
+
+def window_from(node: Node, kernel: tuple[int, ...]) -> Window:
+    """The geometry attributes of Conv, QLinearConv or MaxPool, checked.
+
+    Raises:
+        InvalidModel: an attribute of the wrong length or sign, or an unknown ``auto_pad``.
+    """
+    count = len(kernel)
+    given = node.attributes.get("kernel_shape")
+    if given is not None and given != kernel:
+        raise InvalidModel(
+            f"{node.op} {node.id!r}: kernel_shape is {given}, the weights have {kernel}"
+        )
+    auto_pad = node.attributes.get("auto_pad", "NOTSET")
+    if auto_pad not in AUTO_PADS:
+        raise InvalidModel(
+            f"{node.op} {node.id!r}: auto_pad is {auto_pad!r}, not one of {AUTO_PADS}"
+        )
+    strides = integers(node, "strides", count, 1)
+    dilations = integers(node, "dilations", count, 1)
+    if min(kernel + strides + dilations) < 1:
+        raise InvalidModel(
+            f"{node.op} {node.id!r}: kernel {kernel}, strides {strides} and dilations {dilations} "
+            f"must be positive"
+        )
+    return Window(
+        kernel, strides, dilations, integers(node, "pads", 2 * count, 0), str(auto_pad)
+    )
+
+
+def groups_of(node: Node, w: Array) -> int:
+    """The group attribute, checked against the weights (M, C/groups, *kernel).
+
+    Raises:
+        InvalidModel: no spatial axis, no channels, or M no multiple of the groups.
+    """
+    if not 3 <= w.ndim <= 5 or 0 in w.shape:
+        raise InvalidModel(
+            f"{node.op} {node.id!r}: weights of shape {w.shape}; need 1 to 3 spatial axes"
+        )
+    groups = node.attributes.get("group", 1)
+    if not isinstance(groups, int) or groups < 1 or w.shape[0] % groups:
+        raise InvalidModel(
+            f"{node.op} {node.id!r}: {w.shape[0]} output channels in {groups} groups"
+        )
+    return groups
+
+
+def convolution(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array]:
+    """``y = sum x * w + b`` in float32, any summation order.
+
+    Shapes:
+        ``x`` (N, C, *S), ``w`` (M, C/groups, *kernel), ``b`` (M,) -> ``y`` (N, M, *out).
+
+    Source:
+        ONNX Conv-1, -11, -22.
+    """
+
+    def run(x: Array, w: Array, b: Array | None = None) -> Array:
+        require_float32(node, x, w)
+        groups = groups_of(node, w)
+        _check_shapes(node, x, w, b, groups)
+        window = window_from(node, w.shape[2:])
+        pads, out = window.resolve(x.shape[2:], node.id)
+        padded = pad_spatial(x, pads, 0) if any(pads) else np.ascontiguousarray(x)
+        matrix = w.reshape(groups, w.shape[0] // groups, math.prod(w.shape[1:]))
+        sums: Array = np.matmul(matrix, columns(padded, window, out, groups))
+        y = sums.reshape(x.shape[0], w.shape[0], *out)
+        if b is not None:
+            require_float32(node, b)
+            y += b.reshape(-1, *(1,) * len(out))
+        return y
+
+    return run
+
+
+def _check_shapes(node: Node, x: Array, w: Array, b: Array | None, groups: int) -> None:
+    if x.ndim != w.ndim or x.shape[1] != w.shape[1] * groups:
+        raise EngineError(
+            f"Conv {node.id!r}: input of shape {x.shape}, weights {w.shape} in {groups} groups"
+        )
+    if b is not None and b.shape != (w.shape[0],):
+        raise EngineError(
+            f"Conv {node.id!r}: bias of shape {b.shape} for {w.shape[0]} channels"
+        )
+
+
+def max_pool(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array]:
+    """The largest value of each window; borders never win.
+
+    Source:
+        ONNX MaxPool-8 to -22, one output, ``ceil_mode`` 0, float32 or 8-bit codes.
+    """
+    kernel = node.attributes.get("kernel_shape")
+    if not isinstance(kernel, tuple):
+        raise InvalidModel(f"MaxPool {node.id!r} has no kernel_shape")
+    if node.attributes.get("ceil_mode", 0):
+        raise Unsupported(
+            f"MaxPool {node.id!r}: ceil_mode 1 is not supported; pad the input instead"
+        )
+    window = window_from(node, tuple(int(each) for each in kernel))
+
+    def run(x: Array) -> Array:
+        if x.ndim != len(window.kernel) + 2:
+            raise EngineError(
+                f"MaxPool {node.id!r}: input of rank {x.ndim}, kernel {window.kernel}"
+            )
+        pads, out = window.resolve(x.shape[2:], node.id)
+        lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+        view = windows(pad_spatial(x, pads, lowest), window, out)
+        y: Array = view.max(axis=tuple(range(2, 2 + len(window.kernel))))
+        return y
+
+    return run

@@ -1,0 +1,115 @@
+"""Where the window of a convolution goes: pads, output sizes, and the view of all windows."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.errors import EngineError, InvalidModel
+from engine.ir import Array, Node
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The attributes of ONNX Conv that fix its geometry; ``pads`` is begins, then ends."""
+
+    kernel: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    pads: tuple[int, ...]
+    auto_pad: str
+
+    def resolve(
+        self, image: tuple[int, ...], node: str
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Begin-and-end pads, and the output size, for an image.
+
+        ``out = floor((image + begin + end - extent) / stride) + 1`` with
+        ``extent = dilation * (kernel - 1) + 1``; SAME chooses the pads so that
+        ``out = ceil(image / stride)``, the odd one at the end (UPPER) or the beginning (LOWER).
+
+        Raises:
+            EngineError: the window does not fit into the padded image.
+
+        Source:
+            ONNX Conv-11.
+        """
+        pads = self._pads(image)
+        count = len(image)
+        out = []
+        for i, size in enumerate(image):
+            extent = self.dilations[i] * (self.kernel[i] - 1) + 1
+            each = (size + pads[i] + pads[i + count] - extent) // self.strides[i] + 1
+            if each < 0:
+                raise EngineError(
+                    f"{node}: a window of {extent} does not fit into {size} + "
+                    f"{pads[i] + pads[i + count]} pads on spatial axis {i}; give a larger image"
+                )
+            out.append(each)
+        return pads, tuple(out)
+
+    def _pads(self, image: tuple[int, ...]) -> tuple[int, ...]:
+        if self.auto_pad == "NOTSET":
+            return self.pads
+        if self.auto_pad == "VALID":
+            return (0,) * (2 * len(image))
+        begins, ends = [], []
+        for size, k, stride, dilation in zip(
+            image, self.kernel, self.strides, self.dilations, strict=True
+        ):
+            extent = dilation * (k - 1) + 1
+            total = max((-(-size // stride) - 1) * stride + extent - size, 0)
+            small, large = total // 2, total - total // 2
+            begins.append(small if self.auto_pad == "SAME_UPPER" else large)
+            ends.append(large if self.auto_pad == "SAME_UPPER" else small)
+        return (*begins, *ends)
+
+
+def pad_spatial(x: Array, pads: tuple[int, ...], value: float) -> Array:
+    """``x`` (N, C, *S) with a border of ``value``; a copy, C-contiguous."""
+    count = x.ndim - 2
+    sizes = tuple(x.shape[i + 2] + pads[i] + pads[i + count] for i in range(count))
+    if min(pads) < 0:
+        raise EngineError(f"pads {list(pads)} are negative; crop the input with Slice instead")
+    padded = np.full(x.shape[:2] + sizes, value, x.dtype)
+    borders = zip(pads, x.shape[2:], strict=False)
+    padded[:, :, *(slice(p, p + s) for p, s in borders)] = x
+    return padded
+
+
+def windows(x: Array, window: Window, out: tuple[int, ...]) -> Array:
+    """A view (N, C, *kernel, *out) of a padded, C-contiguous ``x`` (N, C, *S)."""
+    spatial = x.strides[2:]
+    taps = tuple(s * d for s, d in zip(spatial, window.dilations, strict=True))
+    steps = tuple(s * d for s, d in zip(spatial, window.strides, strict=True))
+    shape = x.shape[:2] + window.kernel + out
+    if 0 in shape:
+        return np.empty(shape, x.dtype)
+    return np.ndarray(shape, x.dtype, x, 0, x.strides[:2] + taps + steps)
+
+
+def columns(x: Array, window: Window, out: tuple[int, ...], groups: int) -> Array:
+    """The windows of each group side by side: (N, groups, C/groups * taps, pixels).
+
+    Args:
+        x: padded, C-contiguous, (N, C, *S).
+        window: the geometry.
+        out: the output's spatial size.
+        groups: how many groups share the channels.
+    """
+    pixels = math.prod(out)
+    depth = x.shape[1] // groups * math.prod(window.kernel)
+    return windows(x, window, out).reshape(x.shape[0], groups, depth, pixels)
+
+
+def integers(node: Node, name: str, count: int, default: int) -> tuple[int, ...]:
+    """An attribute with one integer for each axis, or ``default`` for all of them."""
+    given: Any = node.attributes.get(name)
+    if given is None:
+        return (default,) * count
+    if not isinstance(given, tuple) or len(given) != count:
+        raise InvalidModel(
+            f"{node.op} {node.id!r}: {name} must be {count} integers, got {given}"
+        )
+    return tuple(int(each) for each in given)

@@ -1,0 +1,72 @@
+"""Everything that fixes one integer convolution, whichever ONNX form it came from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.ir import Array
+
+
+@dataclass(frozen=True, slots=True)
+class ConvParameters:
+    """One QLinearConv, or one fused Q/DQ Conv; codes and scales as in eq. (1) to (5).
+
+    ``w`` holds codes (M, C/groups, *kernel); ``w_scales`` and ``w_zero_points`` have 1 or M
+    elements, ``bias`` (int32, in steps of ``x_scale * w_scale``) M. ``bias_scales`` is what the
+    model says the bias steps are, None where the operator defines them. ``low`` and ``high`` are
+    the bounds of the activation in output codes.
+    """
+
+    node: str
+    x_dtype: np.dtype[Any]
+    x_scale: np.float32
+    x_zero_point: int
+    w: Array
+    w_scales: Array
+    w_zero_points: Array
+    y_dtype: np.dtype[Any]
+    y_scale: np.float32
+    y_zero_point: int
+    bias: Array | None
+    bias_scales: Array | None
+    groups: int
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    pads: tuple[int, ...]
+    auto_pad: str
+    activation: str
+    low: int
+    high: int
+
+    @property
+    def out_channels(self) -> int:
+        """M."""
+        return int(self.w.shape[0])
+
+    @property
+    def in_channels(self) -> int:
+        """C."""
+        return int(self.w.shape[1]) * self.groups
+
+    @property
+    def out_per_group(self) -> int:
+        """M / groups."""
+        return int(self.w.shape[0]) // self.groups
+
+    @property
+    def kernel(self) -> tuple[int, ...]:
+        """Taps along each spatial axis."""
+        return self.w.shape[2:]
+
+    @property
+    def may_pad(self) -> bool:
+        """Whether some input size makes a window reach over the border."""
+        if self.auto_pad.startswith("SAME"):
+            return any(each > 1 for each in self.kernel)
+        return self.auto_pad != "VALID" and any(self.pads)
+
+    @property
+    def is_depthwise(self) -> bool:
+        """One input and one output channel in each of several groups."""
+        return self.groups > 1 and self.w.shape[1] == 1 and self.out_per_group == 1

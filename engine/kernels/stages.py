@@ -1,0 +1,139 @@
+"""The stages of an integer convolution, each a pure function; a fault replaces one of them.
+
+Loaded once: ``weights``, ``scales``, ``layout``, ``accumulate`` (prepares the sum). Run each time:
+pad -> accumulate -> add the bias -> rescale -> round -> saturate -> activate -> store.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from engine.arithmetic import Int32, round_half_even, wrap_int32
+from engine.ir import Array
+from engine.kernels.geometry import Window, columns, pad_spatial
+from engine.kernels.parameters import ConvParameters
+from engine.profiles import Profile, convert_then_saturate, saturate
+
+Accumulate = Callable[[Array, int, tuple[int, ...]], Int32]
+"""(padded codes (N, C, *S), their zero point, output size) -> sums (N, M, pixels)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """One function for each stage.
+
+    ``weights`` (M, C/groups, *kernel) are the codes less their zero point; ``scales`` one value or
+    M; ``layout`` says why the blocked kernel is not used, ``""`` where it is; ``pad`` gives the
+    padded codes (int16) and the zero point they are to be read with.
+    """
+
+    weights: Callable[[ConvParameters], Array]
+    scales: Callable[[ConvParameters], Array]
+    layout: Callable[[ConvParameters], str]
+    pad: Callable[[Array, ConvParameters, tuple[int, ...]], tuple[Array, int]]
+    accumulate: Callable[[ConvParameters, Array], Accumulate]
+    round: Callable[[Array], Array]
+    saturate: Callable[[Array, int, int], Array]
+    activate: Callable[[Array, ConvParameters], Array]
+
+
+def correct_stages(profile: Profile) -> Stages:
+    """The stages without any fault, in the arithmetic of a profile."""
+    return Stages(
+        weights=subtract_zero_points,
+        scales=scales_as_given,
+        layout=why_not_blocked,
+        pad=pad_with_zero_point,
+        accumulate=multiply_exactly,
+        round=round_half_even,
+        saturate=saturate if profile.saturate_first else convert_then_saturate,
+        activate=clamp,
+    )
+
+
+def subtract_zero_points(p: ConvParameters) -> Array:
+    """``w - zw``, int16, with the zero point of each output channel."""
+    shape = (-1,) + (1,) * (p.w.ndim - 1)
+    difference: Array = p.w.astype(np.int16) - p.w_zero_points.astype(np.int16).reshape(shape)
+    return difference
+
+
+def scales_as_given(p: ConvParameters) -> Array:
+    """One scale for all output channels, or one for each."""
+    return p.w_scales
+
+
+def why_not_blocked(p: ConvParameters) -> str:
+    """Guard G16 of R64: groups must start on a block of 8 lanes, and blocks must be filled.
+
+    A group that starts inside a block would write lanes that belong to its neighbour; below 8
+    channels most of each block would be padding, and the plain kernel is faster.
+    """
+    if p.groups > 1 and p.out_per_group % 8:
+        return (
+            f"M/groups = {p.out_per_group} is no multiple of 8, so groups would share blocks"
+        )
+    if p.in_channels < 8 or p.out_channels < 8:
+        return f"C = {p.in_channels} and M = {p.out_channels} do not fill a block of 8"
+    return ""
+
+
+def pad_with_zero_point(
+    x: Array, p: ConvParameters, pads: tuple[int, ...]
+) -> tuple[Array, int]:
+    """Real 0 around the image, which is the code ``zx``."""
+    return pad_with(x, pads, p.x_zero_point), p.x_zero_point
+
+
+def pad_with(x: Array, pads: tuple[int, ...], code: int) -> Array:
+    """``x`` widened to int16, with a border of ``code``."""
+    wide = x.astype(np.int16)
+    return pad_spatial(wide, pads, code) if any(pads) else wide
+
+
+def multiply_exactly(p: ConvParameters, weights: Array) -> Accumulate:
+    """``acc = sum (x - zx)(w - zw)`` over channels and taps, wrapped to int32, eq. (4).
+
+    Exact:
+        Every partial sum is an integer below ``max|x - zx| * sum|w - zw|``; below 2**24 float32
+        matrix products are exact in any order, below 2**53 float64 ones are.
+    """
+    depth = math.prod(weights.shape[1:])
+    matrix = weights.reshape(p.groups, p.out_per_group, depth)
+    bound = 255 * int(np.abs(matrix).sum(axis=2, dtype=np.int64).max(initial=0))
+    dtype = np.float32 if bound < 2**24 else np.float64
+    return partial(
+        _multiply, matrix.astype(dtype), window_of(p), p.out_channels, bound >= 2**31
+    )
+
+
+def window_of(p: ConvParameters) -> Window:
+    """The geometry of a convolution."""
+    return Window(p.kernel, p.strides, p.dilations, p.pads, p.auto_pad)
+
+
+def _multiply(
+    matrix: Array,
+    window: Window,
+    channels: int,
+    wraps: bool,
+    padded: Array,
+    zero_point: int,
+    out: tuple[int, ...],
+) -> Int32:
+    groups = matrix.shape[0]
+    centred = padded.astype(matrix.dtype)
+    if zero_point:
+        centred -= zero_point
+    sums = np.matmul(matrix, columns(centred, window, out, groups))
+    acc = wrap_int32(sums) if wraps else sums.astype(np.int32)
+    return acc.reshape(padded.shape[0], channels, math.prod(out))
+
+
+def clamp(codes: Array, p: ConvParameters) -> Array:
+    """The activation in the domain of codes: ``min(max(q, low), high)``, R04."""
+    clamped: Array = np.minimum(np.maximum(codes, p.low), p.high)
+    return clamped

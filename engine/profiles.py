@@ -1,0 +1,257 @@
+"""The exact arithmetic of each engine, as data: which function turns sums into codes.
+
+A profile never changes what is summed, only how the int32 sum becomes an 8-bit code: the
+multiplier, where a bias is added, where the zero point is added, when the value is converted to
+an integer. ``fl`` is float32 rounding; products without ``fl`` inside are one operation each.
+Equation numbers refer to ``engine/README.md``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+
+import numpy as np
+
+from engine.arithmetic import (
+    convert_to_int32,
+    fused_multiply_add,
+    round_half_even,
+)
+from engine.errors import EngineError
+from engine.ir import Array
+from engine.kernels.quantize_linear import divide, multiply_by_reciprocal
+
+_F = np.float32
+
+
+@dataclass(frozen=True, slots=True)
+class Requantization:
+    """What turns sums into codes; arrays are shaped to broadcast against the sums.
+
+    ``bias`` is int32 in steps of ``x_scale * w_scale``; ``w_scale`` float32, one value or one a
+    lane; ``per_channel`` says which.
+    """
+
+    x_scale: np.float32
+    w_scale: Array
+    y_scale: np.float32
+    y_zero_point: int
+    bias: Array | None
+    per_channel: bool
+    depthwise: bool
+    y_signed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rescaling:
+    """The prepared constants of a profile.
+
+    ``bias`` (int32) joins the accumulator, ``steps`` maps the accumulator to unrounded steps, and
+    ``offset`` is added after the rounding.
+    """
+
+    bias: Array | None
+    steps: Callable[[Array], Array]
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One engine's arithmetic; ``saturate_first`` is false where it converts to int32 first."""
+
+    name: str
+    title: str
+    prepare: Callable[[Requantization], Rescaling]
+    saturate_first: bool
+    quantize: Callable[[Array, Array, Array], Array]
+
+
+def exact(r: Requantization) -> Rescaling:
+    """``v = acc * xs * ws / ys`` as a real number, zero point outside, eq. (5).
+
+    Exact:
+        ``steps`` returns float64 values on the right side of every tie: a value is a half-integer
+        if and only if v is. Where the float64 product rounds, ties are settled with rationals.
+    """
+    product = np.float64(r.x_scale) * r.w_scale.astype(np.float64)
+    step = np.float64(r.y_scale)
+
+    def steps(acc: Array) -> Array:
+        total = acc * product
+        v = total / step
+        floor = np.floor(v)
+        near = np.abs(v - floor - 0.5) < _NEAR
+        if near.any():
+            _settle_ties(v, near, acc, product, step)
+        return v
+
+    return Rescaling(r.bias, steps, r.y_zero_point)
+
+
+_NEAR = 2.0**-30
+"""Far above the float64 error of any v inside the range of codes, far below a half."""
+
+
+def _settle_ties(v: Array, near: Array, acc: Array, product: Array, step: np.float64) -> None:
+    """Moves each v near a half-integer to its exact side of it, or exactly onto it."""
+    where = near.nonzero()
+    sums = acc[where].astype(np.float64)
+    scales = np.broadcast_to(product, v.shape)[where]
+    half = np.floor(v[where]) + 0.5
+    total = sums * scales
+    residual = total - half * step
+    side = np.sign(residual)
+    unsure = np.abs(residual) <= np.abs(total) * 2.0**-51
+    if unsure.any() and not _is_short(product):
+        for i in unsure.nonzero()[0]:
+            rest = Fraction(sums[i]) * Fraction(scales[i]) - Fraction(half[i]) * Fraction(step)
+            side[i] = (rest > 0) - (rest < 0)
+    v[where] = half + side * _NEAR
+
+
+def _is_short(product: Array) -> bool:
+    """Whether int32 times ``product`` is exact in float64: at most 21 significant bits."""
+    mantissa, _ = np.frexp(product)
+    scaled = mantissa * 2.0**21
+    return bool((scaled == np.floor(scaled)).all())
+
+
+def onnxruntime(r: Requantization) -> Rescaling:
+    """``m = fl(fl(xs*ws)/ys)``, ``v = fl(fl(acc)*m)``, zero point outside.
+
+    Source:
+        onnxruntime core/mlas/lib/quantize.cpp (MlasRequantizeOutput), qlinearconv.cc.
+    """
+    multiplier = r.x_scale * r.w_scale / r.y_scale
+
+    def steps(acc: Array) -> Array:
+        v: Array = acc.astype(_F) * multiplier
+        return v
+
+    return Rescaling(r.bias, steps, r.y_zero_point)
+
+
+def float_bias(r: Requantization) -> Array | None:
+    """``b = fl(bias * xs * ws)``: the bias as a float framework is given it."""
+    if r.bias is None:
+        return None
+    exact_scale = np.float64(r.x_scale) * r.w_scale.astype(np.float64)
+    return (r.bias * exact_scale).astype(_F)
+
+
+def fbgemm(r: Requantization) -> Rescaling:
+    """``atw = fl(xs*ws)``, ``m = fl(atw/ys)``, zero point outside.
+
+    Per tensor ``v = fl(fma(b, fl(1/atw), fl(acc)) * m)``, per channel
+    ``v = fl(fl(fl(acc) + fl(b/atw)) * m)``.
+
+    Source:
+        pytorch/FBGEMM include/fbgemm/OutputProcessing-inl.h, src/QuantUtilsAvx2.cc.
+    """
+    atw = r.x_scale * r.w_scale
+    multiplier = atw / r.y_scale
+    bias = float_bias(r)
+
+    def steps(acc: Array) -> Array:
+        v: Array = acc.astype(_F)
+        if bias is not None and r.per_channel:
+            v += bias / atw
+        elif bias is not None:
+            v = fused_multiply_add(bias, (1.0 / atw.astype(np.float64)).astype(_F), v)
+        v *= multiplier
+        return v
+
+    return Rescaling(None, steps, r.y_zero_point)
+
+
+def qnnpack(r: Requantization) -> Rescaling:
+    """``acc += rne(fl(b*fl(1/fl(ws*xs))))``, ``v = fl(fl(acc)*fl(fl(ws*xs)*fl(1/ys)))``.
+
+    Source:
+        pytorch aten/src/ATen/native/quantized/cpu/QnnpackUtils.h, qconv.cpp.
+    """
+    atw = r.w_scale * r.x_scale
+    multiplier = atw * (_F(1) / r.y_scale)
+    bias = float_bias(r)
+    if bias is not None:
+        codes = round_half_even(bias * (_F(1) / atw)).astype(np.float64)
+        bias = np.clip(codes, -(2**31), 2**31 - 1).astype(np.int32)
+
+    def steps(acc: Array) -> Array:
+        v: Array = acc.astype(_F) * multiplier
+        return v
+
+    return Rescaling(bias, steps, r.y_zero_point)
+
+
+def onednn(r: Requantization) -> Rescaling:
+    """``t = fl(fl(acc)*fl(x'*ws)) + b``, ``v = fl(fl(t*fl(1/ys)) + yz)``: zero point inside.
+
+    ``x' = fl(1/fl(1/xs))``; depthwise ``t = fl(fl(fl(acc)*x')*ws) + b``. The outputs are unsigned,
+    so that a signed zero point is shifted by 128 before it is added.
+
+    Source:
+        found by experiment on the kernels that torch 2.13 ships.
+    """
+    x_scale = _F(1) / (_F(1) / r.x_scale)
+    shift = 128 if r.y_signed else 0
+    bias = float_bias(r)
+    inverse, zero_point = _F(1) / r.y_scale, _F(r.y_zero_point + shift)
+
+    def steps(acc: Array) -> Array:
+        t: Array = acc.astype(_F)
+        t = t * x_scale * r.w_scale if r.depthwise else t * (x_scale * r.w_scale)
+        if bias is not None:
+            t += bias
+        t *= inverse
+        t += zero_point
+        return t
+
+    return Rescaling(None, steps, -shift)
+
+
+def opencv(r: Requantization) -> Rescaling:
+    """``m = fl(fl(xs*ws)/ys)``, ``v = fma(fl(acc), m, yz)``: zero point inside.
+
+    Source:
+        opencv modules/dnn/src/int8layers/conv2_int8_layer.cpp, conv2_int8_kernels.simd.hpp.
+    """
+    multiplier = r.x_scale * r.w_scale / r.y_scale
+    zero_point = np.asarray(r.y_zero_point, _F)
+
+    def steps(acc: Array) -> Array:
+        return fused_multiply_add(acc.astype(_F), multiplier, zero_point)
+
+    return Rescaling(r.bias, steps, 0)
+
+
+def saturate(steps: Array, low: int, high: int) -> Array:
+    """Clip rounded steps to ``[low, high]``; NaN gives ``low``, as x86 ``maxps`` does."""
+    clipped: Array = np.fmin(np.fmax(steps, low), high)
+    return clipped
+
+
+def convert_then_saturate(steps: Array, low: int, high: int) -> Array:
+    """Convert to int32 first: from 2**31 up, INT32_MIN, which clips to ``low``."""
+    clipped: Array = np.minimum(np.maximum(convert_to_int32(steps), low), high)
+    return clipped
+
+
+_ALL = (
+    Profile("spec", "exact real value, one rounding", exact, True, divide),
+    Profile("ort", "onnxruntime on x86", onnxruntime, True, divide),
+    Profile("fbgemm", "torch, engine fbgemm", fbgemm, False, divide),
+    Profile("qnnpack", "torch, engine qnnpack", qnnpack, False, divide),
+    Profile("onednn", "torch, engine onednn", onednn, False, divide),
+    Profile("opencv", "OpenCV 5 on x86", opencv, False, multiply_by_reciprocal),
+)
+
+PROFILES: Mapping[str, Profile] = MappingProxyType({each.name: each for each in _ALL})
+
+
+def find_profile(name: str) -> Profile:
+    """The profile of that name; EngineError listing all names otherwise."""
+    if name not in PROFILES:
+        raise EngineError(f"profile {name!r} is unknown; known: {', '.join(PROFILES)}")
+    return PROFILES[name]

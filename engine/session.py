@@ -1,0 +1,147 @@
+"""A session: one model, loaded once, run many times."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from engine.errors import EngineError
+from engine.faults import apply_faults, find
+from engine.fusion.rewrite import RULE_IDS, rewrite
+from engine.ir import Array, Graph, Value
+from engine.kernels.operators import ATTRIBUTES
+from engine.kernels.stages import correct_stages
+from engine.onnx_import import import_graph, read_model
+from engine.plan import Plan, kept_nodes
+from engine.profiles import find_profile
+from engine.program import Configuration, Operation, compile_graph
+
+
+class Session:
+    """An int8 engine for one ONNX model.
+
+    Args:
+        model: a serialized or parsed ONNX model, or the path of one.
+        profile: whose arithmetic turns sums into codes; see ``engine.PROFILES``.
+        fusion: ``"on"``, ``"off"`` (every DequantizeLinear, operator and QuantizeLinear runs by
+            itself in float32, QLinearConv in the plain kernel), or the ids of rules to switch off.
+        faults: keys of deliberate deviations; see ``engine.faults.CATALOGUE``.
+
+    Raises:
+        Unsupported: a valid model that needs something this engine lacks.
+        InvalidModel: no valid ONNX model.
+        EngineError: an unknown profile, rule or fault.
+    """
+
+    def __init__(
+        self,
+        model: bytes | onnx.ModelProto | str | Path,
+        *,
+        profile: str = "spec",
+        fusion: str | Collection[str] = "on",
+        faults: Sequence[str] = (),
+    ) -> None:
+        arithmetic = find_profile(profile)
+        stages, guards_off = apply_faults(
+            correct_stages(arithmetic), [find(key) for key in faults]
+        )
+        rules_off = _rules_off(fusion)
+        self._how = Configuration(
+            profile=arithmetic,
+            stages=stages,
+            rules_off=rules_off,
+            guards_off=guards_off,
+            fuse=len(rules_off) < len(RULE_IDS),
+        )
+        self._graph: Graph = import_graph(read_model(model), ATTRIBUTES)
+        with np.errstate(all="ignore"):
+            self._program: list[Operation] = compile_graph(self._graph, self._how)
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """The graph's outputs, by name.
+
+        Raises:
+            EngineError: an input is missing, unknown, of another type or shape, or a tensor inside
+                does not fit the operator that reads it.
+        """
+        values = self._evaluate(inputs)
+        return {name: values[name] for name in self._graph.outputs}
+
+    def run_tapped(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """The graph's inputs and every tensor that the plan materialises, by source names."""
+        values = self._evaluate(inputs)
+        constants = self._graph.constants
+        return {name: each for name, each in values.items() if name and name not in constants}
+
+    def plan(self) -> Plan:
+        """What runs as one operation, and why the rest stayed float."""
+        found = rewrite(self._graph, self._how.rules_off, self._how.guards_off)
+        return Plan(tuple(each.step for each in self._program), kept_nodes(found))
+
+    def _evaluate(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        values: dict[str, Array] = dict(self._graph.constants)
+        for value in self._graph.inputs:
+            values[value.name] = _checked(value, inputs)
+        if len(inputs) > len(self._graph.inputs):
+            _refuse_unknown(self._graph, inputs)
+        with np.errstate(all="ignore"):
+            for operation in self._program:
+                step = operation.step
+                arguments = [values[name] if name else None for name in step.inputs]
+                try:
+                    values[step.outputs[0]] = operation.run(*arguments)
+                except (
+                    ValueError,
+                    TypeError,
+                    IndexError,
+                    OverflowError,
+                    MemoryError,
+                ) as error:
+                    raise EngineError(_misfit(operation, arguments, error)) from error
+        return values
+
+
+def _rules_off(fusion: str | Collection[str]) -> frozenset[str]:
+    if fusion == "on":
+        return frozenset()
+    if fusion == "off":
+        return RULE_IDS
+    given = frozenset([fusion] if isinstance(fusion, str) else fusion)
+    if unknown := sorted(given - RULE_IDS):
+        known = ", ".join(sorted(RULE_IDS))
+        raise EngineError(f"fusion rule {unknown[0]!r} is unknown; known: on, off, {known}")
+    return given
+
+
+def _checked(value: Value, inputs: Mapping[str, Array]) -> Array:
+    array = inputs.get(value.name)
+    if array is None:
+        raise EngineError(f"input {value.name!r} is missing; give {value}")
+    if array.dtype != value.dtype:
+        raise EngineError(f"input {value.name!r} is {array.dtype}, the model takes {value}")
+    if value.shape is not None and array.shape != value.shape:
+        fits = len(array.shape) == len(value.shape) and all(
+            wanted is None or got == wanted
+            for got, wanted in zip(array.shape, value.shape, strict=True)
+        )
+        if not fits:
+            raise EngineError(
+                f"input {value.name!r} has shape {array.shape}, the model takes {value}"
+            )
+    return array
+
+
+def _refuse_unknown(graph: Graph, inputs: Mapping[str, Array]) -> None:
+    names = [each.name for each in graph.inputs]
+    unknown = next(name for name in inputs if name not in names)
+    what = "is an initializer" if unknown in graph.constants else "is no input of the model"
+    raise EngineError(f"input {unknown!r} {what}; its inputs are {', '.join(names) or 'none'}")
+
+
+def _misfit(operation: Operation, arguments: Sequence[Array | None], error: Exception) -> str:
+    shapes = ", ".join(
+        "none" if each is None else f"{each.dtype}{each.shape}" for each in arguments
+    )
+    first = (str(error).splitlines() or [type(error).__name__])[0]
+    return f"{operation.step.kind} {operation.step.nodes[-1]!r} cannot take {shapes}: {first}"
