@@ -36,10 +36,12 @@ allowed: accumulators outside int32, float32 overflow, scales whose products lea
 range, NaN into QuantizeLinear.
 """
 
+import math
+
 import numpy as np
 
 from corpus.case import Array
-from harness.oracle.values import CODE_TYPES, Codes
+from harness.oracle.values import CODE_TYPES, Codes, Number
 
 UNIT = 2.0**-24
 EXACT_STEPS = 2.0**24
@@ -51,17 +53,23 @@ FLOAT64_ALLOWANCE = 1 + 2.0**-10
 def gamma(k: int) -> float:
     """``k u / (1 - k u)``: the relative error of k float32 roundings in a row (no unit)."""
     if k >= 2**23:
-        return UNBOUNDED_RELATIVE
+        return 1.0
     return k * UNIT / (1 - k * UNIT)
 
 
-UNBOUNDED_RELATIVE = 1.0
-
-
-def is_power_of_two(scale: Array) -> Array:
+def is_power_of_two(scale: Number) -> Array | bool:
     """Whether each scale is 2^k and normal, so that products with it are exact."""
+    if isinstance(scale, float):
+        return scale >= SMALLEST_NORMAL and math.frexp(scale)[0] == 0.5
     exact: Array = (np.frexp(scale)[0] == 0.5) & (scale >= SMALLEST_NORMAL)
     return exact
+
+
+def leaves_float32(scale: Number) -> bool:
+    """Whether a product of scales, or its reciprocal, leaves the normal float32 numbers."""
+    if isinstance(scale, float):
+        return not SMALLEST_NORMAL <= scale <= LARGEST_POWER
+    return bool(((scale < SMALLEST_NORMAL) | (scale > LARGEST_POWER)).any())
 
 
 def fits_float32(values: Array) -> Array:
@@ -73,7 +81,7 @@ def fits_float32(values: Array) -> Array:
 def round_to_codes(
     steps: tuple[Array, Array, Array],
     error: Array,
-    zero: Array | float,
+    zero: Number,
     dtype: np.dtype[np.generic],
     exact: Array | None,
 ) -> Codes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -9,32 +10,31 @@ from corpus.case import Array
 from harness.oracle.bounds import (
     EXACT_STEPS,
     FLOAT64_ALLOWANCE,
-    LARGEST_POWER,
-    SMALLEST_NORMAL,
     UNIT,
     fits_float32,
     gamma,
     is_power_of_two,
+    leaves_float32,
     round_to_codes,
 )
 from harness.oracle.convolution import Window, columns, sums, weight_rows, window
 from harness.oracle.graph import Node
 from harness.oracle.quantize import check_scale
-from harness.oracle.values import FLOAT32_END, UNBOUNDED, Codes, Reals, Silent
+from harness.oracle.values import FLOAT32_END, UNBOUNDED, Codes, Number, Reals, Silent
 
 INT32_END = 2.0**31
 
 
 @dataclass(frozen=True, slots=True)
 class Scales:
-    """Scale and zero point of QLinearConv's x, w (per output channel) and y, as float64."""
+    """Scale and zero point of QLinearConv's x, w (a number or ``(M)``) and y."""
 
-    x: Array
-    x_zero: Array
-    w: Array
-    w_zero: Array
-    y: Array
-    y_zero: Array
+    x: float
+    x_zero: float
+    w: Number
+    w_zero: Number
+    y: float
+    y_zero: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,28 +72,25 @@ def qlinear_conv(
     """
     win = window(node.attributes, x.centre.shape, w.centre.shape, node.where)
     image = (1,) * len(win.out)
-    product = (check_scale(scales.x, node) * check_scale(scales.w, node)).reshape(-1, *image)
-    multiplier = product / check_scale(scales.y, node)
+    product = check_scale(scales.x, node) * _spread(check_scale(scales.w, node), image)
+    multiplier, zero = product / check_scale(scales.y, node), scales.y_zero
     low, dot, high = _integer_sums(x, w, scales, win)
-    b = np.zeros(1) if bias is None else bias.centre
-    b = b.reshape(-1, *image)
-    t = (dot + b) * multiplier
-    ends = (t, t) if low is high else ((low + b) * multiplier, (high + b) * multiplier)
-    size = _reach(low, dot, high) + np.abs(b)
-    spread = gamma(10) * multiplier * size
-    reach = _reach(ends[0] + scales.y_zero, t + scales.y_zero, ends[1] + scales.y_zero)
-    error = FLOAT64_ALLOWANCE * (spread + UNIT * (reach + spread))
-    is_open = (
-        _leaves_int32(low, high, b) | _leaves_float32(product) | _leaves_float32(multiplier)
-    )
-    if is_open.any():
-        error = np.where(is_open, UNBOUNDED, error)
-    exact = None
-    power = is_power_of_two(scales.x) & is_power_of_two(scales.w) & is_power_of_two(scales.y)
-    if power.any() and low is high:
-        fits = (size <= EXACT_STEPS) & fits_float32(t + scales.y_zero)
-        exact = fits & power.reshape(-1, *image) & ~is_open
-    return round_to_codes((ends[0], t, ends[1]), error, scales.y_zero, dtype, exact)
+    size = _reach(low, dot, high)
+    if bias is not None:
+        b = _spread(bias.centre, image)
+        size = size + np.abs(b)
+        dot, low, high = dot + b, low + b, high + b
+    t = dot * multiplier
+    ends = (t, t) if x.is_point else (low * multiplier, high * multiplier)
+    reach = np.abs(t + zero) if x.is_point else _reach(ends[0], t, ends[1]) + abs(zero)
+    # gamma(10) s + u (|v| + gamma(10) s)
+    error = size * (gamma(10) * (1 + UNIT) * FLOAT64_ALLOWANCE * multiplier)
+    error += reach * (UNIT * FLOAT64_ALLOWANCE)
+    error = _open_accumulators(error, low, high)
+    if leaves_float32(product) or leaves_float32(multiplier):
+        error = np.full_like(error, UNBOUNDED)
+    exact = _exact_products(scales, size, t + zero, image) if x.is_point else None
+    return round_to_codes((ends[0], t, ends[1]), error, zero, dtype, exact)
 
 
 def conv(node: Node, x: Reals, w: Reals, bias: Reals | None) -> Reals:
@@ -116,20 +113,42 @@ def conv(node: Node, x: Reals, w: Reals, bias: Reals | None) -> Reals:
 def _integer_sums(
     x: Codes, w: Codes, scales: Scales, win: Window
 ) -> tuple[Array, Array, Array]:
-    w_zero = (
-        scales.w_zero.reshape(-1, *(1,) * (w.centre.ndim - 1))
-        if scales.w_zero.ndim
-        else scales.w_zero
-    )
-    rows = weight_rows(w.centre - w_zero, win)
-    centre = sums(columns(x.centre - scales.x_zero, win), rows, win)
+    """Low, centre and high of ``sum (x - zero_x) (w - zero_w)``, exact."""
     if not w.is_point:
         raise Silent("weights with more than one allowed code are not judged", "QLinearConv")
+    rows = weight_rows(w.centre - _spread(scales.w_zero, (1,) * (len(win.out) + 1)), win)
+    centre = sums(columns(x.centre - scales.x_zero, win), rows, win)
     if x.is_point:
         return centre, centre, centre
     middle = sums(columns((x.low + x.high) / 2 - scales.x_zero, win), rows, win)
     radius = sums(columns((x.high - x.low) / 2, win), np.abs(rows), win)
     return middle - radius, centre, middle + radius
+
+
+def _open_accumulators(error: Array, low: Array, high: Array) -> Array:
+    """No bound where the accumulator may leave int32: QLinearConv lets it overflow."""
+    if max(-low.min(initial=0.0), high.max(initial=0.0)) < INT32_END:
+        return error
+    is_open = (low < -INT32_END) | (high > INT32_END - 1)
+    return np.where(is_open, UNBOUNDED, error)
+
+
+def _exact_products(
+    scales: Scales, size: Array, v: Array, image: tuple[int, ...]
+) -> Array | None:
+    """Where every kernel's float32 steps are exact: powers of two, small sums, small total."""
+    if not (is_power_of_two(scales.x) and is_power_of_two(scales.y)):
+        return None
+    power = is_power_of_two(scales.w)
+    if not np.any(power):
+        return None
+    exact: Array = (size <= EXACT_STEPS) & fits_float32(v) & _spread(power, image)
+    return exact
+
+
+def _spread(parameter: Any, image: tuple[int, ...]) -> Any:
+    """A parameter for each output channel, shaped ``(M, 1...)``; a number stays one."""
+    return parameter if isinstance(parameter, float | bool) else parameter.reshape(-1, *image)
 
 
 def _products(x: Reals, w: Reals, win: Window) -> _Terms:
@@ -199,21 +218,13 @@ def _settle(terms: _Terms, products: int, quantum: Array | None) -> Reals:
 
 
 def _overflows(terms: _Terms, quantum: Array | None) -> Array:
-    is_open = terms.size >= FLOAT32_END / 2
+    is_open: Array = terms.size >= FLOAT32_END / 2
     if quantum is None:
         return is_open
+    if leaves_float32(quantum):
+        return np.ones_like(is_open)
     reach = _reach(terms.low, terms.centre, terms.high)
-    return is_open | (reach >= INT32_END * (1 - 2.0**-20) * quantum) | _leaves_float32(quantum)
-
-
-def _leaves_int32(low: Array, high: Array, b: Array) -> Array:
-    is_open: Array = (low + b < -INT32_END) | (high + b > INT32_END - 1)
-    return is_open
-
-
-def _leaves_float32(scale: Array) -> Array:
-    is_open: Array = (scale < SMALLEST_NORMAL) | (scale > LARGEST_POWER)
-    return is_open
+    return is_open | (reach >= INT32_END * (1 - 2.0**-20) * quantum)
 
 
 def _reach(low: Array, centre: Array, high: Array) -> Array:
@@ -230,7 +241,7 @@ def _quantum(x: Reals, w: Reals, image_rank: int) -> Array | None:
     return each.reshape(-1, *(1,) * image_rank)
 
 
-def _per_output(parameter: Array | float, w: Reals, reduce: Callable[..., Array]) -> Array:
+def _per_output(parameter: Number, w: Reals, reduce: Callable[..., Array]) -> Array:
     """One number for each output channel from one for each weight: ``(M)`` or ``(1)``."""
     if isinstance(parameter, float):
         return np.array([parameter])

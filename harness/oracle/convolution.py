@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from corpus.case import Array
 from harness.oracle.values import Silent
@@ -61,7 +60,7 @@ def window(
 
 def columns(x: Array, win: Window) -> Array:
     """Windows of x, padded with 0: ``(N, C, *image)`` -> ``(N, groups, C/groups * taps, pixels)``."""
-    x = _padded(x, win)
+    x = np.ascontiguousarray(_padded(x, win))
     batch, channels = x.shape[:2]
     steps = x.strides[2:]
     shape = (batch, channels, *win.kernel, *win.out)
@@ -71,7 +70,7 @@ def columns(x: Array, win: Window) -> Array:
         *(s * d for s, d in zip(steps, win.strides, strict=True)),
     )
     taps = (channels // win.groups) * math.prod(win.kernel)
-    view = as_strided(x, shape, strides, writeable=False)
+    view: Array = np.ndarray(shape, x.dtype, x, 0, strides)
     return view.reshape(batch, win.groups, taps, math.prod(win.out))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from corpus.case import Array
 from harness.oracle.bounds import EXACT_STEPS, FLOAT64_ALLOWANCE, UNIT, gamma
-from harness.oracle.values import FLOAT32_END, UNBOUNDED, Codes, Reals, Value
+from harness.oracle.values import FLOAT32_END, UNBOUNDED, Codes, Number, Reals, Value
 
 # No standard bounds the error of a float32 sigmoid. Granted: 2^-21 (4 units in the last place of 1),
 # and one part in 2^20 of the result for kernels that are only relatively exact.
@@ -82,7 +82,7 @@ def move(x: Value, change: Callable[[Array], Array]) -> Value:
         return moved
     shape = x.centre.shape
 
-    def spread(parameter: Array | float) -> Array | float:
+    def spread(parameter: Number) -> Number:
         if isinstance(parameter, float) or np.ndim(parameter) == 0:
             return parameter
         return change(np.broadcast_to(parameter, shape))

@@ -1,6 +1,6 @@
 """The graph as the oracle reads it: nodes with plain attributes, constants as arrays on demand."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,10 @@ ELEMENT_TYPES: Mapping[int, np.dtype[Any]] = {
     6: np.dtype(np.int32),
     7: np.dtype(np.int64),
 }
+
+
+_LITTLE_ENDIAN = {number: dtype.newbyteorder("<") for number, dtype in ELEMENT_TYPES.items()}
+_EXTERNAL = int(onnx.TensorProto.EXTERNAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,37 +75,33 @@ def read_tensor(tensor: onnx.TensorProto) -> Array:
     Raises:
         Silent: data outside the model, or a type that the oracle does not judge.
     """
-    dtype = ELEMENT_TYPES.get(tensor.data_type)
-    where = f"constant {tensor.name!r}"
+    dtype = _LITTLE_ENDIAN.get(tensor.data_type)
     if dtype is None:
-        raise Silent(f"element type {tensor.data_type} is not judged", where)
-    if tensor.data_location == onnx.TensorProto.EXTERNAL:
-        raise Silent("its data lies outside the model", where)
-    shape = tuple(tensor.dims)
+        raise Silent(f"type {tensor.data_type} is not judged", f"constant {tensor.name!r}")
+    if tensor.data_location == _EXTERNAL:
+        raise Silent("its data lies outside the model", f"constant {tensor.name!r}")
     if raw := tensor.raw_data:
-        return np.frombuffer(raw, dtype.newbyteorder("<")).reshape(shape)
+        return np.frombuffer(raw, dtype).reshape(tuple(tensor.dims))
     return np.asarray(numpy_helper.to_array(tensor))
 
 
 def _node(proto: onnx.NodeProto, opsets: Mapping[str, int]) -> Node:
-    domain = proto.domain
-    known = domain in ("", "ai.onnx")
-    op = proto.op_type if known else f"{domain}::{proto.op_type}"
-    opset = opsets.get("", opsets.get("ai.onnx", 1))
+    op, opset = proto.op_type, opsets.get("", opsets.get("ai.onnx", 1))
+    if proto.domain not in ("", "ai.onnx"):
+        op = f"{proto.domain}::{op}"
     attributes = {each.name: _attribute(each) for each in proto.attribute}
     return Node(node_id(proto), op, opset, tuple(proto.input), tuple(proto.output), attributes)
 
 
+_ATTRIBUTES: Mapping[int, Callable[[onnx.AttributeProto], Any]] = {
+    onnx.AttributeProto.FLOAT: lambda proto: proto.f,
+    onnx.AttributeProto.INT: lambda proto: proto.i,
+    onnx.AttributeProto.STRING: lambda proto: proto.s,
+    onnx.AttributeProto.TENSOR: lambda proto: proto.t,
+    onnx.AttributeProto.INTS: lambda proto: tuple(proto.ints),
+}
+
+
 def _attribute(proto: onnx.AttributeProto) -> Any:
-    match proto.type:
-        case onnx.AttributeProto.INT:
-            return proto.i
-        case onnx.AttributeProto.INTS:
-            return tuple(proto.ints)
-        case onnx.AttributeProto.FLOAT:
-            return proto.f
-        case onnx.AttributeProto.STRING:
-            return proto.s
-        case onnx.AttributeProto.TENSOR:
-            return proto.t
-    return None
+    read = _ATTRIBUTES.get(proto.type)
+    return read(proto) if read else None

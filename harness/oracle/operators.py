@@ -10,7 +10,7 @@ from harness.oracle import conv as convolution
 from harness.oracle import elementwise
 from harness.oracle.graph import Node, read_tensor
 from harness.oracle.quantize import dequantize_linear, quantize_linear
-from harness.oracle.values import CODE_TYPES, Codes, Reals, Silent, Value
+from harness.oracle.values import CODE_TYPES, Codes, Number, Reals, Silent, Value
 
 
 class Inputs:
@@ -86,15 +86,20 @@ def _qlinear_conv(node: Node, inputs: Inputs) -> Value:
             raise Silent(
                 f"parameters of shape {array.shape} for {name} are not judged", node.where
             )
-    plain = [a.astype(np.float64).reshape(() if a.size == 1 else -1) for a in arrays]
+    x_scale, x_zero, y_scale, y_zero = (float(arrays[i].item()) for i in (0, 1, 4, 5))
+    w_scale, w_zero = (_number(arrays[i]) for i in (2, 3))
     bias = inputs.codes(8) if inputs.has(8) else None
     dtype = arrays[5].dtype
     if dtype not in CODE_TYPES:
         raise Silent(f"output type {dtype} is not judged", node.where)
-    scales = convolution.Scales(*plain)
+    scales = convolution.Scales(x_scale, x_zero, w_scale, w_zero, y_scale, y_zero)
     return convolution.qlinear_conv(
         node, inputs.codes(0), inputs.codes(3), scales, bias, dtype
     )
+
+
+def _number(parameter: Array) -> Number:
+    return float(parameter.item()) if parameter.size == 1 else parameter.astype(np.float64)
 
 
 def _relu(node: Node, inputs: Inputs) -> Value:

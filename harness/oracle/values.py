@@ -5,6 +5,7 @@ any doubt; most tensors are, and the kernels then do a third of the work.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from corpus.case import Array
 # Stands for infinity: finite, so that interval ends never become NaN, and far beyond float32.
 UNBOUNDED = 2.0**200
 FLOAT32_END = 2.0**128
+
+# A parameter of a whole tensor, or one for each channel, shaped to broadcast.
+Number = Array | float
 
 CODE_TYPES = {
     np.dtype(np.uint8): (0, 255),
@@ -60,8 +64,8 @@ class Origin:
     """Where dequantized reals came from: ``scale * (codes - zero)``, parameters broadcastable."""
 
     codes: Codes
-    scale: Array
-    zero: Array
+    scale: Number
+    zero: Number
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,8 @@ class Reals:
     centre: Array
     high: Array
     relative: float = 0.0
-    grid: Array | float = 0.0
-    quantum: Array | float | None = None
+    grid: Number = 0.0
+    quantum: Number | None = None
     origin: Origin | None = None
     expanded: bool = False
     other: Array | None = None
@@ -96,8 +100,8 @@ class Reals:
             return np.abs(self.centre)
         return np.maximum(np.abs(self.low), np.abs(self.high))
 
-    def roundings(self) -> Array | float:
-        """``relative`` for each element: zero on the grid."""
+    def roundings(self) -> Any:
+        """``relative`` for each element, zero on the grid."""
         if self.relative == 0.0:
             return 0.0
         if isinstance(self.grid, float):
@@ -116,7 +120,7 @@ class Allowed:
     a float one. ``other`` is the neighbour on the other side of an exact tie that must go to even,
     and ``centre`` elsewhere. ``step`` is one quantum (1 for codes, the scale for dequantized reals,
     ``scale_x * scale_w`` for a float convolution), broadcastable to the tensor; ``slack`` the share
-    of elements with more than one allowed value.
+    of elements with more than one allowed code (for floats: a set wider than half a step).
     """
 
     name: str
@@ -125,7 +129,7 @@ class Allowed:
     centre: Array
     high: Array
     other: Array
-    step: Array | float
+    step: Number
     slack: float
 
 
@@ -156,27 +160,21 @@ def allowed(name: str, value: Value) -> Allowed:
         low, high = low - np.abs(low) * rounding, high + np.abs(high) * rounding
     other = value.centre if value.other is None else value.other
     step = _float_step(value)
-    return Allowed(
-        name, np.dtype(np.float32), low, value.centre, high, other, step, _share(low, high)
-    )
+    slack = float(np.mean(high - low > 0.5 * np.asarray(step))) if low.size else 0.0
+    return Allowed(name, np.dtype(np.float32), low, value.centre, high, other, step, slack)
 
 
 def _allowed_codes(name: str, value: Codes) -> Allowed:
     centre = value.centre.astype(np.int64)
-    low, high = centre, centre
+    low, high, slack = centre, centre, 0.0
     if not value.is_point:
         low, high = value.low.astype(np.int64), value.high.astype(np.int64)
+        slack = float(np.mean(low < high)) if low.size else 0.0
     other = centre if value.other is value.centre else value.other.astype(np.int64)
-    return Allowed(name, value.dtype, low, centre, high, other, 1.0, _share(low, high))
+    return Allowed(name, value.dtype, low, centre, high, other, 1.0, slack)
 
 
-def _share(low: Array, high: Array) -> float:
-    if low is high or low.size == 0:
-        return 0.0
-    return float(np.count_nonzero(low < high)) / low.size
-
-
-def _float_step(value: Reals) -> Array | float:
+def _float_step(value: Reals) -> Number:
     if value.quantum is not None:
         return value.quantum
     largest = float(np.abs(value.centre).max(initial=0.0))
