@@ -1,0 +1,107 @@
+"""Keeps a case in a folder: ``model.onnx`` and one ``<role>_<name>.npy`` for each array.
+
+Names of tensors are untrusted text. A file's name quotes them (``a/b`` becomes ``a%2Fb``), which
+can be undone; a long name is cut and marked with its digest, and is found again in the model.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+import numpy as np
+from onnx import ModelProto
+
+from corpus.case import Array, Case
+from corpus.load import InputError, load_array, load_model, load_npy
+
+ROLES = ("input", "expected", "allowed_low", "allowed_high", "actual")
+LONGEST_NAME = 80
+
+Arrays = Mapping[str, Mapping[str, Array]]
+
+
+def file_name(role: str, name: str) -> str:
+    """The file of one tensor's array in one role; different names never share a file."""
+    quoted = quote(name, safe="")
+    if len(quoted) > LONGEST_NAME:
+        quoted = f"{quoted[:LONGEST_NAME]}~{sha256(name.encode()).hexdigest()[:16]}"
+    return f"{role}_{quoted}.npy"
+
+
+def save(
+    folder: Path,
+    case: Case,
+    arrays: Arrays | None = None,
+    *,
+    files: Mapping[str, str] | None = None,
+) -> None:
+    """Write a case, arrays by role and name, and text files; the folder appears whole or not at all.
+
+    Raises:
+        FileExistsError: there is such a folder already.
+        ValueError: a role is unknown, or a text file's name is not a plain file name.
+    """
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists; name a folder that does not, or remove it")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        part.chmod(0o755)
+        _write(part, case, {**(arrays or {}), "input": case.inputs}, files or {})
+        part.rename(folder)
+    except BaseException:
+        shutil.rmtree(part)
+        raise
+
+
+def _write(folder: Path, case: Case, arrays: Arrays, files: Mapping[str, str]) -> None:
+    (folder / "model.onnx").write_bytes(case.model)
+    for role, by_name in arrays.items():
+        if role not in ROLES:
+            raise ValueError(f"unknown role {role!r}, expected one of {', '.join(ROLES)}")
+        for name, array in by_name.items():
+            np.save(folder / file_name(role, name), array, allow_pickle=False)
+    for name, text in files.items():
+        if Path(name).name != name:
+            raise ValueError(f"{name!r} is not a plain file name")
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def load(folder: Path) -> tuple[Case, dict[str, dict[str, Array]]]:
+    """The case of a folder, and its other arrays by role and tensor name.
+
+    Raises:
+        InputError: a file is missing, is not what it should be, or does not fit the model.
+    """
+    path = folder / "model.onnx"
+    model = load_model(path)
+    arrays: dict[str, dict[str, Array]] = {role: {} for role in ROLES}
+    for file in sorted(folder.glob("*.npy")):
+        role, name = _role_and_name(file, model)
+        is_input = role == "input"
+        arrays[role][name] = load_array(file, model, name) if is_input else load_npy(file)
+    inputs = arrays.pop("input")
+    return Case(path.read_bytes(), inputs, origin=folder.name), arrays
+
+
+def _role_and_name(file: Path, model: ModelProto) -> tuple[str, str]:
+    for role in ROLES:
+        if file.stem.startswith(f"{role}_"):
+            quoted = file.stem.removeprefix(f"{role}_")
+            if len(quoted) <= LONGEST_NAME:
+                return role, unquote(quoted)
+            names = (
+                name for name in _tensor_names(model) if file_name(role, name) == file.name
+            )
+            if (name := next(names, None)) is not None:
+                return role, name
+    raise InputError(f"{file} belongs to no tensor of the model; roles are {', '.join(ROLES)}")
+
+
+def _tensor_names(model: ModelProto) -> Iterable[str]:
+    yield from (each.name for each in model.graph.input)
+    for node in model.graph.node:
+        yield from node.output
