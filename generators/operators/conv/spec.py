@@ -247,7 +247,6 @@ def parameters(spec: ConvSpec) -> dict[str, int | bool | str]:
     ``pads`` is their sum, ``pixels`` the output's elements per channel.
     """
     rank = len(spec.image)
-    y_scaled = spec.missing != "y"
     return {
         "groups": spec.groups,
         "M/groups": spec.out_per_group,
@@ -269,14 +268,14 @@ def parameters(spec: ConvSpec) -> dict[str, int | bool | str]:
         "opset": spec.opset,
         "x dtype": "float32" if spec.missing == "x" else spec.x_dtype,
         "w dtype": "float32" if spec.missing == "w" else spec.w_dtype,
-        "y dtype": spec.y_codes if y_scaled else "float32",
-        "per-channel": len(spec.w_scales) > 1,
+        "y dtype": "float32" if spec.missing == "y" else spec.y_codes,
+        "per-channel": len(spec.w_scales) > 1 and spec.missing != "w",
         "bias": spec.bias,
         "activation": spec.activation,
         "doubled": spec.doubled,
         "shared": spec.shared,
         "missing": spec.missing,
-        "x zero point": spec.x_zero_point,
-        "w zero point": max(map(abs, spec.w_zero_points)),
-        "y zero point": spec.y_zero_point if y_scaled else 0,
+        "x zero point": 0 if spec.missing == "x" else spec.x_zero_point,
+        "w zero point": 0 if spec.missing == "w" else max(map(abs, spec.w_zero_points)),
+        "y zero point": 0 if spec.missing == "y" else spec.y_zero_point,
     }
