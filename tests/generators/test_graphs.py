@@ -1,0 +1,79 @@
+import subprocess
+import sys
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from corpus.case import Case
+from generators.cells import ALL_CELLS
+from generators.graphs import FAMILIES, cases, draw_case
+from generators.qparams import POLICIES
+
+SEEDS = range(500)
+
+
+def accepted(case: Case) -> bool:
+    """Whether onnxruntime runs the case as written; only its documented gap may stop it."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(case.model, options)
+    except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented:
+        return False
+    arrays = session.run(None, dict(case.inputs))
+    return all(np.isfinite(each).all() for each in arrays)
+
+
+def is_signed_by_unsigned(case: Case) -> bool:
+    return any(each.endswith("int8 uint8") and "QLinearConv" in each for each in case.cells)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_draw_is_a_valid_model_that_onnxruntime_runs(family: str, policy: str) -> None:
+    for seed in SEEDS:
+        case = draw_case(family, policy, seed)
+        model = case.proto()
+        onnx.checker.check_model(model, full_check=True)
+        onnx.shape_inference.infer_shapes(
+            model, check_type=True, strict_mode=True, data_prop=True
+        )
+        assert accepted(case) or is_signed_by_unsigned(case), case.origin
+        assert set(case.cells) <= set(ALL_CELLS)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_seed_is_a_case_in_any_process(family: str) -> None:
+    here = [draw_case(family, "any", seed).digest for seed in range(20)]
+    program = (
+        "from generators.graphs import draw_case\n"
+        f"print(*(draw_case({family!r}, 'any', seed).digest for seed in range(20)))"
+    )
+    other = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert other.stdout.split() == here
+    assert len(set(here)) == 20
+    assert draw_case(family, "any", 3).origin == f"{family} any 3"
+
+
+@given(st.sampled_from(POLICIES).flatmap(lambda policy: cases("conv", scales=policy)))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+def test_strategies_draw_valid_models(case: Case) -> None:
+    onnx.checker.check_model(case.proto(), full_check=True)
+    assert accepted(case) or is_signed_by_unsigned(case)
+
+
+def test_unknown_families_and_policies_are_refused() -> None:
+    with pytest.raises(ValueError, match="unknown family 'rnn', expected one of conv"):
+        cases("rnn")
+    with pytest.raises(ValueError, match="unknown scale policy 'odd'"):
+        cases("conv", scales="odd")
+    with pytest.raises(ValueError, match="unknown family 'rnn'"):
+        draw_case("rnn", "any", 0)
