@@ -10,6 +10,7 @@ from corpus.case import Array
 from harness.oracle.bounds import (
     EXACT_STEPS,
     FLOAT64_ALLOWANCE,
+    SMALLEST_NORMAL,
     UNIT,
     fits_float32,
     gamma,
@@ -74,6 +75,7 @@ def qlinear_conv(
     image = (1,) * len(win.out)
     product = check_scale(scales.x, node) * _spread(check_scale(scales.w, node), image)
     multiplier, zero = product / check_scale(scales.y, node), scales.y_zero
+    _check_channels(node, w, scales.w, scales.w_zero, None if bias is None else bias.centre)
     low, dot, high = _integer_sums(x, w, scales, win)
     size = _reach(low, dot, high)
     if bias is not None:
@@ -87,9 +89,9 @@ def qlinear_conv(
     error = size * (gamma(10) * (1 + UNIT) * FLOAT64_ALLOWANCE * multiplier)
     error += reach * (UNIT * FLOAT64_ALLOWANCE)
     error = _open_accumulators(error, low, high)
-    if leaves_float32(product) or leaves_float32(multiplier):
-        error = np.full_like(error, UNBOUNDED)
     exact = _exact_products(scales, size, t + zero, image) if x.is_point else None
+    if leaves_float32(product) or leaves_float32(multiplier):
+        error, exact = np.full_like(error, UNBOUNDED), None
     return round_to_codes((ends[0], t, ends[1]), error, zero, dtype, exact)
 
 
@@ -106,6 +108,7 @@ def conv(node: Node, x: Reals, w: Reals, bias: Reals | None) -> Reals:
     quantum = _quantum(x, w, len(win.out))
     terms = _products(x, w, win)
     if bias is not None:
+        _check_channels(node, w, bias.centre)
         terms = _add_bias(terms, bias, quantum)
     return _settle(terms, w.centre[:1].size, quantum)
 
@@ -114,8 +117,6 @@ def _integer_sums(
     x: Codes, w: Codes, scales: Scales, win: Window
 ) -> tuple[Array, Array, Array]:
     """Low, centre and high of ``sum (x - zero_x) (w - zero_w)``, exact."""
-    if not w.is_point:
-        raise Silent("weights with more than one allowed code are not judged", "QLinearConv")
     rows = weight_rows(w.centre - _spread(scales.w_zero, (1,) * (len(win.out) + 1)), win)
     centre = sums(columns(x.centre - scales.x_zero, win), rows, win)
     if x.is_point:
@@ -123,6 +124,15 @@ def _integer_sums(
     middle = sums(columns((x.low + x.high) / 2 - scales.x_zero, win), rows, win)
     radius = sums(columns((x.high - x.low) / 2, win), np.abs(rows), win)
     return middle - radius, centre, middle + radius
+
+
+def _check_channels(node: Node, w: Codes | Reals, *parameters: Number | None) -> None:
+    if isinstance(w, Codes) and not w.is_point:
+        raise Silent("weights with more than one allowed code are not judged", node.where)
+    channels = w.centre.shape[0]
+    for each in parameters:
+        if isinstance(each, np.ndarray) and each.shape != (channels,):
+            raise Silent(f"shape {each.shape} where ({channels},) is needed", node.where)
 
 
 def _open_accumulators(error: Array, low: Array, high: Array) -> Array:
@@ -203,10 +213,11 @@ def _add_bias(terms: _Terms, bias: Reals, quantum: Array | None) -> _Terms:
 def _settle(terms: _Terms, products: int, quantum: Array | None) -> Reals:
     """Adds the kernels' errors to a sum, or finds that there are none."""
     low, high = terms.low, terms.high
-    exact = terms.size <= EXACT_STEPS * terms.unit
+    # A grid below the normal numbers may be flushed to zero.
+    exact = (terms.size <= EXACT_STEPS * terms.unit) & (terms.unit >= SMALLEST_NORMAL)
     grid = np.where(exact, terms.unit, 0.0)
     if not exact.all():
-        error = terms.carried + gamma(products + 4) * terms.size
+        error = terms.carried + gamma(products + 4) * terms.size + products * SMALLEST_NORMAL
         if quantum is not None:
             error = np.maximum(error, terms.fused)
         error = np.where(exact, 0.0, FLOAT64_ALLOWANCE * error)

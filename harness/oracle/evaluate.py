@@ -96,7 +96,10 @@ class _Evaluation:
         if judge is None:
             known = ", ".join(OPERATORS)
             raise Silent(f"the operator is not judged; those that are: {known}", node.where)
-        return judge(node, Inputs(node, self._value, self._array))
+        try:
+            return judge(node, Inputs(node, self._value, self._array))
+        except ValueError as error:  # numpy's word for shapes that do not fit
+            raise Silent(f"its inputs do not fit together: {error}", node.where) from error
 
     def _final(self, name: str) -> Value:
         return self._computed[name] if name in self._computed else self._value(name)

@@ -12,6 +12,7 @@ from corpus.case import Array
 from harness.oracle.bounds import (
     EXACT_STEPS,
     FLOAT64_ALLOWANCE,
+    SMALLEST_NORMAL,
     UNIT,
     fits_float32,
     gamma,
@@ -87,13 +88,13 @@ def along_axis(node: Node, parameter: Array, shape: tuple[int, ...]) -> Number:
 
 
 def check_scale(scale: Number, node: Node) -> Number:
-    """The scale itself, if it is positive and finite; the standard gives no other one a meaning."""
+    """The scale itself, if it is a positive, finite, normal float32; others mean nothing certain."""
     if isinstance(scale, float):
-        fits = 0 < scale < UNBOUNDED
+        fits = SMALLEST_NORMAL <= scale < UNBOUNDED
     else:
-        fits = bool(((scale > 0) & (scale < UNBOUNDED)).all())
+        fits = bool(((scale >= SMALLEST_NORMAL) & (scale < UNBOUNDED)).all())
     if not fits:
-        raise Silent("its scale is not positive and finite", node.where)
+        raise Silent("its scale is not a positive, finite, normal float32 number", node.where)
     return scale
 
 
