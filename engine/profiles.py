@@ -39,7 +39,9 @@ class Requantization:
     y_zero_point: int
     bias: Array | None
     per_channel: bool
-    depthwise: bool
+    groups: int
+    in_per_group: int
+    out_per_group: int
     y_signed: bool
 
 
@@ -188,23 +190,26 @@ def qnnpack(r: Requantization) -> Rescaling:
 def onednn(r: Requantization) -> Rescaling:
     """``t = fl(fl(acc)*fl(x'*ws)) + b``, ``v = fl(fl(t*fl(1/ys)) + yz)``: zero point inside.
 
-    ``x' = fl(1/fl(1/xs))``; depthwise ``t = fl(fl(fl(acc)*x')*ws) + b``. The outputs are unsigned,
-    so that a signed zero point is shifted by 128 before it is added.
+    ``s' = fl(1/fl(1/s))``. Depthwise: ``t = fl(fl(fl(acc)*x')*ws) + b``. Other groups whose sizes
+    are no multiples of 4 run a slower kernel that divides: t as in depthwise,
+    ``v = fl(fl(t/y') + yz)``. The outputs are unsigned, so that a signed zero point is shifted by
+    128 before it is added.
 
     Source:
         found by experiment on the kernels that torch 2.13 ships.
     """
-    x_scale = _F(1) / (_F(1) / r.x_scale)
+    x_scale, inverse = _F(1) / (_F(1) / r.x_scale), _F(1) / r.y_scale
     shift = 128 if r.y_signed else 0
-    bias = float_bias(r)
-    inverse, zero_point = _F(1) / r.y_scale, _F(r.y_zero_point + shift)
+    bias, zero_point = float_bias(r), _F(r.y_zero_point + shift)
+    blocked = r.groups == 1 or (r.in_per_group % 4 == 0 and r.out_per_group % 4 == 0)
+    depthwise = r.groups > 1 and r.in_per_group == r.out_per_group == 1
 
     def steps(acc: Array) -> Array:
         t: Array = acc.astype(_F)
-        t = t * x_scale * r.w_scale if r.depthwise else t * (x_scale * r.w_scale)
+        t = t * (x_scale * r.w_scale) if blocked else t * x_scale * r.w_scale
         if bias is not None:
             t += bias
-        t *= inverse
+        t = t * inverse if blocked or depthwise else t / (_F(1) / inverse)
         t += zero_point
         return t
 

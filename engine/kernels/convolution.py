@@ -43,7 +43,7 @@ def plain_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> Ke
         check_input(x, p)
         pads, out = window.resolve(x.shape[2:], p.node)
         padded, zero_point = stages.pad(x, p, pads)
-        codes = finish(accumulate(padded, zero_point, out))
+        codes = finish(accumulate(padded, zero_point, pads, out))
         return codes.reshape(x.shape[0], p.out_channels, *out)
 
     return run
@@ -66,7 +66,9 @@ def prepare_rescaling(
             y_zero_point=p.y_zero_point,
             bias=bias,
             per_channel=p.w_scales.size > 1 or p.w_zero_points.size > 1,
-            depthwise=p.is_depthwise,
+            groups=p.groups,
+            in_per_group=p.in_per_group,
+            out_per_group=p.out_per_group,
             y_signed=p.y_dtype == np.int8,
         )
     )

@@ -67,6 +67,11 @@ class ConvParameters:
         return self.auto_pad != "VALID" and any(self.pads)
 
     @property
+    def in_per_group(self) -> int:
+        """C / groups."""
+        return int(self.w.shape[1])
+
+    @property
     def is_depthwise(self) -> bool:
         """One input and one output channel in each of several groups."""
         return self.groups > 1 and self.w.shape[1] == 1 and self.out_per_group == 1

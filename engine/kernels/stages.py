@@ -17,8 +17,8 @@ from engine.kernels.geometry import Window, columns, pad_spatial
 from engine.kernels.parameters import ConvParameters
 from engine.profiles import Profile, convert_then_saturate, saturate
 
-Accumulate = Callable[[Array, int, tuple[int, ...]], Int32]
-"""(padded codes (N, C, *S), their zero point, output size) -> sums (N, M, pixels)."""
+Accumulate = Callable[[Array, int, tuple[int, ...], tuple[int, ...]], Int32]
+"""(padded codes (N, C, *S), their zero point, pads, output size) -> sums (N, M, pixels)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,7 @@ def _multiply(
     wraps: bool,
     padded: Array,
     zero_point: int,
+    pads: tuple[int, ...],
     out: tuple[int, ...],
 ) -> Int32:
     groups = matrix.shape[0]
