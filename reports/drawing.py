@@ -15,14 +15,15 @@ from reports.words import RIGHT
 _WIDTH, _HEIGHT = 176, 44
 _GAP_X, _GAP_Y = 16, 30
 _PAD, _TITLE = 14, 24
-_BETWEEN = 44
+_BETWEEN = 32
 _LANE = 14
-_MOST_UNITS = 60
+_MOST_UNITS, _MOST_ENDS = 60, 6
+_END = "\0end"
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A node, or a group with its title; in pixels."""
+    """A node, a graph input or output (``is_end``), or a group with its title; in pixels."""
 
     x: float
     y: float
@@ -31,6 +32,7 @@ class Box:
     title: str
     subtitle: str
     is_culprit: bool
+    is_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,10 @@ Unit = tuple[str, tuple[GraphNode, ...]]
 def draw(evidence: Evidence) -> Drawing:
     """The drawing of the evidence's graph."""
     units, left_out = _near_culprit(_units(evidence.graph))
+    units = _with_ends(units, evidence)
     rows = [_rows(nodes) for _, nodes in units]
-    width = max((_unit_width(each) for each in rows), default=_WIDTH)
+    widths = (_unit_width(name, each) for (name, _), each in zip(units, rows, strict=True))
+    width = max(widths, default=_WIDTH)
     groups: list[Box] = []
     places: dict[int, Box] = {}
     top = 2.0
@@ -93,6 +97,22 @@ def _near_culprit(units: list[Unit]) -> tuple[list[Unit], int]:
     return kept, len(units) - len(kept)
 
 
+def _with_ends(units: list[Unit], evidence: Evidence) -> list[Unit]:
+    """The units between a row of the graph inputs and a row of the tensors that nobody consumes."""
+    nodes = [node for _, unit in units for node in unit]
+    read = dict.fromkeys(name for node in nodes for name in node.inputs)
+    made = dict.fromkeys(name for node in nodes for name in node.outputs if name)
+    given = [row.name for row in evidence.tensors if row.name in read and not row.produced_by]
+    inputs = tuple(_end(name, "input", (), (name,)) for name in given if name not in made)
+    outputs = tuple(_end(name, "output", (name,), ()) for name in made if name not in read)
+    ends = (("", inputs[:_MOST_ENDS]), *units, ("", outputs[:_MOST_ENDS]))
+    return [each for each in ends if each[1]]
+
+
+def _end(name: str, word: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> GraphNode:
+    return GraphNode(word, name, inputs, outputs, _END, culprit=False)
+
+
 def _rows(nodes: Sequence[GraphNode]) -> list[list[GraphNode]]:
     """Nodes by their longest way to the unit's end, farthest first."""
     depth: dict[int, int] = {}
@@ -109,8 +129,8 @@ def _row_width(row: Sequence[GraphNode]) -> float:
     return len(row) * (_WIDTH + _GAP_X) - _GAP_X
 
 
-def _unit_width(rows: Sequence[Sequence[GraphNode]]) -> float:
-    return max(map(_row_width, rows)) + 2 * _PAD
+def _unit_width(name: str, rows: Sequence[Sequence[GraphNode]]) -> float:
+    return max(map(_row_width, rows)) + 2 * _PAD * bool(name)
 
 
 def _group(
@@ -120,8 +140,8 @@ def _group(
     top: float,
     full_width: float,
 ) -> Box:
-    width = _unit_width(rows)
-    height = _TITLE + len(rows) * (_HEIGHT + _GAP_Y) - _GAP_Y + _PAD
+    width = _unit_width(name, rows)
+    height = len(rows) * (_HEIGHT + _GAP_Y) - _GAP_Y + (_TITLE + _PAD) * bool(name)
     title = f"fused as {short(name, 22)}" if name else ""
     is_culprit = any(each.culprit for each in nodes)
     return Box((full_width - width) / 2 + 2, top, width, height, title, "", is_culprit)
@@ -132,10 +152,12 @@ def _place(rows: Sequence[Sequence[GraphNode]], group: Box) -> dict[int, Box]:
     places = {}
     for index, row in enumerate(rows):
         x = group.x + (group.width - _row_width(row)) / 2
-        y = group.y + _TITLE + index * (_HEIGHT + _GAP_Y)
+        y = group.y + _TITLE * bool(group.title) + index * (_HEIGHT + _GAP_Y)
         for node in row:
-            title, subtitle = short(node.op, 20), short(node.id, 22)
-            places[id(node)] = Box(x, y, _WIDTH, _HEIGHT, title, subtitle, node.culprit)
+            title, subtitle, is_end = short(node.op, 20), short(node.id, 22), node.unit == _END
+            places[id(node)] = Box(
+                x, y, _WIDTH, _HEIGHT, title, subtitle, node.culprit, is_end
+            )
             x += _WIDTH + _GAP_X
     return places
 

@@ -16,7 +16,7 @@ import jinja2
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from corpus.finding import Sample
+from corpus.finding import Finding
 from harness.events import FindingSaved, finite
 from reports import text, words
 from reports.drawing import draw
@@ -27,7 +27,7 @@ from reports.summary import coverage
 from reports.values import table
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_MOST_ROWS = 256
+_MOST_ROWS = 128
 
 
 def render_index(report: Report) -> str:
@@ -113,10 +113,9 @@ def _environment() -> jinja2.Environment:
         "parameters": words.parameters,
         "href": quote,
     }
-    environment.globals |= {"words": words, "plural": text.plural, "outcome": outcome}
+    environment.globals |= {"words": words, "plural": text.plural, "culprit": _culprit}
     return environment
 
 
-def outcome(sample: Sample) -> str:
-    """A sample's verdict, or what became of it where there is none."""
-    return text.short(sample.verdict or sample.outcome)
+def _culprit(finding: Finding) -> str:
+    return words.culprit(finding, arrow="←")

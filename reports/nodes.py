@@ -69,12 +69,11 @@ def _typed(value: onnx.ValueInfoProto) -> str:
 
 
 def _constant(name: str, array: Array) -> str:
-    if array.size <= _MOST_VALUES:
-        return f"{short(name)} = {_values(array.ravel())} ({array.dtype})"
     flat = array.ravel()
-    if np.all(flat == flat[0]):
-        return f"{short(name)} {array.dtype}{list(array.shape)}, all {number(float(flat[0]))}"
-    return f"{short(name)} {array.dtype}{list(array.shape)}"
+    if flat.size <= _MOST_VALUES:
+        return f"{short(name)} = {_values(flat)} ({array.dtype})"
+    kind = f"{short(name)} {array.dtype}[{','.join(map(str, array.shape))}]"
+    return f"{kind}, all {number(float(flat[0]))}" if np.all(flat == flat[0]) else kind
 
 
 def _values(values: Iterable[float]) -> str:

@@ -40,6 +40,11 @@ class ValueTable:
     elements: int
     has_ranges: bool
 
+    @property
+    def has_wrong(self) -> bool:
+        """Some row shown is wrong for some backend."""
+        return any(row.is_wrong for row in self.rows)
+
 
 def wrong_elements(evidence: Evidence, sample: Sample) -> Bools:
     """Which of the recorded elements lie outside what is allowed; NaN and missing ones do."""

@@ -7,6 +7,7 @@ from corpus.finding import Engine, Evidence, Finding, Match, Sample
 from reports.text import number, plural, share, short, size
 
 RIGHT = frozenset({"exact", "tie"})
+_TONES = {"exact": "right", "tie": "tie", "refused": "", "values": "", "": ""}
 
 
 def engine(of: Engine) -> str:
@@ -14,12 +15,12 @@ def engine(of: Engine) -> str:
     return f"{short(of.name)} {short(of.version)}".strip()
 
 
-def culprit(finding: Finding, limit: int = 32) -> str:
+def culprit(finding: Finding, limit: int = 32, arrow: str = "<-") -> str:
     """The operation at fault: ``Conv2Int8 <- QLinearConv "c1"``."""
     source = f"{short(finding.op, limit)} {_quoted(finding.nodes, limit)}".strip()
     if finding.fused_as in ("", finding.op):
         return source
-    return f"{short(finding.fused_as, limit)} <- {source}"
+    return f"{short(finding.fused_as, limit)} {arrow} {source}"
 
 
 def _quoted(nodes: Sequence[str], limit: int) -> str:
@@ -29,7 +30,7 @@ def _quoted(nodes: Sequence[str], limit: int) -> str:
 
 def headline(finding: Finding) -> str:
     """What is wrong: ``58 % of elements wrong, up to 255 steps``."""
-    steps, wrong = finding.steps, _elements(finding.steps.wrong, finding.steps.total)
+    wrong = _elements(finding.steps.wrong, finding.steps.total)
     match finding.kind:
         case "rounding-mode":
             return f"{wrong} rounded to the wrong side of an exact tie"
@@ -46,15 +47,16 @@ def headline(finding: Finding) -> str:
         case "timed-out":
             return _with_message("gives no answer", finding)
         case _:
-            return f"{wrong} wrong, up to {_steps(steps.max)}"
+            return f"{wrong} wrong, up to {steps(finding.steps.max)}"
 
 
 def _elements(wrong: int, total: int) -> str:
     return "all elements" if wrong == total > 1 else f"{share(wrong, total)} of elements"
 
 
-def _steps(steps: float) -> str:
-    return "1 step" if steps == 1 else f"{number(steps)} steps"
+def steps(distance: float) -> str:
+    """``1 step``, ``255 steps``."""
+    return "1 step" if distance == 1 else f"{number(distance)} steps"
 
 
 def _with_message(words: str, finding: Finding) -> str:
@@ -132,3 +134,8 @@ def parameter(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return number(value) if isinstance(value, float) else short(str(value), 120)
+
+
+def tone(verdict: str) -> str:
+    """How a page shows a verdict or an outcome: ``right``, ``tie``, ``wrong``, or plainly."""
+    return _TONES.get(verdict, "wrong")

@@ -1,0 +1,127 @@
+"""What a person sees while a campaign runs, and afterwards."""
+
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import pytest
+from rich.console import Console as RichConsole
+
+from harness.events import (
+    BackendSkipped,
+    CampaignInterrupted,
+    CampaignStarted,
+    Event,
+    FindingSaved,
+)
+from reports import console
+from reports.model import replay
+from tests.reports import samples
+
+Golden = Callable[[str, str], None]
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def shown(events: Iterable[Event], stream: io.StringIO, every_seconds: float = 1e9) -> str:
+    handler = console.Console(stream, every_seconds=every_seconds)
+    for event in events:
+        handler.handle(event)
+    handler.close()
+    return stream.getvalue()
+
+
+def test_a_finished_campaign(golden: Golden) -> None:
+    golden("console.txt", console.render(replay(samples.campaign())))
+
+
+def test_a_live_campaign_without_a_terminal(golden: Golden) -> None:
+    golden("console_live.txt", shown(samples.campaign(), io.StringIO()))
+
+
+def test_one_finding_block(golden: Golden) -> None:
+    event = FindingSaved(samples.finding(), samples.evidence(), "findings/3a91")
+    block = console.finding_block(event, "out")
+    golden("finding_block.txt", "\n".join(line.plain for line in block) + "\n")
+
+
+def test_progress_lines_come_now_and_then() -> None:
+    assert shown(samples.campaign(), io.StringIO(), every_seconds=0.0).count("  fuzz  ") == 7
+    assert shown(samples.campaign(), io.StringIO()).count("  fuzz  ") == 1
+
+
+def test_a_terminal_shows_the_same_and_gets_its_cursor_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    text = shown(samples.campaign(), Terminal())
+    assert "\x1b[?25l" in text
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+    assert "1 node, 611 bytes" in text
+    assert text.endswith("report out/index.html\n")
+
+
+def test_closing_in_the_middle_gives_the_terminal_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    text = shown(samples.campaign()[:2], Terminal())
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+
+
+def test_nothing_is_shown_before_the_start() -> None:
+    assert shown(samples.campaign()[1:], io.StringIO()) == ""
+
+
+def test_a_skipped_backend_and_an_interruption_are_said() -> None:
+    start, batch = samples.campaign()[:2]
+    events = (
+        start,
+        BackendSkipped("openvino", "not installed"),
+        batch,
+        CampaignInterrupted(61.0),
+    )
+    text = shown(events, io.StringIO())
+    assert "  openvino takes no part: not installed\n" in text
+    assert "interrupted after 1:01" in text
+
+
+def test_what_is_left_follows_from_the_cases_when_they_are_planned() -> None:
+    start = samples.campaign()[0]
+    assert isinstance(start, CampaignStarted)
+    planned = replace(start, planned_seconds=None, planned_cases=12_418)
+    assert console.progress(replay((planned, samples.campaign()[1])), "fuzz").endswith(
+        "0:30 left"
+    )
+    unplanned = replace(start, planned_seconds=None)
+    assert console.progress(replay((unplanned,)), "check").endswith("0:00 so far")
+
+
+@pytest.mark.parametrize("name", samples.HOSTILE)
+def test_hostile_names_neither_style_nor_move_anything(name: str) -> None:
+    text = shown((samples.campaign()[0], samples.hostile(name)), io.StringIO())
+    assert "\x1b" not in text
+    assert all(line.isprintable() for line in text.splitlines())
+    assert len(text) < 5000
+
+
+def test_markup_in_a_name_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    text = shown((samples.campaign()[0], samples.hostile("[red]loud[/red]")), Terminal())
+    assert "[red]loud[/red]" in text
+
+
+def test_a_block_fits_its_own_columns() -> None:
+    stream = io.StringIO()
+    for line in console.finding_block(samples.saturation(), "out"):
+        RichConsole(file=stream, soft_wrap=True).print(line)
+    rows = stream.getvalue().splitlines()[1:]
+    starts = ("wrong values", "without them", "out/findings")
+    columns = {row.index(start) for row, start in zip(rows, starts, strict=True)}
+    assert len(columns) == 1

@@ -1,0 +1,256 @@
+"""The script: it runs with the engine alone, says what is wrong, and no name can become code."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from corpus.case import Array
+from reports.repro import OutputFiles, Recipe, TorchConv, literal, render
+from tests.reports import samples
+
+OUTPUTS = {"y": OutputFiles("uint8", "allowed_low_y.npy", "allowed_high_y.npy")}
+INPUTS = {"x": "input_x.npy"}
+X_SCALE, W_SCALE, Y_SCALE = 0.5, 0.25, 2.0
+X_ZERO, Y_ZERO = 3, 8
+
+CONSTANTS: dict[str, Array] = {
+    "xs": np.array(X_SCALE, np.float32),
+    "xz": np.array(X_ZERO, np.uint8),
+    "w": (np.arange(24, dtype=np.int8) - 9).reshape(24, 1, 1, 1),
+    "ws": np.array(W_SCALE, np.float32),
+    "wz": np.array(0, np.int8),
+    "ys": np.array(Y_SCALE, np.float32),
+    "yz": np.array(Y_ZERO, np.uint8),
+    "b": np.arange(24, dtype=np.int32) * 3,
+}
+X = (np.arange(8, dtype=np.uint8) * 9).reshape(1, 2, 2, 2)
+
+
+def model() -> bytes:
+    """Two groups of twelve 1x1 filters with a bias: what opencv 5 gets wrong."""
+    node = helper.make_node(
+        "QLinearConv",
+        ["x", "xs", "xz", "w", "ws", "wz", "ys", "yz", "b"],
+        ["y"],
+        "c1",
+        group=2,
+    )
+    x = helper.make_tensor_value_info("x", TensorProto.UINT8, X.shape)
+    y = helper.make_tensor_value_info("y", TensorProto.UINT8, (1, 24, 2, 2))
+    tensors = [numpy_helper.from_array(array, name) for name, array in CONSTANTS.items()]
+    graph = helper.make_graph([node], "g", [x], [y], tensors)
+    opsets = [helper.make_opsetid("", 13)]
+    proto = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    return bytes(proto.SerializeToString())
+
+
+def right() -> Array:
+    """The exact answer: all scales are powers of two."""
+    channels = np.repeat(X.astype(np.int64) - X_ZERO, 12, axis=1)
+    acc = channels * CONSTANTS["w"].reshape(1, 24, 1, 1) + CONSTANTS["b"].reshape(1, 24, 1, 1)
+    codes = np.rint(acc * (X_SCALE * W_SCALE / Y_SCALE)) + Y_ZERO
+    answer: Array = np.clip(codes, 0, 255).astype(np.int64)
+    return answer
+
+
+def write(folder: Path, recipe: Recipe, answer: Array, kind: str = "divergent") -> Path:
+    (folder / "model.onnx").write_bytes(model())
+    np.save(folder / "input_x.npy", X)
+    np.save(folder / "allowed_low_y.npy", answer)
+    np.save(folder / "allowed_high_y.npy", answer)
+    script = folder / "repro.py"
+    script.write_text(render(replace(samples.finding(), kind=kind), recipe), encoding="ascii")
+    return script
+
+
+def run(script: Path, cwd: Path = Path("/")) -> tuple[int, str]:
+    """The exit status and what is printed; run from elsewhere, as people do."""
+    command = [sys.executable, "-W", "error", str(script)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, check=False, timeout=120
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_ort_is_right_and_the_script_says_so(tmp_path: Path) -> None:
+    script = write(
+        tmp_path, Recipe("ort", INPUTS, OUTPUTS, {"level": "basic", "disable": "A+B"}), right()
+    )
+    assert run(script) == (0, "'y': 0 of 96 elements wrong, off by up to 0\n")
+
+
+def test_a_wrong_answer_is_counted_and_shown(tmp_path: Path) -> None:
+    answer = right()
+    answer[0, 3, 1, 1] += 5
+    status, text = run(write(tmp_path, Recipe("ort", INPUTS, OUTPUTS), answer))
+    assert status == 1
+    assert "'y': 1 of 96 elements wrong, off by up to 5\n" in text
+    assert f"  [0, 3, 1, 1]: got {right()[0, 3, 1, 1]}, allowed" in text
+
+
+def test_opencv_is_run_as_it_is(tmp_path: Path) -> None:
+    """Whether it is wrong depends on the release; the script agrees with a run in this process."""
+    cv2 = pytest.importorskip("cv2", reason="opencv is not installed")
+    script = write(tmp_path, Recipe("opencv", INPUTS, OUTPUTS), right())
+    net = cv2.dnn.readNetFromONNX(str(tmp_path / "model.onnx"), cv2.dnn.ENGINE_NEW)
+    net.setInput(X, "x")
+    wrong = int((net.forward() != right()).sum())
+    status, text = run(script)
+    assert f"'y': {wrong} of 96 elements wrong" in text
+    assert status == int(wrong > 0)
+
+
+def torch_conv(**changes: object) -> TorchConv:
+    plain = TorchConv(
+        engine="qnnpack",
+        input="x",
+        output="y",
+        weight="w",
+        x_scale=X_SCALE,
+        x_zero_point=X_ZERO,
+        w_scales=(W_SCALE,),
+        w_zero_points=(0,),
+        y_scale=Y_SCALE,
+        y_zero_point=Y_ZERO,
+        strides=(1, 1),
+        pads=(0, 0),
+        dilations=(1, 1),
+        groups=2,
+        bias="b",
+        bias_scales=(X_SCALE * W_SCALE,),
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"engine": "fbgemm", "w_scales": (W_SCALE,) * 24, "w_zero_points": (0,) * 24}],
+    ids=["per-tensor", "per-channel"],
+)
+def test_torch_gets_the_convolution_written_out(
+    tmp_path: Path, changes: Mapping[str, object]
+) -> None:
+    pytest.importorskip("torch", reason="torch is not installed")
+    conv = torch_conv(**changes)
+    recipe = Recipe(f"torch-{conv.engine}", INPUTS, OUTPUTS, torch=conv)
+    assert run(write(tmp_path, recipe, right())) == (
+        0,
+        "'y': 0 of 96 elements wrong, off by up to 0\n",
+    )
+
+
+def test_torch_with_float_ends_quantizes_and_dequantizes(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="torch is not installed")
+    conv = torch_conv(quantize_dtype="uint8", dequantized=True, relu=True)
+    outputs = {"y": replace(OUTPUTS["y"], dtype="float32")}
+    answer = (np.maximum(right(), Y_ZERO) - Y_ZERO) * Y_SCALE
+    script = write(tmp_path, Recipe("torch-qnnpack", INPUTS, outputs, torch=conv), answer)
+    np.save(
+        tmp_path / "input_x.npy",
+        ((X.astype(np.float32) - X_ZERO) * X_SCALE).astype(np.float32),
+    )
+    assert run(script) == (0, "'y': 0 of 96 elements wrong, off by up to 0\n")
+
+
+def test_torch_without_its_convolution_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"repro\.py of 3a91: torch-fbgemm needs Recipe\.torch"
+    ):
+        render(samples.finding(), Recipe("torch-fbgemm", INPUTS, OUTPUTS))
+
+
+def test_the_reference_evaluator(tmp_path: Path) -> None:
+    script = write(tmp_path, Recipe("onnx-reference", INPUTS, OUTPUTS), right())
+    status, text = run(script)
+    assert (status, text) == (0, "'y': 0 of 96 elements wrong, off by up to 0\n")
+
+
+MINE = "import numpy as np\ndef run(model, inputs{}):\n    {}\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status", "said"),
+    [
+        ("divergent", "return {'y': np.zeros((1, 24, 2, 2), np.uint8)}", 1, "elements wrong"),
+        ("divergent", "raise ValueError('no')", 2, "ValueError: no"),
+        ("refused", "raise ValueError('no')", 1, "ValueError: no"),
+        ("crashed", "import os; os.abort()", 1, "the process ended with status -6"),
+        ("crashed", "import os; os._exit(0)", 1, "the process ended with status 0"),
+        ("crashed", "return {'y': np.load('right.npy')}", 0, "0 of 96"),
+        ("nondeterministic", "return {'y': np.frombuffer(np.random.bytes(8))}", 1, "['y']"),
+        ("nondeterministic", "return {'y': np.zeros(3)}", 0, "[]"),
+        ("nonfinite", "return {'y': np.full((1, 24, 2, 2), np.nan)}", 1, "got float64"),
+        ("wrong-type-or-shape", "return {}", 1, "got nothing, expected uint8[1, 24, 2, 2]"),
+        ("divergent", "return {'y': np.load('right.npy')}", 0, "0 of 96"),
+    ],
+)
+def test_each_kind_of_finding_is_told_from_its_absence(
+    tmp_path: Path, kind: str, body: str, status: int, said: str
+) -> None:
+    (tmp_path / "mine.py").write_text(MINE.format("", body))
+    np.save(tmp_path / "right.npy", right().astype(np.uint8))
+    script = write(tmp_path, Recipe("mine:run", INPUTS, OUTPUTS), right(), kind)
+    got, text = run(script, cwd=tmp_path)
+    assert said in text
+    assert got == status
+
+
+def test_options_of_a_function_are_its_arguments(tmp_path: Path) -> None:
+    body = "return {'y': np.load('right.npy') + int(step)}"
+    (tmp_path / "mine.py").write_text(MINE.format(", step", body))
+    np.save(tmp_path / "right.npy", right().astype(np.uint8))
+    script = write(tmp_path, Recipe("mine:run", INPUTS, OUTPUTS, {"step": "1"}), right())
+    assert "off by up to 1\n" in run(script, cwd=tmp_path)[1]
+
+
+def test_an_absent_engine_is_not_a_reproduction(tmp_path: Path) -> None:
+    script = write(tmp_path, Recipe("ort", INPUTS, OUTPUTS), right())
+    script.write_text(
+        script.read_text().replace("import onnxruntime", "import no_such_engine")
+    )
+    assert run(script) == (2, "No module named 'no_such_engine'\n")
+
+
+@pytest.mark.parametrize("name", samples.HOSTILE)
+@pytest.mark.parametrize(
+    "backend", ["ort", "opencv", "engine", "onnx-reference", "torch-x86", "m:f"]
+)
+def test_no_name_becomes_code(backend: str, name: str) -> None:
+    hostile, plain = (script(backend, each) for each in (name, "plain"))
+    assert hostile.isascii()
+    assert shape(hostile) == shape(plain)
+
+
+def script(backend: str, name: str) -> str:
+    """A script with the name in every place."""
+    conv = torch_conv(input=name, output=name, weight=name, bias=name, engine=name)
+    outputs = {name: OutputFiles(name, name, name)}
+    options = {"profile": name, "fusion": name, "fault": name, "disable": name, "level": name}
+    recipe = Recipe(backend, {name: name}, outputs, options, name, conv, name)
+    return render(samples.hostile(name).finding, recipe)
+
+
+def shape(source: str) -> str:
+    """The syntax tree with every string taken out; tuples of strings keep one."""
+    tree = ast.parse(source, feature_version=(3, 8))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node.value = ""
+        if isinstance(node, ast.Tuple) and all(isinstance(e, ast.Constant) for e in node.elts):
+            node.elts = node.elts[:1]
+    return ast.dump(tree)
+
+
+@pytest.mark.parametrize(
+    "value", [object(), np.float64(0.5), {"a": float("nan")}, float("inf")]
+)
+def test_what_has_no_literal_is_refused(value: object) -> None:
+    with pytest.raises(TypeError, match="not a Python literal"):
+        literal(value)
