@@ -41,7 +41,11 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class LawCounts:
-    """How the law fared on the neighbours: of those it calls failing, of the others."""
+    """How the law fared on neighbouring cases.
+
+    ``failing`` of the ``called_failing`` neighbours do fail, ``passing`` of the ``called_passing``
+    others do pass.
+    """
 
     failing: int
     called_failing: int
@@ -172,16 +176,26 @@ class Evidence:
         """The inverse of ``to_dict``."""
         nested = {
             "graph": tuple(
-                GraphNode(**{**each, "inputs": tuple(each["inputs"]), "outputs": tuple(each["outputs"])})
+                GraphNode(
+                    **{
+                        **each,
+                        "inputs": tuple(each["inputs"]),
+                        "outputs": tuple(each["outputs"]),
+                    }
+                )
                 for each in data["graph"]
             ),
             "tensors": tuple(
-                TensorRow(**{**each, "shape": tuple(each["shape"]), "steps": Steps(**each["steps"])})
+                TensorRow(
+                    **{**each, "shape": tuple(each["shape"]), "steps": Steps(**each["steps"])}
+                )
                 for each in data["tensors"]
             ),
             "shape": tuple(data["shape"]),
             "heat": tuple(tuple(row) for row in data["heat"]),
-            "samples": tuple(Sample(**{**each, "values": tuple(each["values"])}) for each in data["samples"]),
+            "samples": tuple(
+                Sample(**{**each, "values": tuple(each["values"])}) for each in data["samples"]
+            ),
             "counterexamples": tuple(data["counterexamples"]),
         }
         for name in ("expected", "low", "high"):

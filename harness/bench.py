@@ -1,0 +1,107 @@
+"""The bench: the backends of one run, started once and described once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from corpus.case import Case
+from corpus.finding import Engine
+from harness.backends import catalogue
+from harness.backends.catalogue import Variant
+from harness.backends.description import Description, Unavailable, check_options
+from harness.backends.pool import Pool
+from harness.backends.spec import BackendSpec
+from harness.errors import BadInput
+from harness.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """One backend with its options; ``variant.helps`` says which models it is worth running on."""
+
+    spec: BackendSpec
+    variant: Variant
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A pool of workers, the backends under test, and what each says of itself."""
+
+    pool: Pool
+    contestants: tuple[Contestant, ...]
+    descriptions: Mapping[tuple[str, str], Description]
+
+    @property
+    def specs(self) -> tuple[BackendSpec, ...]:
+        """Every backend under test, in the order it was named."""
+        return tuple(each.spec for each in self.contestants)
+
+    def run(self, case: Case, spec: BackendSpec) -> Outcome:
+        """The outcome of one case on one backend."""
+        return self.pool.run_one(case, spec)
+
+    def run_all(self, cases: Sequence[Case]) -> list[dict[BackendSpec, Outcome]]:
+        """The outcome of every case on every backend that is worth running on it."""
+        always = [
+            each.spec for each in self.contestants if each.variant.helps is catalogue.always
+        ]
+        answers: list[dict[BackendSpec, Outcome]] = [{} for _ in cases]
+        self._into(answers, range(len(cases)), cases, always)
+        for each in self.contestants:
+            if each.variant.helps is not catalogue.always:
+                chosen = [
+                    n for n, case in enumerate(cases) if each.variant.helps(case.proto())
+                ]
+                self._into(answers, chosen, [cases[n] for n in chosen], [each.spec])
+        return answers
+
+    def _into(
+        self,
+        answers: list[dict[BackendSpec, Outcome]],
+        numbers: Sequence[int],
+        cases: Sequence[Case],
+        specs: Sequence[BackendSpec],
+    ) -> None:
+        if cases and specs:
+            for number, outcomes in zip(numbers, self.pool.run(cases, specs), strict=True):
+                answers[number].update({spec: outcomes[spec.text] for spec in specs})
+
+    def describe(self, spec: BackendSpec) -> Description:
+        """What the backend behind ``spec`` says of itself; its options do not change it."""
+        return self.descriptions[spec.name, spec.python]
+
+    def engine(self, spec: BackendSpec) -> Engine:
+        """Name and version, as findings and summaries give them."""
+        return Engine(name=spec.text, version=self.describe(spec).version)
+
+    def profile(self, spec: BackendSpec) -> str:
+        """The profile of our engine that computes like this backend."""
+        return dict(spec.options).get("profile", self.describe(spec).profile)
+
+
+def with_variants(specs: Sequence[BackendSpec]) -> tuple[Contestant, ...]:
+    """What a campaign runs when these are named: a bare name stands for all of its variants."""
+    found: dict[BackendSpec, Contestant] = {}
+    for spec in specs:
+        variants = (
+            catalogue.find(spec.name).variants if not spec.options else (catalogue.PLAIN,)
+        )
+        for variant in variants:
+            each = BackendSpec(spec.name, spec.options or variant.options, spec.python)
+            found.setdefault(each, Contestant(each, variant))
+    return tuple(found.values())
+
+
+def set_up(pool: Pool, contestants: Sequence[Contestant]) -> Bench:
+    """Start every backend.
+
+    Raises:
+        BadInput: one of them cannot be used here, or does not take an option.
+    """
+    descriptions: dict[tuple[str, str], Description] = {}
+    for each in contestants:
+        description = pool.describe(each.spec)
+        if isinstance(description, Unavailable):
+            raise BadInput(f"backend {each.spec.text} cannot be used: {description.reason}")
+        check_options(each.spec, description)
+        descriptions[each.spec.name, each.spec.python] = description
+    return Bench(pool, tuple(contestants), descriptions)

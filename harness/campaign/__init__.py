@@ -1,0 +1,1 @@
+"""What a campaign keeps while it runs."""

@@ -1,0 +1,146 @@
+"""``quantdiff check``: any ONNX model, tensor by tensor, on every backend."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from corpus.case import Case
+from corpus.finding import Finding
+from harness.bench import Bench
+from harness.cli.options import (
+    backend_option,
+    input_option,
+    open_bench,
+    read_case,
+    timeout_option,
+)
+from harness.errors import BadInput
+from harness.events import FindingSaved, finite
+from harness.examine import Examined, examine
+from harness.investigate import Dossier, investigate
+from harness.oracle import Oracle, Silent
+from reports import html
+
+
+@click.command()
+@click.argument("model", metavar="MODEL")
+@input_option()
+@backend_option()
+@click.option("--seed", type=int, default=0, show_default=True, help="For inputs not given.")
+@click.option("--html", "page", metavar="FILE", help="Write the first culprit's page here.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@timeout_option()
+def check(
+    model: str,
+    inputs: tuple[str, ...],
+    backends: tuple[str, ...],
+    seed: int,
+    page: str | None,
+    as_json: bool,
+    timeout: float,
+) -> int:
+    """Run MODEL on every backend and judge every tensor that can be seen."""
+    case = read_case(model, inputs, seed)
+    must_be_judged(case, model)
+    if page and Path(page).exists():
+        raise BadInput(f"--html {page} exists; name a file that does not, or remove it")
+    with open_bench(backends, timeout, variants=False) as (bench, _):
+        examined = [examine(bench, spec, case) for spec in bench.specs]
+        dossiers = [_dossiers(bench, each) for each in examined]
+    if as_json:
+        print(json.dumps(_document(model, examined, dossiers), indent=2))
+    else:
+        _show(examined, dossiers)
+    found = [dossier for each in dossiers for dossier in each]
+    if page and found:
+        saved = FindingSaved(found[0].finding, found[0].evidence, ".")
+        Path(page).write_text(html.render_finding(saved, index="", files=[], nodes=()))
+    return 1 if found else 0
+
+
+def must_be_judged(case: Case, path: str) -> None:
+    """Refuse a model that the oracle cannot judge, in one line."""
+    try:
+        Oracle(case.proto()).allowed(case.inputs)
+    except Silent as silent:
+        raise BadInput(f"{path}: {silent}") from silent
+
+
+def _dossiers(bench: Bench, examined: Examined) -> list[Dossier]:
+    return [investigate(bench, each, seed=0, law=False) for each in examined.suspects]
+
+
+def _document(
+    model: str, examined: list[Examined], dossiers: list[list[Dossier]]
+) -> dict[str, Any]:
+    backends = {
+        each.spec.text: {
+            "version": each.version,
+            "verdict": each.verdict,
+            "message": each.message,
+            "method": each.method,
+            "tensors": [
+                {
+                    "name": row.tensor,
+                    "produced_by": row.unit.kind,
+                    "verdict": row.verdict.kind,
+                    "max_steps": row.verdict.max_steps,
+                    "wrong": row.verdict.wrong,
+                    "total": row.verdict.total,
+                }
+                for row in each.rows
+            ],
+            "findings": [dossier.finding.to_dict() for dossier in found],
+        }
+        for each, found in zip(examined, dossiers, strict=True)
+    }
+    document: dict[str, Any] = finite({"schema": 1, "model": model, "backends": backends})
+    return document
+
+
+def _show(examined: list[Examined], dossiers: list[list[Dossier]]) -> None:
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    for each, found in zip(examined, dossiers, strict=True):
+        title = f"{each.spec.text} {each.version}".strip()
+        console.print(f"[bold]{escape(title)}[/bold]  {each.verdict}  {escape(each.message)}")
+        if found and each.rows:
+            console.print(_table(each))
+        for dossier in found:
+            for line in _lines(dossier.finding):
+                console.print(f"  {escape(line)}")
+
+
+def _table(examined: Examined) -> Table:
+    table = Table("tensor", "made by", "verdict", "wrong", "steps", box=None, padding=(0, 2))
+    for row in examined.rows:
+        verdict = row.verdict
+        table.add_row(
+            escape(row.tensor),
+            escape(row.unit.kind),
+            verdict.kind,
+            f"{verdict.wrong} of {verdict.total}",
+            f"{verdict.max_steps:g}",
+            style="red" if verdict.is_wrong else "",
+        )
+    return table
+
+
+def _lines(finding: Finding) -> list[str]:
+    name = finding.nodes[0] if finding.nodes else ""
+    lines = [f"culprit    {finding.fused_as or finding.op} <- {finding.op} {name!r}"]
+    lines += [f"pattern    {finding.pattern}"] if finding.pattern else []
+    lines += [
+        f"diagnosis  {each.fault} {each.title} ({each.matched} of {each.total} elements)"
+        for each in finding.diagnosis[:3]
+    ]
+    lines += [
+        f"passes     without {' and '.join(each)} the answer is right"
+        for each in finding.switches
+    ]
+    return [*lines, f"seen by    {finding.located_by}"]

@@ -1,0 +1,57 @@
+"""``quantdiff reduce``: the smallest case that shows the same bug."""
+
+import sys
+
+import click
+
+from harness.cli.check import must_be_judged
+from harness.cli.keep import keep_as
+from harness.cli.options import (
+    backend_option,
+    free_folder,
+    input_option,
+    open_bench,
+    read_case,
+    timeout_option,
+)
+from harness.errors import BadInput
+from harness.investigate import investigate, shrink
+from harness.passes import is_wrong
+from harness.suspect import suspects
+from reports.console import finding_block
+
+
+@click.command()
+@click.argument("model", metavar="MODEL")
+@input_option()
+@backend_option(required=True)
+@click.option(
+    "-o", "--out", required=True, metavar="DIR", help="A folder that does not exist."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="For inputs not given.")
+@timeout_option()
+def reduce(
+    model: str,
+    inputs: tuple[str, ...],
+    backends: tuple[str, ...],
+    out: str,
+    seed: int,
+    timeout: float,
+) -> int:
+    """Shrink MODEL to the smallest case with the same signature on backend B."""
+    if len(backends) != 1:
+        raise BadInput("reduce takes one backend; give -b once")
+    folder = free_folder(out)
+    case = read_case(model, inputs, seed)
+    must_be_judged(case, model)
+    with open_bench(backends, timeout, variants=False) as (bench, _):
+        spec = bench.specs[0]
+        outcome = bench.run(case, spec)
+        if not is_wrong(case, outcome):
+            print(f"{spec.text} is right on {model}: nothing to reduce", file=sys.stderr)
+            return 0
+        small = shrink(bench, suspects(bench, spec, case, outcome)[0])
+        saved = keep_as(folder, investigate(bench, small, seed=seed))
+    for line in finding_block(saved, ""):
+        print(line.plain)
+    return 1

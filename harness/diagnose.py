@@ -1,0 +1,69 @@
+"""Diagnosing: the faults of our engine that reproduce a backend's wrong values bit for bit."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from corpus.case import Array, Case
+from corpus.finding import Match
+from engine import EngineError, Session
+from engine.faults import CATALOGUE, Fault
+from harness.oracle import Allowed
+
+
+def diagnose(
+    case: Case,
+    actual: Mapping[str, Array],
+    allowed: Mapping[str, Allowed],
+    profile: str,
+    faults: Iterable[Fault] = CATALOGUE,
+) -> tuple[Match, ...]:
+    """The faults whose emulation, in the backend's own arithmetic, explains every wrong element.
+
+    ``actual`` and ``allowed`` are by output of ``case``. One entry a fault, its best variant; the
+    one that reproduces most elements first, the catalogue's order among equals.
+    """
+    best: dict[str, Match] = {}
+    for fault in faults:
+        match = explain(case, actual, allowed, profile, fault)
+        if match and (fault.id not in best or match.matched > best[fault.id].matched):
+            best[fault.id] = match
+    return tuple(sorted(best.values(), key=lambda each: -each.matched))
+
+
+def explain(
+    case: Case,
+    actual: Mapping[str, Array],
+    allowed: Mapping[str, Allowed],
+    profile: str,
+    fault: Fault,
+) -> Match | None:
+    """How many elements ``fault`` reproduces; None unless all the wrong ones are among them."""
+    emulated = emulate(case, profile, fault)
+    matched = total = wrong = 0
+    for name, array in actual.items():
+        if name not in allowed or name not in emulated:
+            return None
+        if emulated[name].shape != array.shape:
+            return None
+        same = emulated[name] == array
+        outside = is_outside(allowed[name], array)
+        if not same[outside].all():
+            return None
+        matched, total = matched + int(same.sum()), total + same.size
+        wrong += int(outside.sum())
+    return Match(fault.id, fault.title, matched, total) if wrong else None
+
+
+def emulate(case: Case, profile: str, fault: Fault) -> dict[str, Array]:
+    """The outputs of our engine with the fault; empty where it cannot run the case."""
+    try:
+        return Session(case.model, profile=profile, faults=(fault.key,)).run(case.inputs)
+    except EngineError:
+        return {}
+
+
+def is_outside(allowed: Allowed, actual: Array) -> Array:
+    """Which elements are not in their allowed set (NaN never is)."""
+    values = actual.astype(np.float64) if actual.dtype.kind == "f" else actual.astype(np.int64)
+    return ~((values >= allowed.low) & (values <= allowed.high))

@@ -1,0 +1,135 @@
+"""Gathering what the pages show about a finding, all of it on the minimal case."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from corpus.case import Array, Case, node_id
+from corpus.finding import Evidence, GraphNode, Sample, Steps, TensorRow
+from generators.operators.conv import describe, parameters
+from harness.backends.spec import BackendSpec
+from harness.bench import Bench
+from harness.law import Law
+from harness.oracle import Allowed, judge
+from harness.outcome import FusedOp, Tapped, Values
+from harness.suspect import Suspect, failure_of
+
+SHOWN = 4096
+
+
+def gather(
+    bench: Bench,
+    suspect: Suspect,
+    case: Case,
+    allowed: Mapping[str, Allowed],
+    law: Law,
+    versions: Mapping[str, str],
+) -> Evidence:
+    """The evidence for ``suspect`` on its minimal ``case``."""
+    tensor = (
+        suspect.unit.outputs[0]
+        if suspect.unit.outputs[0] in allowed
+        else next(iter(allowed), "")
+    )
+    judged = allowed.get(tensor)
+    spec = describe(case)
+    return Evidence(
+        graph=_graph(bench, suspect, case),
+        tensors=_rows(suspect),
+        tensor=tensor,
+        shape=judged.centre.shape if judged else (),
+        heat=_heat(suspect, tensor),
+        expected=_flat(judged.centre) if judged else (),
+        low=_flat(judged.low) if judged else (),
+        high=_flat(judged.high) if judged else (),
+        samples=tuple(
+            _sample(bench, spec, case, tensor, allowed) for spec in _everyone(bench, suspect)
+        ),
+        parameters=parameters(spec) if spec else {},
+        counterexamples=law.counterexamples,
+        versions=versions,
+    )
+
+
+def _everyone(bench: Bench, suspect: Suspect) -> tuple[BackendSpec, ...]:
+    others = tuple(spec for spec in bench.specs if spec != suspect.spec)
+    return (suspect.spec, *others)
+
+
+def _graph(bench: Bench, suspect: Suspect, case: Case) -> tuple[GraphNode, ...]:
+    tapped = bench.pool.tap(case, suspect.spec)
+    plan = tapped.plan if isinstance(tapped, Tapped) and tapped.plan else (suspect.unit,)
+    unit_of = {node: unit for unit in plan for node in unit.nodes}
+    blamed = set(suspect.unit.nodes)
+    return tuple(
+        GraphNode(
+            id=node_id(node),
+            op=node.op_type,
+            inputs=tuple(node.input),
+            outputs=tuple(node.output),
+            unit=_title(unit_of.get(node_id(node))),
+            culprit=node_id(node) in blamed,
+        )
+        for node in case.proto().graph.node
+    )
+
+
+def _title(unit: FusedOp | None) -> str:
+    return f"{unit.kind} {unit.name}" if unit else ""
+
+
+def _rows(suspect: Suspect) -> tuple[TensorRow, ...]:
+    return tuple(
+        TensorRow(
+            name=row.tensor,
+            dtype=row.array.dtype.name,
+            shape=row.array.shape,
+            produced_by=_title(row.unit),
+            verdict=row.verdict.kind,
+            steps=Steps(row.verdict.max_steps, row.verdict.wrong, row.verdict.total),
+        )
+        for row in suspect.rows
+    )
+
+
+def _heat(suspect: Suspect, tensor: str) -> tuple[tuple[float, ...], ...]:
+    """Distance in steps beyond the allowed set, channels x pixels, of the first image."""
+    row = next((each for each in suspect.rows if each.tensor in suspect.unit.outputs), None)
+    if row is None or row.array.ndim < 2 or row.array.size == 0:
+        return ()
+    if row.array.shape != row.allowed.centre.shape:
+        return ()
+    beyond = distance(row.allowed, row.array)[0]
+    return tuple(
+        tuple(float(v) for v in channel)
+        for channel in beyond.reshape(len(beyond), -1)[:256, :1024]
+    )
+
+
+def distance(allowed: Allowed, actual: Array) -> Array:
+    """How far each element lies beyond its allowed set, in steps; 0 inside; inf where not finite."""
+    values = actual.astype(np.float64)
+    beyond = (
+        np.maximum(np.maximum(allowed.low - values, values - allowed.high), 0) / allowed.step
+    )
+    return np.where(np.isfinite(values), beyond, np.inf)
+
+
+def _sample(
+    bench: Bench, spec: BackendSpec, case: Case, tensor: str, allowed: Mapping[str, Allowed]
+) -> Sample:
+    outcome = bench.run(case, spec)
+    version = bench.describe(spec).version
+    if not isinstance(outcome, Values):
+        kind, message = failure_of(outcome)
+        return Sample(spec.text, version, kind, message, ())
+    array = outcome.arrays.get(tensor)
+    verdict = judge(allowed[tensor], array).kind if tensor in allowed else ""
+    return Sample(
+        spec.text, version, "values", verdict, _flat(array) if array is not None else ()
+    )
+
+
+def _flat(array: Array) -> tuple[float, ...]:
+    values = array.reshape(-1)[:SHOWN]
+    return tuple(values.tolist())

@@ -1,0 +1,158 @@
+"""From a suspect to a finding: shrink it, find the passes and the law, gather the evidence."""
+
+import platform
+import shlex
+from dataclasses import dataclass, replace
+
+import numpy as np
+import onnx
+
+from corpus.case import Array, Case
+from corpus.finding import Engine, Evidence, Finding, LawCounts, Size
+from generators.operators.conv import ConvSpec, build, describe
+from harness.bench import Bench
+from harness.evidence import gather
+from harness.law import Law, find_law
+from harness.observe import CONVERSIONS
+from harness.oracle import Allowed, Oracle
+from harness.outcome import Outcome, Refused, Tapped, Values
+from harness.passes import is_wrong, passes_of
+from harness.reduce import reduce
+from harness.same import same_bug, shows_bug
+from harness.suspect import Suspect, suspects
+
+NO_LAW = Law("", (), 0, 0, 0, 0, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """A finding, its evidence, and the arrays that its folder holds (by role and tensor name)."""
+
+    finding: Finding
+    evidence: Evidence
+    case: Case
+    arrays: dict[str, dict[str, Array]]
+
+
+def shrink(bench: Bench, suspect: Suspect, *, budget_s: float = 20.0) -> Suspect:
+    """The same bug on the smallest case found; a candidate that shows another bug is not followed."""
+    same = same_bug(bench, suspect)
+    start = suspect.case if same(suspect.case) else suspect.whole
+    values = {row.tensor: row.array for row in suspect.rows}
+    small = reduce(
+        start, same, culprit=suspect.unit.nodes, values=values, budget_s=budget_s
+    ).case
+    again = suspects(bench, suspect.spec, small, bench.run(small, suspect.spec))
+    alike = [each for each in again if each.signature.kind == suspect.signature.kind]
+    return next(iter(alike or again))
+
+
+def investigate(bench: Bench, suspect: Suspect, *, seed: int, law: bool = True) -> Dossier:
+    """The finding for a shrunk suspect. Takes seconds, most of them for the law (unless refused)."""
+    case = suspect.case if is_wrong_alone(bench, suspect) else suspect.whole
+    outcome = bench.run(case, suspect.spec)
+    allowed = Oracle(case.proto()).allowed(case.inputs) if isinstance(outcome, Values) else {}
+    found_law = law_of(bench, suspect, case, seed) if law else NO_LAW
+    finding = Finding(
+        id=suspect.signature.id,
+        signature=suspect.signature.text,
+        backend=Engine(suspect.spec.text, bench.describe(suspect.spec).version),
+        kind=suspect.signature.kind,
+        op=suspect.signature.op,
+        nodes=suspect.unit.nodes,
+        fused_as=suspect.signature.fused_as,
+        steps=suspect.steps,
+        pattern=suspect.pattern,
+        switches=passes_of(bench, suspect.spec, case),
+        diagnosis=suspect.matches,
+        law=found_law.text,
+        law_counts=LawCounts(
+            failing=found_law.called_failing,
+            called_failing=found_law.called_failing
+            + found_law.passing
+            - found_law.called_passing,
+            passing=found_law.called_passing,
+            called_passing=found_law.called_passing
+            + found_law.failing
+            - found_law.called_failing,
+        ),
+        size=size_of(case),
+        seen=1,
+        located_by=suspect.located_by,
+        command="",
+        message=suspect.message,
+    )
+    evidence = gather(bench, suspect, case, allowed, found_law, _versions(bench, suspect))
+    return Dossier(finding, evidence, case, _arrays(case, allowed, outcome))
+
+
+def is_wrong_alone(bench: Bench, suspect: Suspect) -> bool:
+    """Whether the blamed operation is wrong as a model of its own."""
+    return is_wrong(suspect.case, bench.run(suspect.case, suspect.spec))
+
+
+def law_of(bench: Bench, suspect: Suspect, case: Case, seed: int) -> Law:
+    """The law over the case's parameters; none for a graph that is not a single convolution."""
+    spec = describe(case)
+    if spec is None or suspect.signature.kind == "nondeterministic":
+        return NO_LAW
+
+    def fails(neighbour: ConvSpec) -> bool | None:
+        near = build(neighbour)
+        outcome = bench.run(near, suspect.spec)
+        if isinstance(outcome, Refused) and outcome.documented:
+            return None
+        if shows_bug(bench, suspect, near, outcome):
+            return True
+        return False if _runs_as(bench, suspect, near) else None
+
+    return find_law(spec, fails, seed=seed)
+
+
+def size_of(case: Case) -> Size:
+    """Compute nodes (conversions not counted), bytes of the model, elements of all inputs."""
+    nodes = [node for node in case.proto().graph.node if node.op_type not in CONVERSIONS]
+    elements = sum(array.size for array in case.inputs.values())
+    return Size(nodes=len(nodes), bytes=len(case.model), elements=elements)
+
+
+def with_command(dossier: Dossier, command: list[str]) -> Dossier:
+    """The dossier with the one command that reproduces it."""
+    return replace(dossier, finding=replace(dossier.finding, command=shlex.join(command)))
+
+
+def _runs_as(bench: Bench, suspect: Suspect, case: Case) -> bool:
+    """Whether the backend runs the case through the operation that is blamed."""
+    if not suspect.signature.fused_as:
+        return True
+    tapped = bench.pool.tap(case, suspect.spec)
+    kinds = {unit.kind for unit in tapped.plan} if isinstance(tapped, Tapped) else set()
+    return not kinds or suspect.signature.fused_as in kinds
+
+
+def _arrays(
+    case: Case, allowed: dict[str, Allowed], outcome: Outcome
+) -> dict[str, dict[str, Array]]:
+    arrays: dict[str, dict[str, Array]] = {"input": dict(case.inputs)}
+    if isinstance(outcome, Values):
+        arrays["actual"] = dict(outcome.arrays)
+        for role, field in (
+            ("expected", "centre"),
+            ("allowed_low", "low"),
+            ("allowed_high", "high"),
+        ):
+            arrays[role] = {
+                name: np.asarray(getattr(each, field)) for name, each in allowed.items()
+            }
+    return arrays
+
+
+def _versions(bench: Bench, suspect: Suspect) -> dict[str, str]:
+    return {
+        **dict(bench.describe(suspect.spec).versions),
+        "onnx": onnx.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "machine": platform.machine(),
+    }

@@ -1,0 +1,112 @@
+"""Looking inside a backend without changing what it fuses.
+
+Marking intermediate tensors as graph outputs removes the fusions and hides the bug. So a backend
+taps itself (it hands tensors out, or runs its own optimized graph once more with taps), and only a
+run whose final outputs stay bit-equal counts; otherwise the model is cut after each quantized
+tensor and every prefix is run as a model of its own.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+
+from corpus.case import Array, Case, node_id
+from harness.backends.pool import Pool
+from harness.backends.spec import BackendSpec
+from harness.cut import cut, nodes_between, reads, tensor_types
+from harness.outcome import FusedOp, Tapped, Values
+
+CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
+
+
+def observe(pool: Pool, spec: BackendSpec, case: Case, final: Mapping[str, Array]) -> Tapped:
+    """The tensors inside ``spec``'s run of ``case``; ``final`` are its untapped outputs."""
+    tapped = pool.tap(case, spec)
+    known_plan = tapped.plan if isinstance(tapped, Tapped) else ()
+    if isinstance(tapped, Tapped) and tapped.arrays and _agrees(tapped, final):
+        return Tapped(
+            arrays={**case.inputs, **tapped.arrays, **final},
+            plan=tapped.plan,
+            method=tapped.method,
+            confirmed=True,
+        )
+    return _prefixes(pool, spec, case, known_plan, final)
+
+
+def units(model: onnx.ModelProto) -> tuple[FusedOp, ...]:
+    """The operations between one quantized tensor and the next, by the model alone."""
+    graph = model.graph
+    borders = {each.name: None for each in graph.input} | dict.fromkeys(boundaries(model))
+    found = []
+    for output in boundaries(model):
+        others = {name: None for name in borders if name != output}
+        nodes = nodes_between(graph, others, [output])
+        inputs = {name for node in nodes for name in reads(node) if name in others}
+        found.append(
+            FusedOp(
+                kind=main_op(nodes),
+                name=node_id(main_node(nodes)),
+                nodes=tuple(node_id(node) for node in nodes),
+                inputs=tuple(sorted(inputs)),
+                outputs=(output,),
+            )
+        )
+    return tuple(found)
+
+
+def boundaries(model: onnx.ModelProto) -> tuple[str, ...]:
+    """Every computed tensor that holds codes, and the graph's outputs, in topological order."""
+    final = {each.name for each in model.graph.output}
+    return tuple(
+        name
+        for node in model.graph.node
+        for name in node.output
+        if name in final
+        or node.op_type == "QuantizeLinear"
+        or node.op_type.startswith("QLinear")
+    )
+
+
+def main_node(nodes: list[onnx.NodeProto]) -> onnx.NodeProto:
+    """The node an operation is named after: the first that does more than convert."""
+    return next((node for node in nodes if node.op_type not in CONVERSIONS), nodes[-1])
+
+
+def main_op(nodes: list[onnx.NodeProto]) -> str:
+    """The ONNX operator of ``main_node``."""
+    return str(main_node(nodes).op_type)
+
+
+def _agrees(tapped: Tapped, final: Mapping[str, Array]) -> bool:
+    return tapped.confirmed and all(
+        name not in tapped.arrays or np.array_equal(tapped.arrays[name], array, equal_nan=True)
+        for name, array in final.items()
+    )
+
+
+def _prefixes(
+    pool: Pool,
+    spec: BackendSpec,
+    case: Case,
+    plan: tuple[FusedOp, ...],
+    final: Mapping[str, Array],
+) -> Tapped:
+    model = case.proto()
+    types = tensor_types(model)
+    inner = [name for name in boundaries(model) if name not in final]
+    cuts = [cut(model, case.inputs, [name], types) for name in inner]
+    arrays = {**case.inputs, **final}
+    for name, outcomes in zip(inner, pool.run(cuts, [spec]), strict=True):
+        outcome = outcomes[spec.text]
+        if isinstance(outcome, Values) and name in outcome.arrays:
+            arrays[name] = outcome.arrays[name]
+    named = tuple(_named(unit, plan) for unit in units(model))
+    return Tapped(arrays=arrays, plan=named, method="prefixes", confirmed=True)
+
+
+def _named(unit: FusedOp, plan: tuple[FusedOp, ...]) -> FusedOp:
+    """The unit under the name that the backend gives to its main operation."""
+    covers = [step for step in plan if unit.name in step.nodes]
+    step = max(covers, key=lambda each: len(set(each.nodes) & set(unit.nodes)), default=unit)
+    return FusedOp(step.kind, step.name, unit.nodes, unit.inputs, unit.outputs)

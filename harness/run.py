@@ -1,0 +1,235 @@
+"""A campaign: draw, run, judge, and make a finding of every new bug. Yields events; prints nothing."""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+
+from corpus.case import Case
+from generators.cells import ALL_CELLS
+from generators.graphs import draw_case
+from harness.backends.spec import BackendSpec
+from harness.bench import Bench
+from harness.events import (
+    BatchJudged,
+    CampaignFinished,
+    CampaignInterrupted,
+    CampaignStarted,
+    Event,
+    FindingSaved,
+    FindingSeen,
+    count,
+)
+from harness.investigate import Dossier, investigate, shrink
+from harness.oracle import Allowed, Oracle, Silent, judge
+from harness.outcome import Outcome, Refused, Values
+from harness.same import shows_bug
+from harness.suspect import Signature, Suspect, failure_of, suspects, tested
+
+BATCH = 64
+UNEXPLAINED_LIMIT = (
+    6  # bugs without a diagnosis that are shrunk for one operation of one backend
+)
+
+Keep = Callable[[Dossier], FindingSaved]
+Note = Callable[[int, Case, Mapping[str, str]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a campaign is to do; it ends after ``cases`` or ``seconds``, whichever comes first."""
+
+    seed: int
+    family: str
+    scales: str
+    out: str
+    cases: int | None = None
+    seconds: float | None = None
+
+    def case(self, number: int) -> Case:
+        """The case of that number: it depends on the plan and the number alone."""
+        return draw_case(self.family, self.scales, (self.seed << 32) + number)
+
+
+@dataclass(slots=True)
+class _Known:
+    """A bug that already has its finding: the shrunk suspect, and how often it was met."""
+
+    suspect: Suspect
+    seen: int
+    reported: int
+
+
+@dataclass(slots=True)
+class Campaign:
+    """The life of one campaign.
+
+    ``keep`` stores a new finding and says in which folder; ``note`` is told the verdicts of every
+    case, by backend.
+    """
+
+    bench: Bench
+    plan: Plan
+    keep: Keep
+    note: Note
+    known: dict[str, _Known] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    unexplained: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    started: float = field(default_factory=time.monotonic)
+
+    def events(self) -> Iterator[Event]:
+        """Everything that happens, in order; a KeyboardInterrupt ends it with its own event."""
+        yield self._started()
+        try:
+            number = 0
+            while size := self._next_batch(number):
+                yield from self._batch(range(number, number + size))
+                number += size
+        except KeyboardInterrupt:
+            yield from self._sightings()
+            yield CampaignInterrupted(seconds=self._elapsed())
+            raise
+        yield CampaignFinished(seconds=self._elapsed())
+
+    def _started(self) -> CampaignStarted:
+        plan = self.plan
+        return CampaignStarted(
+            quantdiff=own_version(),
+            seed=plan.seed,
+            family=plan.family,
+            scales=plan.scales,
+            backends=tuple(self.bench.engine(spec) for spec in self.bench.specs),
+            out=plan.out,
+            planned_cases=plan.cases,
+            planned_seconds=plan.seconds,
+            cells=ALL_CELLS,
+        )
+
+    def _elapsed(self) -> float:
+        return time.monotonic() - self.started
+
+    def _next_batch(self, number: int) -> int:
+        if self.plan.seconds is not None and self._elapsed() >= self.plan.seconds:
+            return 0
+        left = BATCH if self.plan.cases is None else self.plan.cases - number
+        return min(BATCH, left)
+
+    def _batch(self, numbers: Sequence[int]) -> Iterator[Event]:
+        cases = [self.plan.case(number) for number in numbers]
+        verdicts: dict[str, list[str]] = defaultdict(list)
+        wrong: list[tuple[BackendSpec, Case, Outcome]] = []
+        for number, case, outcomes in zip(
+            numbers, cases, self.bench.run_all(cases), strict=True
+        ):
+            words = judge_all(case, outcomes)
+            self.note(number, case, words)
+            for spec, outcome in outcomes.items():
+                if (word := words.get(spec.text)) is not None:
+                    verdicts[spec.text].append(word)
+                    if _is_suspicious(word, outcome):
+                        wrong.append((spec, case, outcome))
+        yield BatchJudged(
+            cases=len(cases),
+            comparisons=sum(len(each) for each in verdicts.values()),
+            seconds=self._elapsed(),
+            counts={name: count(each) for name, each in verdicts.items()},
+            cells=tuple(sorted({cell for case in cases for cell in case.cells})),
+        )
+        for spec, case, outcome in wrong:
+            yield from self._look_into(spec, case, outcome)
+        yield from self._sightings()
+
+    def _look_into(self, spec: BackendSpec, case: Case, outcome: Outcome) -> Iterator[Event]:
+        if self._recognise(spec, case, outcome):
+            return
+        for suspect in suspects(self.bench, spec, case, outcome):
+            alias = self.aliases.get(suspect.signature.id, suspect.signature.id)
+            if alias in self.known:
+                self.known[alias].seen += 1
+            elif self._may_investigate(suspect.signature):
+                yield from self._investigate(suspect)
+
+    def _recognise(self, spec: BackendSpec, case: Case, outcome: Outcome) -> bool:
+        """Whether a known bug of this backend explains the outcome; counted if so."""
+        for each in self.known.values():
+            bug = each.suspect
+            told_apart = bool(bug.matches) or not isinstance(outcome, Values)
+            same_engine = bug.signature.backend == tested(spec)
+            if same_engine and told_apart and shows_bug(self.bench, bug, case, outcome):
+                each.seen += 1
+                return True
+        return False
+
+    def _may_investigate(self, signature: Signature) -> bool:
+        key = (signature.backend, signature.kind, signature.op)
+        self.unexplained[key] += 1
+        return self.unexplained[key] <= UNEXPLAINED_LIMIT
+
+    def _investigate(self, suspect: Suspect) -> Iterator[Event]:
+        try:
+            small = shrink(self.bench, suspect)
+        except KeyboardInterrupt:
+            yield self._save(suspect, law=False)
+            raise
+        self.aliases[suspect.signature.id] = small.signature.id
+        if small.signature.id in self.known:
+            self.known[small.signature.id].seen += 1
+            return
+        if small.matches:
+            self.unexplained[
+                (small.signature.backend, small.signature.kind, small.signature.op)
+            ] -= 1
+        try:
+            yield self._save(small, law=True)
+        except KeyboardInterrupt:
+            yield self._save(small, law=False)
+            raise
+
+    def _save(self, suspect: Suspect, *, law: bool) -> FindingSaved:
+        dossier = investigate(self.bench, suspect, seed=self.plan.seed, law=law)
+        self.known[suspect.signature.id] = _Known(suspect, seen=1, reported=1)
+        return self.keep(dossier)
+
+    def _sightings(self) -> Iterator[Event]:
+        for name, each in self.known.items():
+            if each.seen != each.reported:
+                each.reported = each.seen
+                yield FindingSeen(id=name, seen=each.seen)
+
+
+def judge_all(case: Case, outcomes: Mapping[BackendSpec, Outcome]) -> dict[str, str]:
+    """The verdict on every backend's outcome of one case, by the backend's name.
+
+    Empty where the oracle is silent: what nobody judged is not counted as right.
+    """
+    try:
+        allowed = Oracle(case.proto()).allowed(case.inputs)
+    except Silent:
+        return {}
+    return {spec.text: verdict_on(outcome, allowed) for spec, outcome in outcomes.items()}
+
+
+def verdict_on(outcome: Outcome, allowed: Mapping[str, Allowed]) -> str:
+    """The worst verdict on the graph outputs, or the kind of failure."""
+    if not isinstance(outcome, Values):
+        return failure_of(outcome)[0]
+    words = {judge(each, outcome.arrays.get(name)).kind for name, each in allowed.items()}
+    return next((word for word in _WORST_FIRST if word in words), "exact")
+
+
+_WORST_FIRST = ("wrong-type-or-shape", "nonfinite", "divergent", "rounding-mode", "tie")
+
+
+def own_version() -> str:
+    """The version of quantdiff, also in a checkout that is not installed."""
+    try:
+        return version("quantdiff")
+    except PackageNotFoundError:
+        return "0.1.0"
+
+
+def _is_suspicious(word: str, outcome: Outcome) -> bool:
+    if isinstance(outcome, Refused):
+        return not outcome.documented
+    return word not in ("exact", "tie")

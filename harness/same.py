@@ -1,0 +1,60 @@
+"""Whether a candidate still shows the same bug: the question that reducing and law-finding ask."""
+
+from collections.abc import Callable
+
+from corpus.case import Case
+from engine.faults import CATALOGUE, Fault
+from harness.bench import Bench
+from harness.diagnose import explain
+from harness.oracle import Oracle, Silent, judge
+from harness.outcome import Outcome, Values
+from harness.suspect import Suspect, failure_of, without_numbers
+
+
+def same_bug(bench: Bench, suspect: Suspect) -> Callable[[Case], bool]:
+    """A predicate: the backend is wrong on the case in the same way and for the same cause."""
+
+    def shows(case: Case) -> bool:
+        return shows_bug(bench, suspect, case, bench.run(case, suspect.spec))
+
+    return shows
+
+
+def shows_bug(bench: Bench, suspect: Suspect, case: Case, outcome: Outcome) -> bool:
+    """Same kind of verdict; with a diagnosis, the same fault explains every wrong element."""
+    signature = suspect.signature
+    kind, message = failure_of(outcome)
+    if kind or signature.kind in ("refused", "crashed", "timed-out"):
+        return kind == signature.kind and (
+            kind == "timed-out" or without_numbers(message) == signature.cause
+        )
+    if not isinstance(outcome, Values) or signature.kind == "nondeterministic":
+        return False
+    if not suspect.matches and not _has_op(case, signature.op):
+        return False
+    return _diverges_alike(bench, suspect, case, outcome)
+
+
+def faults_of(suspect: Suspect) -> tuple[Fault, ...]:
+    """Every variant of the fault that the suspect was diagnosed with."""
+    cause = suspect.matches[0].fault if suspect.matches else ""
+    return tuple(fault for fault in CATALOGUE if fault.id == cause)
+
+
+def _has_op(case: Case, op: str) -> bool:
+    return any(node.op_type == op for node in case.proto().graph.node)
+
+
+def _diverges_alike(bench: Bench, suspect: Suspect, case: Case, outcome: Values) -> bool:
+    try:
+        allowed = Oracle(case.proto()).allowed(case.inputs)
+    except Silent:
+        return False
+    verdicts = [judge(each, outcome.arrays.get(name)) for name, each in allowed.items()]
+    if suspect.signature.kind not in {each.kind for each in verdicts}:
+        return False
+    profile = bench.profile(suspect.spec)
+    variants = faults_of(suspect)
+    return not variants or any(
+        explain(case, outcome.arrays, allowed, profile, fault) for fault in variants
+    )
