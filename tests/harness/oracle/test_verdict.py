@@ -1,0 +1,154 @@
+"""Every flaw gets its verdict and its words."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from corpus.case import Array
+from harness.oracle import Allowed, Oracle, judge
+from tests.harness.oracle import reference
+from tests.harness.oracle.models import Spec, draw, qdq, qlinear
+
+
+def judged(spec: Spec) -> Allowed:
+    return Oracle(qlinear(spec)).allowed({"x": spec.x})["y"]
+
+
+def correct(allowed: Allowed) -> Array:
+    return allowed.centre.astype(allowed.dtype)
+
+
+def with_ties(y_zero: int) -> Spec:
+    """A convolution of small numbers and powers of two whose zero point has a given parity."""
+    spec = draw(np.random.default_rng(11), "power", small=True, image=(8, 8))
+    return replace(spec, y_zero=y_zero)
+
+
+@pytest.fixture
+def allowed() -> Allowed:
+    spec = draw(np.random.default_rng(10), "random", outputs=6, image=(7, 7))
+    found = judged(replace(spec, y_scale=spec.y_scale * np.float32(6), y_zero=128))
+    assert 3 <= found.centre.min() < found.centre.max() <= 252
+    return found
+
+
+def test_the_centre_is_exact(allowed: Allowed) -> None:
+    verdict = judge(allowed, correct(allowed))
+    assert (verdict.kind, verdict.wrong, verdict.is_wrong) == ("exact", 0, False)
+    assert verdict.total == allowed.centre.size
+
+
+def test_the_other_allowed_code_is_a_tie() -> None:
+    rng = np.random.default_rng(12)
+    wide = next(
+        a for a in (judged(draw(rng, "below", small=True)) for _ in range(99)) if a.slack > 0
+    )
+    other = np.where(wide.low < wide.centre, wide.low, wide.high).astype(wide.dtype)
+    verdict = judge(wide, other)
+    assert verdict.kind == "tie"
+    assert verdict.ties == np.count_nonzero(wide.low < wide.high)
+    assert not verdict.is_wrong
+
+
+def test_one_element_off_by_one_is_divergent(allowed: Allowed) -> None:
+    codes = correct(allowed)
+    codes[1, 4, 2, 3] -= 1
+    verdict = judge(allowed, codes)
+    assert (verdict.kind, verdict.wrong, verdict.max_steps) == ("divergent", 1, 1.0)
+    assert verdict.where == (1, 4, 2, 3)
+    assert verdict.pattern == "channel 4 of 6, one step off"
+
+
+def test_a_wrong_zero_point_is_a_constant_offset(allowed: Allowed) -> None:
+    verdict = judge(allowed, (allowed.centre - 3).astype(allowed.dtype))
+    assert verdict.kind == "divergent"
+    assert verdict.pattern == "all elements, constant offset -3"
+
+
+@pytest.mark.parametrize("y_zero", [100, 101])
+def test_half_away_from_zero_is_a_rounding_mode(y_zero: int) -> None:
+    spec = with_ties(y_zero)
+    steps = reference.exact_steps(spec).astype(np.float64)
+    away = np.sign(steps) * np.floor(np.abs(steps) + 0.5)
+    verdict = judge(judged(spec), reference.saturate(away + y_zero, spec.y_dtype))
+    assert verdict.kind == "rounding-mode"
+    assert verdict.is_wrong
+    assert verdict.max_steps == 1.0
+
+
+@pytest.mark.parametrize(("y_zero", "kind"), [(100, "exact"), (101, "rounding-mode")])
+def test_a_zero_point_added_before_rounding_shows_on_odd_zero_points(
+    y_zero: int, kind: str
+) -> None:
+    spec = with_ties(y_zero)
+    steps = reference.exact_steps(spec).astype(np.float64)
+    inside = reference.saturate(np.rint(steps + y_zero), spec.y_dtype)
+    assert judge(judged(spec), inside).kind == kind
+    of_floats = Oracle(qdq(spec, dequantized=True)).allowed({"x": spec.x})["z"]
+    reals = ((inside.astype(np.float64) - y_zero) * spec.y_scale).astype(np.float32)
+    assert judge(of_floats, reals).kind == kind
+
+
+def test_nothing_another_type_or_another_shape(allowed: Allowed) -> None:
+    codes = correct(allowed)
+    for actual, words in (
+        (None, "got missing"),
+        (codes.astype(np.int8), "got int8 (2, 6, 5, 5)"),
+        (codes.reshape(2, 6, 25), "got uint8 (2, 6, 25)"),
+    ):
+        verdict = judge(allowed, actual)
+        assert verdict.kind == "wrong-type-or-shape"
+        assert verdict.pattern == f"expected uint8 (2, 6, 5, 5), {words}"
+
+
+def test_float_outputs_are_measured_in_steps() -> None:
+    spec = draw(np.random.default_rng(13), "random")
+    float_allowed = Oracle(qdq(spec, float_output=True)).allowed({"x": spec.x})["c"]
+    reals = float_allowed.centre.astype(np.float32)
+    assert judge(float_allowed, reals).kind == "exact"
+    step = float(spec.x_scale) * float(spec.w_scale)
+    reals[0, 1, 2, 0] += 1000 * step
+    verdict = judge(float_allowed, reals)
+    assert (verdict.kind, verdict.wrong, verdict.where) == ("divergent", 1, (0, 1, 2, 0))
+    assert verdict.max_steps == pytest.approx(1000, rel=0.01)
+    reals[1, 0, 0, 0] = np.nan
+    reals[1, 0, 0, 1] = np.inf
+    verdict = judge(float_allowed, reals)
+    assert (verdict.kind, verdict.wrong, verdict.where) == ("nonfinite", 2, (1, 0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ((slice(None), slice(1, 4)), "channels 1..3 of 6"),
+        ((slice(None), slice(None), slice(4, 5), slice(3, 5)), "last pixels"),
+        ((slice(None), slice(None), slice(0, 1)), "border pixels"),
+        ((slice(None), slice(0, 6, 2), slice(1, 2)), "30 of 300 elements"),
+    ],
+)
+def test_the_pattern_names_the_place(
+    allowed: Allowed, place: tuple[slice, ...], words: str
+) -> None:
+    codes = correct(allowed)
+    codes[place] ^= 0x40
+    codes[place] ^= (np.arange(codes[place].size, dtype=np.uint8) & 1).reshape(
+        codes[place].shape
+    )
+    assert judge(allowed, codes).pattern == words
+
+
+def test_only_saturated_values_wrong() -> None:
+    spec = draw(np.random.default_rng(14), "random")
+    spec = replace(spec, y_scale=np.float32(spec.y_scale / 4))
+    found = judged(spec)
+    codes = correct(found)
+    assert 0 < (codes == 255).sum() < codes.size
+    codes[codes == 255] = 0
+    assert "only saturated values" in judge(found, codes).pattern
+
+
+def test_an_empty_tensor_is_exact() -> None:
+    spec = draw(np.random.default_rng(15), "random")
+    got = Oracle(qlinear(spec)).allowed({"x": spec.x[:0]})["y"]
+    assert judge(got, np.zeros((0, 4, 4, 3), np.uint8)).kind == "exact"
