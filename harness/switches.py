@@ -36,7 +36,8 @@ def minimal_sets(
     except _OutOfProbesError:
         pass
     place = {name: index for index, name in enumerate(names)}
-    ordered = [tuple(sorted(each, key=place.__getitem__)) for each in found]
+    least = [each for each in found if not any(other < each for other in found)]
+    ordered = [tuple(sorted(each, key=place.__getitem__)) for each in least]
     return tuple(sorted(ordered, key=lambda each: (len(each), [place[name] for name in each])))
 
 

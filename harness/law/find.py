@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from generators.operators.conv import ConvSpec, parameters
@@ -61,12 +61,15 @@ def find_law(
 
     ``fails`` answers None for a neighbour that says nothing about the bug, because the backend
     refuses it or computes it in another way: the law is about the others. A neighbour counts as
-    failing if any of three fresh draws of its data does. The law is guessed
-    from neighbours of ``spec``, then tried on new ones, half of them with exactly one atom
-    broken; each mistake joins the table and the guess is renewed, until some rounds bring no
-    mistake, mistakes no longer change it, or ``budget_s`` seconds are spent. Where nothing separates perfectly, the best
-    predicate that holds for ``spec``, its counts and the neighbours it is wrong about.
+    failing if any of three fresh draws of its data does.
+
+    The law is guessed from neighbours, then tried on new ones, half of them with exactly one atom
+    broken; mistakes join the table and the guess is renewed, until several rounds bring none, or
+    none that changes the guess, or ``budget_s`` seconds are spent. Where nothing separates
+    perfectly: the best predicate that holds for ``spec``, its counts, and the neighbours it is
+    wrong about.
     """
+    spec = replace(spec, x=None, w=None, b=None)
     rng = Random(seed)
     probe = _Probe(fails, rng, time.monotonic() + budget_s)
     probe.ask(_first(spec, rng))
@@ -85,7 +88,7 @@ class _Probe:
     """The neighbours asked about so far."""
 
     def __init__(
-        self, fails: Callable[[ConvSpec], bool], rng: Random, deadline: float
+        self, fails: Callable[[ConvSpec], bool | None], rng: Random, deadline: float
     ) -> None:
         self.specs: list[ConvSpec] = []
         self.rows: list[Parameters] = []
@@ -103,7 +106,7 @@ class _Probe:
     def ask(self, specs: Iterable[ConvSpec]) -> None:
         """Add rows for new specs, until spent."""
         for spec in specs:
-            if self.spent:
+            if self.spent and self.rows:
                 return
             if spec not in self._asked:
                 self._asked.add(spec)

@@ -63,6 +63,13 @@ def is_static(kind: onnx.TypeProto) -> bool:
     return kind.tensor_type.HasField("shape") and all(each.dim_value > 0 for each in shape.dim)
 
 
+def _is_known(kind: onnx.TypeProto) -> bool:
+    shape = kind.tensor_type.shape
+    return kind.tensor_type.HasField("shape") and all(
+        each.HasField("dim_value") for each in shape.dim
+    )
+
+
 def _keep_live_nodes(graph: onnx.GraphProto) -> set[str]:
     """Remove nodes that no output needs; return the names that are read."""
     used = {output.name for output in graph.output}
@@ -113,7 +120,7 @@ def _infer_outputs(model: onnx.ModelProto) -> bool:
     types = inferred(model)
     for output in model.graph.output:
         kind = types.get(output.name)
-        if kind is None or not is_static(kind):
+        if kind is None or not _is_known(kind):
             kind = onnx.TypeProto.FromString(declared[output.name])
         if not is_static(kind):
             return False
