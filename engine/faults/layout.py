@@ -16,6 +16,12 @@ def blocked_from_8_lanes(p: ConvParameters) -> str:
     return "M/groups is below 8" if p.groups > 1 and p.out_per_group < 8 else ""
 
 
+def pad_signed(x: Array, p: ConvParameters, pads: tuple[int, ...]) -> tuple[Array, int]:
+    """Unsigned codes and their zero point moved by -128: the same sums, another folded bias."""
+    shift = 0 if x.dtype.kind == "i" else 128
+    return pad_with(x, pads, p.x_zero_point) - shift, p.x_zero_point - shift
+
+
 def pad_unsigned(x: Array, p: ConvParameters, pads: tuple[int, ...]) -> tuple[Array, int]:
     """Signed codes and their zero point moved by 128: the same sums, another folded bias."""
     shift = 128 if x.dtype.kind == "i" else 0
@@ -27,6 +33,12 @@ def _shares_blocks(p: ConvParameters) -> bool:
 
 
 _SOURCE = "opencv/opencv#28798, PR 28920"
+_GUARD = "the guard of opencv/opencv PR 28920"
+
+
+def _over_8(p: ConvParameters) -> bool:
+    return _shares_blocks(p) and p.out_per_group > 8
+
 
 FAULTS = (
     Fault(
@@ -37,24 +49,38 @@ FAULTS = (
         {"layout": always_blocked},
     ),
     Fault(
+        "F01.signed",
+        "groups overwrite each other in one 8-lane block, codes shifted to signed",
+        f"{_SOURCE}; uint8 on CPUs without VNNI",
+        _shares_blocks,
+        {"layout": always_blocked, "pad": pad_signed},
+    ),
+    Fault(
         "F01.unsigned",
-        "groups overwrite each other in one 8-lane block, signed codes shifted to unsigned",
-        f"{_SOURCE}, on CPUs with VNNI",
+        "groups overwrite each other in one 8-lane block, codes shifted to unsigned",
+        f"{_SOURCE}; int8 on CPUs with VNNI",
         _shares_blocks,
         {"layout": always_blocked, "pad": pad_unsigned},
     ),
     Fault(
         "F02",
-        "groups of more than 8 channels overwrite each other: the guard only refuses fewer than 8",
-        "guard of opencv/opencv PR 28920",
-        lambda p: _shares_blocks(p) and p.out_per_group > 8,
+        "groups of more than 8 channels overwrite each other: only fewer than 8 are refused",
+        _GUARD,
+        _over_8,
         {"layout": blocked_from_8_lanes},
     ),
     Fault(
+        "F02.signed",
+        "groups of more than 8 channels overwrite each other, codes shifted to signed",
+        f"{_GUARD}; uint8 on CPUs without VNNI",
+        _over_8,
+        {"layout": blocked_from_8_lanes, "pad": pad_signed},
+    ),
+    Fault(
         "F02.unsigned",
-        "groups of more than 8 channels overwrite each other, signed codes shifted to unsigned",
-        "guard of opencv/opencv PR 28920, on CPUs with VNNI",
-        lambda p: _shares_blocks(p) and p.out_per_group > 8,
+        "groups of more than 8 channels overwrite each other, codes shifted to unsigned",
+        f"{_GUARD}; int8 on CPUs with VNNI",
+        _over_8,
         {"layout": blocked_from_8_lanes, "pad": pad_unsigned},
     ),
 )
