@@ -53,13 +53,18 @@ def array_of(tensor: onnx.TensorProto) -> Array:
 
 
 class Graph:
-    """Indices over one graph: ``nodes``, ``constants``, ``inputs``, ``outputs``."""
+    """Indices over one graph: ``nodes``, ``constants``, ``inputs`` (some int8), ``outputs``."""
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self.nodes = list(graph.node)
         self.constants = {each.name: each for each in graph.initializer}
         self.inputs = [each.name for each in graph.input if each.name not in self.constants]
         self.outputs = [each.name for each in graph.output]
+        self.int8_inputs = {
+            each.name
+            for each in graph.input
+            if each.type.tensor_type.elem_type == TensorProto.INT8
+        }
         self._makers = {name: node for node in self.nodes for name in node.output if name}
         self._readers: dict[str, list[onnx.NodeProto]] = {}
         for node in self.nodes:

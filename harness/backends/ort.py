@@ -62,6 +62,7 @@ SWITCHES = (
 DOCUMENTED = (
     "is under development and support for this is limited",
     "Unsupported model IR version",
+    "is not a registered function/op",
 )
 KEPT_SESSIONS = 8
 
@@ -149,7 +150,7 @@ def _disabled(options: dict[str, str]) -> list[str] | None:
 
 def _documented(model: bytes, message: str) -> str:
     if any(each in message for each in DOCUMENTED):
-        return message[message.rfind(") ") + 2 :]
+        return message[message.find(" : ", message.find(" : ") + 3) + 3 :]
     if "NOT_IMPLEMENTED" in message:
         return ort_claims.unclaimed(model)
     return ""

@@ -115,21 +115,18 @@ class Pool:
         _listen(list(talks.values()))
         for key, talk in talks.items():
             said = iter(talk.answers)
+            texts = [spec.text for spec in by_worker[key]]
             for answer in answers:
-                for spec in by_worker[key]:
+                for text in texts:
                     each = next(said)
-                    answer[spec.text] = (
-                        each if isinstance(each, Crashed | TimedOut) else read(each)
-                    )
+                    answer[text] = read(each) if isinstance(each, tuple) else each
         return answers
 
     def _ready(self, specs: Sequence[BackendSpec]) -> dict[Key, list[BackendSpec]]:
         by_worker: dict[Key, list[BackendSpec]] = {}
         for spec in specs:
             by_worker.setdefault(_key(spec), []).append(spec)
-        with contextlib.suppress(
-            Lost
-        ):  # all start side by side; describe() says what went wrong
+        with contextlib.suppress(Lost):  # describe() says what went wrong
             for key in by_worker:
                 self._talk(key)
         for spec in specs:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 VERSION = 1
 PREFIX = struct.Struct("<4sIQ")  # magic, bytes of header, bytes of body
 MAGIC = b"QDW1"
+ENCODER = json.JSONEncoder(separators=(",", ":"))
 ALIGNMENT = 16  # what a fresh allocation would give: engines read the arrays in place
 
 
@@ -75,7 +76,7 @@ def pack(arrays: Iterable[tuple[str, Array]]) -> tuple[list[Any], bytes]:
 
 def frame(header: Mapping[str, Any], described: list[Any], body: bytes) -> bytes:
     """Bytes of one message around what `pack` returned."""
-    text = json.dumps(dict(header, arrays=described), separators=(",", ":")).encode()
+    text = ENCODER.encode(dict(header, arrays=described)).encode()
     return b"".join((PREFIX.pack(MAGIC, len(text), len(body)), text, body))
 
 
@@ -107,7 +108,7 @@ def decode(text: bytes, body: bytearray) -> tuple[dict[str, Any], list[tuple[str
         Garbage: header or body do not fit together.
     """
     try:
-        header = json.loads(text)
+        header = json.loads(text.decode())
         return header, list(_arrays(header.pop("arrays"), body))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Garbage(f"not a message: {error}") from error

@@ -1,0 +1,102 @@
+"""Our own engine as a backend; its profiles, fusion and faults are options."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import engine
+from engine.errors import Unsupported
+from engine.faults import CATALOGUE
+from engine.fusion.rewrite import RULE_IDS
+from engine.kernels.operators import ATTRIBUTES
+from harness.backends.protocol import Limit
+from harness.backends.versions import version
+
+if TYPE_CHECKING:
+    from harness.backends.protocol import Array
+
+KEPT_SESSIONS = 8
+
+
+def adapter(name: str) -> EngineSession:
+    """The adapter; the catalogue knows it as ``engine``."""
+    return EngineSession()
+
+
+class EngineSession:
+    """Sessions of our engine, the last few kept."""
+
+    def __init__(self) -> None:
+        self._session = lru_cache(KEPT_SESSIONS)(_session)
+
+    def describe(self) -> dict[str, Any]:
+        """Facts, as `harness.backends.protocol.Adapter` asks for them."""
+        return {
+            "name": "engine",
+            "version": version("quantdiff"),
+            "profile": "spec",
+            "taps": True,
+            "switches": sorted(RULE_IDS),
+            "operators": sorted(ATTRIBUTES),
+            "versions": {"numpy": np.__version__},
+            "options": {
+                "fusion": ["on", "off"],
+                "disable": sorted(RULE_IDS),
+                "profile": list(engine.PROFILES),
+                "fault": [each.key for each in CATALOGUE],
+            },
+            "many": ["fault", "disable"],
+        }
+
+    def run(
+        self, model: bytes, inputs: dict[str, Array], options: dict[str, str]
+    ) -> dict[str, Array]:
+        """Outputs of a session with the options' profile, fusion and faults."""
+        found: dict[str, Array] = self._open(model, options).run(inputs)
+        return found
+
+    def tap(
+        self, model: bytes, inputs: dict[str, Array], options: dict[str, str]
+    ) -> dict[str, Any]:
+        """Every tensor that the plan materialises; the same run, so confirmed by construction."""
+        session = self._open(model, options)
+        steps = session.plan().steps
+        return {
+            "arrays": session.run_tapped(inputs),
+            "plan": [_step(each) for each in steps],
+            "method": "native",
+            "confirmed": True,
+        }
+
+    def _open(self, model: bytes, options: dict[str, str]) -> Any:
+        try:
+            return self._session(model, tuple(sorted(options.items())))
+        except Unsupported as error:
+            raise Limit(str(error)) from error
+
+
+def _session(model: bytes, options: tuple[tuple[str, str], ...]) -> Any:
+    given = dict(options)
+    faults = given["fault"].split("+") if "fault" in given else ()
+    fusion: Any = given.get("fusion", "on")
+    if "disable" in given and fusion == "on":
+        fusion = given["disable"].split("+")
+    return engine.Session(
+        model,
+        profile=given.get("profile", "spec"),
+        fusion=fusion,
+        faults=faults,
+    )
+
+
+def _step(step: Any) -> dict[str, Any]:
+    return {
+        "kind": step.kind,
+        "name": "+".join(step.nodes),
+        "nodes": list(step.nodes),
+        "inputs": list(step.inputs),
+        "outputs": list(step.outputs),
+    }
