@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
-from corpus.case import Case
-from generators import protos
+from corpus.case import Array, Case
+from generators import wire
 from generators.operators.conv.data import b_array, w_array, x_array
 from generators.operators.conv.spec import ConvSpec, problem
 
@@ -27,8 +26,8 @@ def build(spec: ConvSpec) -> Case:
     _FORMS[spec.form](graph)
     x = x_array(spec)
     dtype = "float32" if x.dtype.char == "f" else spec.x_dtype
-    model = graph.model(protos.value_info("x", dtype, x.shape))
-    return Case(model.SerializeToString(deterministic=True), {"x": x})
+    model = graph.model(wire.value_info("x", dtype, x.shape))
+    return Case(model, {"x": x})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +45,9 @@ class _Graph:
 
     def __init__(self, spec: ConvSpec) -> None:
         self.spec = spec
-        self.nodes: list[NodeProto] = []
-        self.initializers: list[TensorProto] = []
-        self.outputs: list[ValueInfoProto] = []
+        self.nodes: list[bytes] = []
+        self.initializers: list[bytes] = []
+        self.outputs: list[bytes] = []
 
     def node(
         self,
@@ -56,24 +55,34 @@ class _Graph:
         name: str,
         inputs: Sequence[str],
         output: str,
-        attributes: Sequence[AttributeProto] = (),
+        attributes: Sequence[bytes] = (),
     ) -> str:
         """Append a node; returns its output."""
-        self.nodes.append(protos.node(op, name, inputs, [output], attributes))
+        self.nodes.append(wire.node(op, name, tuple(inputs), output, attributes))
         return output
 
-    def keep(self, initializer: TensorProto) -> str:
+    def array(self, name: str, array: Array) -> str:
         """Append an initializer; returns its name."""
-        self.initializers.append(initializer)
-        return str(initializer.name)
+        self.initializers.append(wire.tensor(name, array))
+        return name
+
+    def scale(self, name: str, values: Sequence[float]) -> str:
+        """Append a scale; returns its name."""
+        self.initializers.append(wire.scale(name, values))
+        return name
+
+    def zero_point(self, name: str, dtype: str, values: Sequence[int]) -> str:
+        """Append a zero point; returns its name."""
+        self.initializers.append(wire.zero_point(name, dtype, values))
+        return name
 
     def pair(self, letter: str, dtype: str, scale: float, zero_point: int) -> _Pair:
         """Append the parameters of an activation; a zero point is left out where it may be."""
-        scale_name = self.keep(protos.scale(f"{letter}s", (scale,)))
+        scale_name = self.scale(f"{letter}s", (scale,))
         has_default = dtype == "uint8" or self.spec.opset >= OUTPUT_DTYPE_OPSET
         if not (self.spec.zero_points_written or zero_point) and has_default:
             return _Pair(scale_name, "", dtype)
-        zero_name = self.keep(protos.zero_point(f"{letter}z", dtype, (zero_point,)))
+        zero_name = self.zero_point(f"{letter}z", dtype, (zero_point,))
         return _Pair(scale_name, zero_name, dtype)
 
     def quantize(self, name: str, real: str, pair: _Pair, output: str) -> str:
@@ -81,59 +90,59 @@ class _Graph:
         inputs = [real, pair.scale, pair.zero] if pair.zero else [real, pair.scale]
         if pair.zero or pair.dtype == "uint8":
             return self.node("QuantizeLinear", name, inputs, output)
-        dtype = protos.integer("output_dtype", protos.ELEMENT_TYPES[pair.dtype])
+        dtype = wire.integer("output_dtype", wire.ELEMENT_TYPES[pair.dtype])
         return self.node("QuantizeLinear", name, inputs, output, [dtype])
 
     def dequantize(self, name: str, code: str, pair: _Pair, output: str) -> str:
         """Append a DequantizeLinear; returns its output."""
         inputs = [code, pair.scale, pair.zero] if pair.zero else [code, pair.scale]
-        axis = [protos.integer("axis", 0)] if pair.per_channel else []
+        axis = [wire.integer("axis", 0)] if pair.per_channel else []
         return self.node("DequantizeLinear", name, inputs, output, axis)
 
-    def model(self, x: ValueInfoProto) -> ModelProto:
+    def model(self, x: bytes) -> bytes:
         """The finished model with one input."""
-        return protos.model(self.nodes, [x], self.outputs, self.initializers, self.spec.opset)
+        return wire.model(self.nodes, [x], self.outputs, self.initializers, self.spec.opset)
 
 
 def _qlinear(graph: _Graph) -> None:
     spec = graph.spec
     x = "x"
-    xs = graph.keep(protos.scale("xs", (spec.x_scale,)))
-    xz = graph.keep(protos.zero_point("xz", spec.x_dtype, (spec.x_zero_point,)))
+    xs = graph.scale("xs", (spec.x_scale,))
+    xz = graph.zero_point("xz", spec.x_dtype, (spec.x_zero_point,))
     if spec.x_float:
         x = graph.quantize("q0", "x", _Pair(xs, xz, spec.x_dtype), "xq")
-    w = graph.keep(protos.tensor("w", w_array(spec)))
-    ws = graph.keep(protos.scale("ws", spec.w_scales))
-    wz = graph.keep(protos.zero_point("wz", spec.w_dtype, spec.w_zero_points))
-    ys = graph.keep(protos.scale("ys", (spec.y_scale,)))
-    yz = graph.keep(protos.zero_point("yz", spec.y_codes, (spec.y_zero_point,)))
+    w = graph.array("w", w_array(spec))
+    ws = graph.scale("ws", spec.w_scales)
+    wz = graph.zero_point("wz", spec.w_dtype, spec.w_zero_points)
+    ys = graph.scale("ys", (spec.y_scale,))
+    yz = graph.zero_point("yz", spec.y_codes, (spec.y_zero_point,))
     inputs = [x, xs, xz, w, ws, wz, ys, yz, *_plain_bias(graph)]
     y = "yq" if spec.y_float else "y"
     graph.node("QLinearConv", "c1", inputs, y, _conv_attributes(spec))
     if spec.y_float:
         graph.dequantize("d1", y, _Pair(ys, yz, spec.y_codes), "y")
     dtype = "float32" if spec.y_float else spec.y_codes
-    graph.outputs.append(protos.value_info("y", dtype, spec.y_shape))
+    graph.outputs.append(wire.value_info("y", dtype, spec.y_shape))
 
 
 def _plain_bias(graph: _Graph) -> list[str]:
     b = b_array(graph.spec)
-    return [] if b is None else [graph.keep(protos.tensor("b", b))]
+    return [] if b is None else [graph.array("b", b)]
 
 
-def _conv_attributes(spec: ConvSpec) -> list[AttributeProto]:
+def _conv_attributes(spec: ConvSpec) -> list[bytes]:
     """The kernel's shape, and what differs from the standard's defaults."""
-    attributes = [protos.ints("kernel_shape", spec.kernel)]
+    attributes = [wire.ints("kernel_shape", spec.kernel)]
     if spec.groups > 1:
-        attributes.append(protos.integer("group", spec.groups))
+        attributes.append(wire.integer("group", spec.groups))
     if max(spec.strides) > 1:
-        attributes.append(protos.ints("strides", spec.strides))
+        attributes.append(wire.ints("strides", spec.strides))
     if max(spec.dilations) > 1:
-        attributes.append(protos.ints("dilations", spec.dilations))
+        attributes.append(wire.ints("dilations", spec.dilations))
     if spec.auto_pad != "NOTSET":
-        attributes.append(protos.text("auto_pad", spec.auto_pad))
+        attributes.append(wire.text("auto_pad", spec.auto_pad))
     elif any(spec.pads):
-        attributes.append(protos.ints("pads", spec.pads))
+        attributes.append(wire.ints("pads", spec.pads))
     return attributes
 
 
@@ -148,14 +157,14 @@ def _qdq(graph: _Graph) -> None:
     if activated:
         y = _activate(graph, y, "y" if ends_real else "a")
     if ends_real:
-        graph.outputs.append(protos.value_info("y", "float32", spec.y_shape))
+        graph.outputs.append(wire.value_info("y", "float32", spec.y_shape))
     else:
         _finish(graph, y)
     if spec.shared == "output":
-        graph.outputs.append(protos.value_info("xr", "float32", spec.x_shape))
+        graph.outputs.append(wire.value_info("xr", "float32", spec.x_shape))
     if spec.shared == "conv":
         graph.node("Conv", "c2", inputs[:2], "y2", attributes)
-        graph.outputs.append(protos.value_info("y2", "float32", spec.y_shape))
+        graph.outputs.append(wire.value_info("y2", "float32", spec.y_shape))
 
 
 def _real_x(graph: _Graph) -> str:
@@ -177,15 +186,15 @@ def _real_x(graph: _Graph) -> str:
 
 def _real_w(graph: _Graph) -> str:
     spec = graph.spec
-    w = graph.keep(protos.tensor("w", w_array(spec)))
+    w = graph.array("w", w_array(spec))
     if spec.missing == "w":
         return w
     length = max(len(spec.w_scales), len(spec.w_zero_points))
     scales = spec.w_scales * (length // len(spec.w_scales))
     zeros = spec.w_zero_points * (length // len(spec.w_zero_points))
-    ws, wz = graph.keep(protos.scale("ws", scales)), ""
+    ws, wz = graph.scale("ws", scales), ""
     if spec.zero_points_written or any(zeros):
-        wz = graph.keep(protos.zero_point("wz", spec.w_dtype, zeros))
+        wz = graph.zero_point("wz", spec.w_dtype, zeros)
     return graph.dequantize("dw", w, _Pair(ws, wz, spec.w_dtype, length > 1), "wr")
 
 
@@ -196,9 +205,9 @@ def _real_b(graph: _Graph) -> list[str]:
     if not plain or spec.bias == "float":
         return plain
     scales = spec.bias_scales if spec.bias == "own-scale" else product_scales(spec)
-    bs, bz = graph.keep(protos.scale("bs", scales)), ""
+    bs, bz = graph.scale("bs", scales), ""
     if spec.zero_points_written:
-        bz = graph.keep(protos.zero_point("bz", "int32", (0,) * len(scales)))
+        bz = graph.zero_point("bz", "int32", (0,) * len(scales))
     return [graph.dequantize("db", plain[0], _Pair(bs, bz, "int32", len(scales) > 1), "br")]
 
 
@@ -214,10 +223,10 @@ def _activate(graph: _Graph, real: str, output: str) -> str:
         return graph.node("Relu", "a1", [real], output)
     low, high = spec.clip
     if spec.opset < CLIP_INPUTS_OPSET:
-        bounds = [protos.real("max", high), protos.real("min", low)]
+        bounds = [wire.real("max", high), wire.real("min", low)]
         return graph.node("Clip", "a1", [real], output, bounds)
-    lo = graph.keep(protos.scale("lo", (low,)))
-    hi = graph.keep(protos.scale("hi", (high,)))
+    lo = graph.scale("lo", (low,))
+    hi = graph.scale("hi", (high,))
     return graph.node("Clip", "a1", [real, lo, hi], output)
 
 
@@ -235,7 +244,7 @@ def _finish(graph: _Graph, real: str) -> None:
     if spec.y_float:
         graph.dequantize("dy", code, last, "y")
     graph.outputs.append(
-        protos.value_info("y", "float32" if spec.y_float else spec.y_codes, spec.y_shape)
+        wire.value_info("y", "float32" if spec.y_float else spec.y_codes, spec.y_shape)
     )
 
 
