@@ -96,20 +96,41 @@ def round_to_codes(
         exact: elements where no float32 evaluation errs: one code there, ties to even; or None.
     """
     low_t, t, high_t = steps
-    least, most = CODE_TYPES[dtype]
     rounded = np.rint(t)
-    centre = np.minimum(np.maximum(rounded + zero, least), most)
+    centre = _saturate(rounded + zero, dtype)
+    if low_t is not high_t:
+        low, high = _ends(low_t, high_t, error, zero, dtype)
+        if exact is not None:
+            low, high = np.where(exact, centre, low), np.where(exact, centre, high)
+        return Codes(dtype, low, centre, high, centre)
+    # Most tensors have no element near the middle of two codes, and end here.
+    gap = np.abs(t - rounded)
+    doubtful = gap + error >= 0.5
+    if not doubtful.any():
+        return Codes(dtype, centre, centre, centre, centre)
+    low, high = _ends(t, t, error, zero, dtype)
+    if exact is None:
+        return Codes(dtype, low, centre, high, centre)
+    tie = exact & (gap == 0.5)
+    other = (
+        np.where(tie, _saturate(2 * t - rounded + zero, dtype), centre)
+        if tie.any()
+        else centre
+    )
+    if not (doubtful & ~exact).any():
+        return Codes(dtype, centre, centre, centre, other)
+    low, high = np.where(exact, centre, low), np.where(exact, centre, high)
+    return Codes(dtype, low, centre, high, other)
+
+
+def _ends(
+    low_t: Array, high_t: Array, error: Array, zero: Number, dtype: np.dtype[np.generic]
+) -> tuple[Array, Array]:
     low = np.ceil(low_t - error + (zero - 0.5))
     high = np.floor(high_t + error + (zero + 0.5))
-    other = centre
-    if exact is not None:
-        low, high = np.where(exact, centre, low), np.where(exact, centre, high)
-        half = exact & (np.abs(t - rounded) == 0.5)
-        if half.any():
-            beyond = np.minimum(np.maximum(2 * t - rounded + zero, least), most)
-            other = np.where(half, beyond, centre)
-    low = np.minimum(np.maximum(low, least), most)
-    high = np.minimum(np.maximum(high, least), most)
-    if (low == high).all():
-        low = high = centre
-    return Codes(dtype, low, centre, high, other)
+    return _saturate(low, dtype), _saturate(high, dtype)
+
+
+def _saturate(codes: Array, dtype: np.dtype[np.generic]) -> Array:
+    least, most = CODE_TYPES[dtype]
+    return np.minimum(np.maximum(codes, least), most)

@@ -88,7 +88,8 @@ def qlinear_conv(
     # gamma(10) s + u (|v| + gamma(10) s)
     error = size * (gamma(10) * (1 + UNIT) * FLOAT64_ALLOWANCE * multiplier)
     error += reach * (UNIT * FLOAT64_ALLOWANCE)
-    error = _open_accumulators(error, low, high)
+    if size.max(initial=0.0) >= INT32_END:
+        error = _open_accumulators(error, low, high)
     exact = _exact_products(scales, size, t + zero, image) if x.is_point else None
     if leaves_float32(product) or leaves_float32(multiplier):
         error, exact = np.full_like(error, UNBOUNDED), None
@@ -137,8 +138,6 @@ def _check_channels(node: Node, w: Codes | Reals, *parameters: Number | None) ->
 
 def _open_accumulators(error: Array, low: Array, high: Array) -> Array:
     """No bound where the accumulator may leave int32: QLinearConv lets it overflow."""
-    if max(-low.min(initial=0.0), high.max(initial=0.0)) < INT32_END:
-        return error
     is_open = (low < -INT32_END) | (high > INT32_END - 1)
     return np.where(is_open, UNBOUNDED, error)
 
@@ -150,7 +149,7 @@ def _exact_products(
     if not (is_power_of_two(scales.x) and is_power_of_two(scales.y)):
         return None
     power = is_power_of_two(scales.w)
-    if not np.any(power):
+    if power is False or not np.any(power):
         return None
     exact: Array = (size <= EXACT_STEPS) & fits_float32(v) & _spread(power, image)
     return exact
@@ -212,30 +211,39 @@ def _add_bias(terms: _Terms, bias: Reals, quantum: Array | None) -> _Terms:
 
 def _settle(terms: _Terms, products: int, quantum: Array | None) -> Reals:
     """Adds the kernels' errors to a sum, or finds that there are none."""
-    low, high = terms.low, terms.high
+    low, high, unit = terms.low, terms.high, terms.unit
+    peak = float(terms.size.max(initial=0.0))
     # A grid below the normal numbers may be flushed to zero.
-    exact = (terms.size <= EXACT_STEPS * terms.unit) & (terms.unit >= SMALLEST_NORMAL)
-    grid = np.where(exact, terms.unit, 0.0)
-    if not exact.all():
-        error = terms.carried + gamma(products + 4) * terms.size + products * SMALLEST_NORMAL
-        if quantum is not None:
-            error = np.maximum(error, terms.fused)
-        error = np.where(exact, 0.0, FLOAT64_ALLOWANCE * error)
-        is_open = _overflows(terms, quantum)
-        if is_open.any():
-            error, grid = np.where(is_open, 2 * UNBOUNDED, error), np.where(is_open, 0.0, grid)
-        low, high = low - error, high + error
-    return Reals(low, terms.centre, high, grid=grid, quantum=quantum)
+    grid: Array | float = np.where(unit >= SMALLEST_NORMAL, unit, 0.0)
+    if peak <= EXACT_STEPS * float(np.min(grid)):
+        return Reals(low, terms.centre, high, grid=grid, quantum=quantum)
+    error = terms.carried + gamma(products + 4) * terms.size
+    if quantum is not None:
+        error = np.maximum(error, terms.fused)
+    error = FLOAT64_ALLOWANCE * error + products * SMALLEST_NORMAL
+    if np.max(grid) > 0:
+        exact = terms.size <= EXACT_STEPS * grid
+        error, grid = np.where(exact, 0.0, error), np.where(exact, grid, 0.0)
+    else:
+        grid = 0.0
+    is_open = _overflows(terms, peak, quantum)
+    if is_open is not None:
+        error, grid = np.where(is_open, 2 * UNBOUNDED, error), np.where(is_open, 0.0, grid)
+    return Reals(low - error, terms.centre, high + error, grid=grid, quantum=quantum)
 
 
-def _overflows(terms: _Terms, quantum: Array | None) -> Array:
-    is_open: Array = terms.size >= FLOAT32_END / 2
+def _overflows(terms: _Terms, peak: float, quantum: Array | None) -> Array | None:
+    """Where a sum may leave float32, or int32 in units of ``quantum``; None for nowhere."""
     if quantum is None:
-        return is_open
+        return None if peak < FLOAT32_END / 2 else terms.size >= FLOAT32_END / 2
     if leaves_float32(quantum):
-        return np.ones_like(is_open)
-    reach = _reach(terms.low, terms.centre, terms.high)
-    return is_open | (reach >= INT32_END * (1 - 2.0**-20) * quantum)
+        return np.ones(terms.centre.shape, bool)
+    limit = np.minimum(INT32_END * (1 - 2.0**-20) * quantum, FLOAT32_END / 2)
+    if peak < float(np.min(limit)):
+        return None
+    return (_reach(terms.low, terms.centre, terms.high) >= limit) | (
+        terms.size >= FLOAT32_END / 2
+    )
 
 
 def _reach(low: Array, centre: Array, high: Array) -> Array:

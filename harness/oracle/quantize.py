@@ -116,7 +116,7 @@ def _round(x: Reals, scale: Number, zero: Number, dtype: np.dtype[Any]) -> Codes
 def _exact(x: Reals, t: Array, scale: Number, zero: Number) -> Array | None:
     """Where no evaluation errs, not even one that adds the zero point before it rounds."""
     power = is_power_of_two(scale)
-    if not np.any(power):
+    if power is False or not np.any(power):
         return None
     exact = power & fits_float32(t + zero)
     if x.relative:

@@ -155,7 +155,7 @@ def allowed(name: str, value: Value) -> Allowed:
         return _allowed_codes(name, value)
     low, high = value.low, value.high
     rounding = value.roundings()
-    if np.any(rounding):
+    if not isinstance(rounding, float) or rounding > 0:
         # Float32 rounding of the value itself; the sign of an end decides which way is out.
         low, high = low - np.abs(low) * rounding, high + np.abs(high) * rounding
     other = value.centre if value.other is None else value.other

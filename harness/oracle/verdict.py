@@ -46,7 +46,7 @@ def judge(allowed: Allowed, actual: Array | None) -> Verdict:
         return _shapeless(allowed, "missing")
     if actual.dtype != allowed.dtype or actual.shape != allowed.centre.shape:
         return _shapeless(allowed, f"{actual.dtype} {actual.shape}")
-    if np.array_equal(actual, _nearest(allowed)):
+    if not np.count_nonzero(actual != _nearest(allowed)):
         return Verdict("exact", 0.0, 0, total, 0, "", ())
     values = actual.astype(allowed.centre.dtype)
     if allowed.dtype.kind == "f":
