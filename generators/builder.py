@@ -1,0 +1,104 @@
+"""A graph while it grows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from corpus.case import Array, Case
+from generators import wire
+
+OUTPUT_DTYPE_OPSET = 21  # QuantizeLinear's output_dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The names of one scale and one zero point; ``zero`` is empty where the default serves."""
+
+    scale: str
+    zero: str
+    dtype: str
+    per_channel: bool = False
+
+
+class GraphBuilder:
+    """Collects nodes, initializers and outputs in order; each method returns the name it made.
+
+    ``zero_points_written`` is false where zero zero points are to be left to their default.
+    """
+
+    def __init__(self, opset: int, *, zero_points_written: bool = True) -> None:
+        self.opset = opset
+        self.zero_points_written = zero_points_written
+        self._nodes: list[bytes] = []
+        self._initializers: list[bytes] = []
+        self._outputs: list[bytes] = []
+
+    def node(
+        self,
+        op: str,
+        name: str,
+        inputs: Sequence[str],
+        output: str,
+        attributes: Sequence[bytes] = (),
+    ) -> str:
+        """Append a node; returns its output."""
+        self._nodes.append(wire.node(op, name, tuple(inputs), output, attributes))
+        return output
+
+    def array(self, name: str, array: Array) -> str:
+        """Append an initializer."""
+        self._initializers.append(wire.tensor(name, array))
+        return name
+
+    def scale(self, name: str, values: Sequence[float]) -> str:
+        """Append a scale, or another float32 parameter: a scalar for one value."""
+        self._initializers.append(wire.scale(name, values))
+        return name
+
+    def zero_point(self, name: str, dtype: str, values: Sequence[int]) -> str:
+        """Append a zero point: a scalar for one value."""
+        self._initializers.append(wire.zero_point(name, dtype, values))
+        return name
+
+    def output(self, name: str, dtype: str, shape: tuple[int, ...]) -> str:
+        """Declare a graph output."""
+        self._outputs.append(wire.value_info(name, dtype, shape))
+        return name
+
+    def pair(self, letter: str, dtype: str, scale: float, zero_point: int) -> Pair:
+        """Append the parameters of an activation; a zero point is left out where it may be."""
+        scale_name = self.scale(f"{letter}s", (scale,))
+        has_default = dtype == "uint8" or self.opset >= OUTPUT_DTYPE_OPSET
+        if not (self.zero_points_written or zero_point) and has_default:
+            return Pair(scale_name, "", dtype)
+        return Pair(scale_name, self.zero_point(f"{letter}z", dtype, (zero_point,)), dtype)
+
+    def constant_pair(
+        self, letter: str, dtype: str, scales: tuple[float, ...], zeros: tuple[int, ...]
+    ) -> Pair:
+        """Append the parameters of a weight or bias: one entry, or one per output channel."""
+        length = max(len(scales), len(zeros))
+        scale = self.scale(f"{letter}s", scales * (length // len(scales)))
+        zero = ""
+        if self.zero_points_written or any(zeros):
+            zero = self.zero_point(f"{letter}z", dtype, zeros * (length // len(zeros)))
+        return Pair(scale, zero, dtype, length > 1)
+
+    def quantize(self, name: str, real: str, pair: Pair, output: str) -> str:
+        """Append a QuantizeLinear."""
+        inputs = [real, pair.scale, pair.zero] if pair.zero else [real, pair.scale]
+        if pair.zero or pair.dtype == "uint8":
+            return self.node("QuantizeLinear", name, inputs, output)
+        dtype = wire.integer("output_dtype", wire.ELEMENT_TYPES[pair.dtype])
+        return self.node("QuantizeLinear", name, inputs, output, [dtype])
+
+    def dequantize(self, name: str, code: str, pair: Pair, output: str) -> str:
+        """Append a DequantizeLinear."""
+        inputs = [code, pair.scale, pair.zero] if pair.zero else [code, pair.scale]
+        axis = [wire.integer("axis", 0)] if pair.per_channel else []
+        return self.node("DequantizeLinear", name, inputs, output, axis)
+
+    def case(self, name: str, dtype: str, array: Array) -> Case:
+        """The finished graph with its one input."""
+        inputs = [wire.value_info(name, dtype, array.shape)]
+        parts = (self._nodes, inputs, self._outputs, self._initializers)
+        return Case(wire.model(*parts, self.opset), {name: array})
