@@ -6,11 +6,23 @@ from hypothesis import strategies as st
 
 from corpus.case import Case
 from generators import qparams
-from generators.cells import cells_of
+from generators.cells import ALL_CELLS, cells_of
 from generators.choices import Choices, HypothesisChoices, RandomChoices
+from generators.operators import chains
 from generators.operators.conv import build, conv_specs
 
-FAMILIES = ("conv",)
+FAMILIES = ("conv", "graphs", "all")
+
+
+def all_cells(family: str) -> tuple[str, ...]:
+    """The cells that a complete generator of a family reaches.
+
+    Raises:
+        ValueError: the family is unknown.
+    """
+    _require_known(family, "any")
+    by_family = {"conv": ALL_CELLS, "graphs": chains.ALL_CELLS}
+    return by_family.get(family) or (*ALL_CELLS, *chains.ALL_CELLS)
 
 
 def draw_case(family: str, scales: str, seed: int) -> Case:
@@ -48,5 +60,7 @@ def _require_known(family: str, scales: str) -> None:
 
 def _case(choices: Choices, family: str, scales: str) -> Case:
     _require_known(family, scales)
+    if family == "graphs" or (family == "all" and choices.flag(3)):
+        return chains.chains(choices, scales)
     spec = conv_specs(choices, scales)
     return replace(build(spec), cells=cells_of(spec))

@@ -2,17 +2,25 @@
 
 from collections import Counter
 
-from generators.cells import ALL_CELLS
-from generators.graphs import draw_case
+import pytest
+
+from generators.graphs import all_cells, draw_case
 from generators.qparams import POLICIES
 
 CASES = 3000
 
 
-def test_three_thousand_cases_reach_every_cell() -> None:
+@pytest.mark.parametrize(("family", "most"), [("conv", CASES), ("graphs", 300)])
+def test_every_cell_is_reached(family: str, most: int) -> None:
     hits: Counter[str] = Counter()
-    for seed in range(CASES):
-        hits.update(draw_case("conv", POLICIES[seed % len(POLICIES)], seed).cells)
-    missing = [cell for cell in ALL_CELLS if cell not in hits]
+    for seed in range(most):
+        hits.update(draw_case(family, POLICIES[seed % len(POLICIES)], seed).cells)
+    cells = all_cells(family)
+    missing = [cell for cell in cells if cell not in hits]
     assert not missing, f"{len(missing)} cells were never drawn: {'; '.join(missing)}"
-    assert len(ALL_CELLS) == len(set(ALL_CELLS)) > 300
+    assert len(cells) == len(set(cells))
+
+
+def test_the_cells_of_all_families_are_distinct() -> None:
+    cells = all_cells("all")
+    assert len(cells) == len(set(cells)) > 300
