@@ -79,6 +79,10 @@ def _auto_pad(draft: Draft, rng: Random) -> Draft:
     return {"auto_pad": padding, "pads": (0,) * len(draft["pads"])}
 
 
+def _activated(activation: str) -> Move:
+    return lambda _draft, _rng: {"form": "QDQ", "activation": activation}
+
+
 ASPECTS: dict[str, tuple[Move, ...]] = {
     "groups": _words("groups", (1, 2, 3, 4)),
     "outputs": _words("out_per_group", SIZES),
@@ -97,7 +101,7 @@ ASPECTS: dict[str, tuple[Move, ...]] = {
     "scales": (_scales_per_channel, _scales_per_tensor),
     "bias": _words("bias", ("none", "int32")),
     "form": _words("form", ("QLinearConv", "QDQ")),
-    "activation": _words("activation", ("none", "Relu", "Clip")),
+    "activation": (_word("activation", "none"), _activated("Relu"), _activated("Clip")),
     "opset": _words("opset", (13, 17, 21)),
 }
 
@@ -126,6 +130,6 @@ AFFECTING: dict[str, tuple[str, ...]] = {
     "per-channel": ("scales",),
     "bias": ("bias",),
     "form": ("form",),
-    "activation": ("activation", "form"),
+    "activation": ("activation",),
     "opset": ("opset",),
 }

@@ -14,6 +14,7 @@ from harness.reduce.problem import Problem, lower
 
 PLAIN_OPSET = 13
 PLAIN_RANK = 2
+LOUD_CHANCES = 6  # how often in a row the loudest data may fail to fail
 
 ConvPass = Callable[["_Conv"], None]
 
@@ -34,6 +35,7 @@ class _Conv:
     def __init__(self, problem: Problem, spec: ConvSpec) -> None:
         self.problem = problem
         self.spec = spec
+        self.loud_chances = LOUD_CHANCES
 
     def take(self, spec: ConvSpec) -> bool:
         """Offer the case of ``spec``; parameters that no model can have are refused."""
@@ -48,11 +50,20 @@ class _Conv:
 
     def change(self, **changes: Any) -> bool:
         """Offer the spec with other parameters, its data cut to fit."""
-        try:
-            spec = cut(self.spec, **changes)
-        except ValueError:
-            return False
+        spec = cut(self.spec, **changes)
         return spec is not self.spec and self.take(spec)
+
+    def resize(self, **sizes: Any) -> bool:
+        """Offer smaller sizes; if the data that are left do not fail, the loudest data may."""
+        if self.change(**sizes):
+            return True
+        if self.loud_chances > 0:
+            self.loud_chances -= 1
+            spec = cut(self.spec, **sizes)
+            if spec is not self.spec and self.take(loud(spec)):
+                self.loud_chances = LOUD_CHANCES
+                return True
+        return False
 
     def any_of(self, candidates: Iterator[dict[str, Any]]) -> bool:
         """Take the first set of changes that still fails."""
@@ -80,6 +91,16 @@ def cut(spec: ConvSpec, **changes: Any) -> ConvSpec:
     if new.b is not None and new.bias != "none":
         fitted["b"] = _channels(new.b, old, new)
     return replace(new, **fitted)
+
+
+def loud(spec: ConvSpec) -> ConvSpec:
+    """The spec with every input and weight at the largest one there is: sums as large as can be."""
+    changes = {
+        name: np.full_like(array, array.max())
+        for name in ("x", "w")
+        if (array := getattr(spec, name)) is not None
+    }
+    return replace(spec, **changes)
 
 
 def _channels(array: Array, old: tuple[int, int], new: ConvSpec) -> Array:
@@ -151,7 +172,7 @@ def _bold(conv: _Conv) -> None:
     if conv.change(**everything):
         return
     for aspect in _ASPECTS:
-        if not conv.change(**aspect(conv.spec)):
+        if not conv.resize(**aspect(conv.spec)):
             for name, value in aspect(conv.spec).items():
                 conv.change(**{name: value})
     if conv.spec.bias == "own-scale":
@@ -176,13 +197,13 @@ def _axes_shorter(conv: _Conv) -> None:
 
 
 def _resize(conv: _Conv, name: str, size: int) -> bool:
-    return conv.change(**{name: size})
+    return conv.resize(**{name: size})
 
 
 def _resize_axis(conv: _Conv, name: str, axis: int, size: int) -> bool:
     values = list(getattr(conv.spec, name))
     values[axis] = size
-    return conv.change(**{name: tuple(values)})
+    return conv.resize(**{name: tuple(values)})
 
 
 def _rank_lower(conv: _Conv) -> None:
