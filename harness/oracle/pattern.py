@@ -50,7 +50,7 @@ def _manner(allowed: Allowed, wrong: Array, distance: Array) -> str:
     off = distance[wrong]
     if _only_saturated(allowed, wrong):
         return "only saturated values"
-    if np.abs(off).max() <= 1 and allowed.dtype.kind != "f":
+    if (np.abs(off) == 1).all():
         return "one step off"
     if off.size > 1 and (off == off[0]).all() and float(off[0]).is_integer():
         return f"constant offset {int(off[0]):+d}"

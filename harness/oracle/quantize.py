@@ -51,6 +51,8 @@ def dequantize_linear(node: Node, q: Codes, scale: Array, zero: Array | None) ->
         Silent: blocked parameters, a scale that is not positive and finite.
     """
     _check_attributes(node)
+    if node.attributes.get("output_dtype", 0) not in (0, 1):
+        raise Silent("its output type is not float32", node.where)
     scale_of = check_scale(along_axis(node, scale, q.centre.shape), node)
     zero_of = 0.0 if zero is None else along_axis(node, zero, q.centre.shape)
     centre = (q.centre - zero_of) * scale_of

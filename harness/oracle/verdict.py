@@ -64,14 +64,25 @@ def _compare(allowed: Allowed, values: Array) -> Verdict:
     ties = int(np.count_nonzero(off)) - count
     if count == 0:
         return Verdict("tie" if ties else "exact", 0.0, 0, total, ties, "", ())
-    with np.errstate(over="ignore"):
-        beyond = np.where(below, values - allowed.low, values - allowed.high) * 1.0
-        distance = np.where(wrong, beyond, 0.0) / allowed.step
+    distance = _distance(allowed, values, below, wrong)
     size = np.abs(distance)
     worst = tuple(int(each) for each in np.unravel_index(int(size.argmax()), size.shape))
     kind: Kind = "rounding-mode" if _is_other_tie(allowed, values, wrong) else "divergent"
     pattern = describe(allowed, wrong, distance)
     return Verdict(kind, float(size[worst]), count, total, ties, pattern, worst)
+
+
+def _distance(allowed: Allowed, values: Array, below: Array, wrong: Array) -> Array:
+    """How far outside each wrong element is, in steps, with its sign; 0 elsewhere."""
+    with np.errstate(over="ignore"):
+        beyond = np.where(below, values - allowed.low, values - allowed.high) * 1.0
+        distance = np.where(wrong, beyond, 0.0) / allowed.step
+    if allowed.dtype.kind != "f":
+        return distance
+    # An end of a float set lies a rounding error beyond a whole step: 0.9999996 says 1.
+    whole = np.rint(distance)
+    near = (np.abs(distance - whole) < 2.0**-10) & (whole != 0)
+    return np.where(near, whole, distance)
 
 
 def _nearest(allowed: Allowed) -> Array:
