@@ -17,6 +17,7 @@ from harness.backends.graph import Graph, attributes, node_id
 if TYPE_CHECKING:
     from harness.backends.protocol import Array
 
+LAYOUT = ("Transpose", "ReorderInput", "ReorderOutput")
 SUFFIX = re.compile(r"(_token_\d+|_nhwc|_nchwc)+$")  # what onnxruntime appends to node names
 
 
@@ -61,13 +62,23 @@ class Mapping:
         for name in node.input:
             inputs += [each for each in self._origins(name) if each not in inputs]
         moves_only = set(outputs) <= set(inputs)
+        computes = self._behind_layout(node)
         return {
-            "kind": node.op_type,
-            "name": node.name,
+            "kind": computes.op_type,
+            "name": computes.name,
             "nodes": [] if moves_only else self._source.between(inputs, outputs),
             "inputs": inputs,
             "outputs": outputs,
         }
+
+    def _behind_layout(self, node: onnx.NodeProto) -> onnx.NodeProto:
+        """The node whose result a node only moves, where that result has no name in the source."""
+        while node.op_type in LAYOUT and node.input[0] not in self._of:
+            maker = self._optimized.maker(node.input[0])
+            if maker is None:
+                break
+            node = maker
+        return node
 
     def _origins(self, name: str) -> list[str]:
         """The nearest source tensors that an optimized tensor is computed from."""

@@ -232,7 +232,8 @@ def padding(given: dict[str, Any], sizes: Any, kernel: Any) -> list[int]:
             max(0, (-(-sizes[i] // strides[i]) - 1) * strides[i] + extents[i] - sizes[i])
             for i in range(spatial)
         ]
-        begins, ends = [each // 2 for each in needs], [each - each // 2 for each in needs]
+        halves, rests = [each // 2 for each in needs], [each - each // 2 for each in needs]
+        begins, ends = (halves, rests) if mode == "SAME_UPPER" else (rests, halves)
     else:
         pads = given.get("pads", [0] * 2 * spatial) if mode == "NOTSET" else [0] * 2 * spatial
         begins, ends = pads[:spatial], pads[spatial:]

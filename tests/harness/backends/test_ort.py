@@ -1,3 +1,4 @@
+import itertools
 import re
 from typing import Any
 
@@ -108,14 +109,63 @@ def test_every_switch_answers_to_its_name(capfd: pytest.CaptureFixture[str]) -> 
     assert not passes & applied(capfd, sorted(passes))
 
 
-def test_a_rule_answers_to_its_name(ort: Ort) -> None:
-    made = dequantized_convolution([[[[2]]]], activation="Relu", yz=0)
-    plans = [
-        {each["kind"] for each in ort.tap(made, {"x": X}, options)["plan"]}
-        for options in ({}, {"disable": "ReluQuantRewrite"})
+def floats(*nodes: onnx.NodeProto) -> bytes:
+    """Float nodes from x to y, with constants for weights, pads and bounds."""
+    constants = [
+        constant("w", np.ones((1, 1, 1, 1)), "f4"),
+        constant("one", np.ones((1, 1, 1, 1)), "f4"),
+        constant("half", np.full((1, 1, 1, 1), 0.5), "f4"),
+        constant("ones", np.ones(1), "f4"),
+        constant("pads", [0, 0, 1, 1, 0, 0, 1, 1], "i8"),
+        constant("low", 0, "f4"),
+        constant("high", 6, "f4"),
+        constant("huge", 600, "f4"),
+        constant("s", 0.5, "f4"),
+        constant("z", 0, "u1"),
     ]
-    assert "FusedConv" not in plans[0]
-    assert "FusedConv" in plans[1]
+    used = {name for node in nodes for name in node.input}
+    y = ("u1" if nodes[-1].op_type == "QuantizeLinear" else "f4", (1, 1, 2, 2))
+    kept = [each for each in constants if each.name in used]
+    return model(nodes, kept, ("f4", (1, 1, 2, 2)), y)
+
+
+def node(operator: str, *names: str, **attributes: Any) -> onnx.NodeProto:
+    return helper.make_node(operator, names[:-1], names[-1:], name=operator, **attributes)
+
+
+CONV = node("Conv", "x", "w", "t")
+QUANTIZE = node("QuantizeLinear", "t", "s", "z", "y")
+RULE_MODELS = {
+    "ReluQuantRewrite": floats(node("Relu", "x", "t"), QUANTIZE),
+    "ClipQuantRewrite": floats(
+        node("Conv", "x", "w", "c"), node("Clip", "c", "low", "huge", "t"), QUANTIZE
+    ),
+    "FuseReluClip": floats(node("Relu", "x", "t"), node("Clip", "t", "low", "high", "y")),
+    "ConvAddFusion": floats(CONV, node("Add", "t", "one", "y")),
+    "ConvMulFusion": floats(CONV, node("Mul", "t", "half", "y")),
+    "ConvBNFusion": floats(CONV, node("BatchNormalization", "t", *["ones"] * 4, "y")),
+    "Pad_Fusion": floats(
+        node("Pad", "x", "pads", "p"), node("Conv", "p", "w", "y", strides=[3, 3])
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", sorted(RULES))
+def test_every_rule_answers_to_its_name(ort: Ort, rule: str) -> None:
+    made, x = RULE_MODELS[rule], np.ones((1, 1, 2, 2), np.float32)
+    level = {"level": "extended" if rule.endswith("Rewrite") else "basic"}
+    groups = [
+        [each["nodes"] for each in ort.tap(made, {"x": x}, options)["plan"]]
+        for options in (level, {**level, "disable": rule})
+    ]
+    assert groups[0] != groups[1]
+    assert sorted(itertools.chain(*groups[0])) == sorted(itertools.chain(*groups[1]))
+
+
+def test_a_blocked_float_convolution_is_named_by_what_computes(ort: Ort) -> None:
+    made = floats(node("Conv", "x", "w", "y"))
+    (step,) = ort.tap(made, {"x": np.ones((1, 1, 2, 2), np.float32)}, {})["plan"]
+    assert (step["kind"], step["nodes"]) == ("Conv", ["Conv"])
 
 
 def chain(form: Any, x: str) -> tuple[bytes, bytes]:
