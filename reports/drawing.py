@@ -4,7 +4,7 @@ Each fused operation is one group box, so no box of one can cover a node of anot
 would pass over a row of boxes runs beside the drawing instead, in a lane of its own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -59,10 +59,10 @@ class Drawing:
 Unit = tuple[str, tuple[GraphNode, ...]]
 
 
-def draw(evidence: Evidence) -> Drawing:
-    """The drawing of the evidence's graph."""
+def draw(evidence: Evidence, given: Collection[str] = ()) -> Drawing:
+    """The drawing of the evidence's graph; ``given`` are the names of its inputs."""
     units, left_out = _near_culprit(_units(evidence.graph))
-    units = _with_ends(units, evidence)
+    units = _with_ends(units, given)
     rows = [_rows(nodes) for _, nodes in units]
     widths = (_unit_width(name, each) for (name, _), each in zip(units, rows, strict=True))
     width = max(widths, default=_WIDTH)
@@ -86,7 +86,14 @@ def _units(graph: Sequence[GraphNode]) -> list[Unit]:
     for index, node in enumerate(graph):
         members.setdefault(node.unit or f"\0{index}", []).append((index, node))
     ordered = sorted(members.values(), key=lambda each: each[-1][0])
-    return [(each[0][1].unit, tuple(node for _, node in each)) for each in ordered]
+    return [_unit(tuple(node for _, node in each)) for each in ordered]
+
+
+def _unit(nodes: tuple[GraphNode, ...]) -> Unit:
+    """Nodes with the name of what they run as; none for a node that runs as what it is."""
+    name = nodes[0].unit
+    is_itself = len(nodes) == 1 and name.split(" ")[0] == nodes[0].op
+    return ("" if is_itself else name), nodes
 
 
 def _near_culprit(units: list[Unit]) -> tuple[list[Unit], int]:
@@ -97,13 +104,12 @@ def _near_culprit(units: list[Unit]) -> tuple[list[Unit], int]:
     return kept, len(units) - len(kept)
 
 
-def _with_ends(units: list[Unit], evidence: Evidence) -> list[Unit]:
+def _with_ends(units: list[Unit], given: Collection[str]) -> list[Unit]:
     """The units between a row of the graph inputs and a row of the tensors that nobody consumes."""
     nodes = [node for _, unit in units for node in unit]
     read = dict.fromkeys(name for node in nodes for name in node.inputs)
     made = dict.fromkeys(name for node in nodes for name in node.outputs if name)
-    given = [row.name for row in evidence.tensors if row.name in read and not row.produced_by]
-    inputs = tuple(_end(name, "input", (), (name,)) for name in given if name not in made)
+    inputs = tuple(_end(name, "input", (), (name,)) for name in read if name in given)
     outputs = tuple(_end(name, "output", (name,), ()) for name in made if name not in read)
     ends = (("", inputs[:_MOST_ENDS]), *units, ("", outputs[:_MOST_ENDS]))
     return [each for each in ends if each[1]]
@@ -142,7 +148,7 @@ def _group(
 ) -> Box:
     width = _unit_width(name, rows)
     height = len(rows) * (_HEIGHT + _GAP_Y) - _GAP_Y + (_TITLE + _PAD) * bool(name)
-    title = f"fused as {short(name, 22)}" if name else ""
+    title = f"runs as {short(name, 24)}" if name else ""
     is_culprit = any(each.culprit for each in nodes)
     return Box((full_width - width) / 2 + 2, top, width, height, title, "", is_culprit)
 

@@ -55,7 +55,7 @@ def render_finding(
         index=index,
         files=files,
         nodes=nodes,
-        drawing=draw(evidence),
+        drawing=draw(evidence, {name for node in nodes for name in node.given}),
         heat=heat_map(evidence.heat),
         legend=legend(),
         values=table(evidence, evidence.samples, _MOST_ROWS, wrong_only=False),

@@ -17,13 +17,17 @@ _MOST_VALUES = 4
 
 @dataclass(frozen=True, slots=True)
 class NodeWords:
-    """One node: its id, operator, and in words its inputs, outputs and attributes."""
+    """One node: its id, operator, and in words its inputs, outputs and attributes.
+
+    ``given`` are the names, as they are, of the graph inputs among its inputs.
+    """
 
     id: str
     op: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: tuple[str, ...]
+    given: tuple[str, ...] = ()
 
 
 def read_nodes(path: Path) -> tuple[NodeWords, ...]:
@@ -44,6 +48,7 @@ def read_nodes(path: Path) -> tuple[NodeWords, ...]:
 def nodes_in_words(model: onnx.ModelProto) -> tuple[NodeWords, ...]:
     """Each node, with graph inputs as ``x uint8[1,16,8,8]`` and constants as ``xs = 0.02``."""
     graph = model.graph
+    given = {each.name for each in graph.input} - {each.name for each in graph.initializer}
     known = {each.name: _typed(each) for each in (*graph.input, *graph.output)}
     known |= {
         each.name: _constant(each.name, numpy_helper.to_array(each))
@@ -56,6 +61,7 @@ def nodes_in_words(model: onnx.ModelProto) -> tuple[NodeWords, ...]:
             tuple(known.get(name, short(name)) for name in node.input),
             tuple(known.get(name, short(name)) for name in node.output),
             tuple(sorted(_attribute(each) for each in node.attribute)),
+            tuple(name for name in node.input if name in given),
         )
         for node in graph.node
     )

@@ -33,8 +33,9 @@ class TorchConv:
     ``input``, ``output``, ``weight`` and ``bias`` (empty: none) are names in the model.
     ``x_shift`` and ``y_shift`` (0 or 128) are added to the model's int8 activation codes to make
     torch's uint8, ``w_shift`` (0 or -128) to its weight codes to make int8. ``quantize_dtype`` is
-    the code type of a QuantizeLinear at a float graph input, empty where the input is codes;
-    ``dequantized`` says that the graph output is float. The bias is ``B * bias_scales`` in float32.
+    the code type of a QuantizeLinear at a float graph input, empty where the input is codes, and
+    ``quantize`` its scale and zero point where they are not those of x; ``dequantized`` says that
+    the graph output is float, ``dequantize`` likewise. Both are in the model's codes. The bias is ``B * bias_scales`` in float32.
     """
 
     engine: str
@@ -59,6 +60,18 @@ class TorchConv:
     relu: bool = False
     quantize_dtype: str = ""
     dequantized: bool = False
+    quantize: tuple[float, int] | None = None
+    dequantize: tuple[float, int] | None = None
+
+    @property
+    def quantize_as(self) -> tuple[float, int]:
+        """Scale and zero point of the graph input's codes."""
+        return self.quantize or (self.x_scale, self.x_zero_point - self.x_shift)
+
+    @property
+    def dequantize_as(self) -> tuple[float, int]:
+        """Scale and zero point of the graph output's codes."""
+        return self.dequantize or (self.y_scale, self.y_zero_point - self.y_shift)
 
 
 @dataclass(frozen=True, slots=True)

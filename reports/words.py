@@ -7,7 +7,14 @@ from corpus.finding import Engine, Evidence, Finding, Match, Sample
 from reports.text import number, plural, share, short, size
 
 RIGHT = frozenset({"exact", "tie"})
-_TONES = {"exact": "right", "tie": "tie", "refused": "", "values": "", "": ""}
+_TONES = {
+    "exact": "right",
+    "tie": "tie",
+    "refused": "",
+    "gives values": "right",
+    "values": "",
+    "": "",
+}
 
 
 def engine(of: Engine) -> str:
@@ -37,7 +44,9 @@ def headline(finding: Finding) -> str:
         case "nonfinite":
             return f"NaN or infinity in {wrong}"
         case "nondeterministic":
-            return f"two runs of one case differ in {wrong}"
+            return (
+                f"two runs of one case differ{f' in {wrong}' if finding.steps.wrong else ''}"
+            )
         case "wrong-type-or-shape":
             return _with_message("the output has the wrong type or shape", finding)
         case "refused":
@@ -51,7 +60,9 @@ def headline(finding: Finding) -> str:
 
 
 def _elements(wrong: int, total: int) -> str:
-    return "all elements" if wrong == total > 1 else f"{share(wrong, total)} of elements"
+    if wrong == total and total:
+        return "all elements" if total > 1 else "the only element"
+    return f"{share(wrong, total)} of elements"
 
 
 def steps(distance: float) -> str:

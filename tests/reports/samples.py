@@ -89,7 +89,7 @@ def evidence() -> Evidence:
     heat = tuple(tuple(distance[c * PIXELS : (c + 1) * PIXELS]) for c in range(M))
     low = tuple(each - (index == 5) for index, each in enumerate(right))
     return Evidence(
-        graph=(GraphNode("c1", "QLinearConv", ("x", "w"), ("y",), "Conv2Int8", True),),
+        graph=(GraphNode("c1", "QLinearConv", ("x", "w"), ("y",), "Conv2Int8 c1", True),),
         tensors=(
             TensorRow("x", "uint8", (1, 2, 2, 2), "", "exact", Steps(0, 0, 8)),
             TensorRow(
@@ -106,7 +106,7 @@ def evidence() -> Evidence:
             Sample("engine", "0.1", "values", "exact", right),
             Sample("ort", "1.31.1", "values", "tie", tuple(low)),
             Sample("opencv", "5.0.0.93", "values", "divergent", wrong),
-            Sample("torch-qnnpack", "2.13.0", "refused", "", ()),
+            Sample("torch-qnnpack", "2.13.0", "refused", "no such <kernel>", ()),
         ),
         parameters={"groups": 2, "M/groups": 12, "x dtype": "uint8", "per-channel": True},
         counterexamples=({"groups": 3, "M/groups": 9, "x dtype": "int8"},),
@@ -196,7 +196,7 @@ def hostile(name: str) -> FindingSaved:
         backend=Engine(name, name),
     )
     rows = tuple(replace(r, name=name, dtype=name, produced_by=name) for r in base.tensors)
-    node = GraphNode(name, name, (name,), (name,), name, culprit=True)
+    node = GraphNode(name, name, (name,), (name,), f"{name}!", culprit=True)
     samples = tuple(replace(s, backend=name, version=name, outcome=name) for s in base.samples)
     return FindingSaved(
         spoiled,

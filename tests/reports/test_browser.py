@@ -83,7 +83,7 @@ def test_a_maintainer_goes_from_the_list_to_the_culprit(page: Page, run_folder: 
     page.get_by_role("link", name="3a91", exact=True).click()
     page.wait_for_url("**/findings/3a91/report.html")
     assert page.locator("svg .node.culprit text").all_text_contents() == ["QLinearConv", "c1"]
-    assert page.locator("svg .group.culprit text").text_content() == "fused as Conv2Int8"
+    assert page.locator("svg .group.culprit text").text_content() == "runs as Conv2Int8 c1"
     assert page.locator(".heat td").count() == samples.M * samples.PIXELS
     page.get_by_role("link", name="quantdiff", exact=True).click()
     page.wait_for_url("**/index.html")

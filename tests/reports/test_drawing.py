@@ -43,7 +43,7 @@ def inside(inner: Box, outer: Box) -> bool:
 
 @given(graphs())
 def test_boxes_and_groups_are_apart_and_on_the_page(evidence: Evidence) -> None:
-    drawing = draw(evidence)
+    drawing = draw(evidence, {"x"})
     assert sum(not box.is_end for box in drawing.nodes) == len(evidence.graph)
     for boxes in (drawing.nodes, drawing.groups):
         assert not any(overlap(a, b) for a, b in combinations(boxes, 2))
@@ -55,14 +55,21 @@ def test_boxes_and_groups_are_apart_and_on_the_page(evidence: Evidence) -> None:
 
 
 def test_a_fused_operation_is_one_group_with_its_culprits() -> None:
-    drawing = draw(samples.saturation().evidence)
+    drawing = draw(samples.saturation().evidence, {"x"})
     (group,) = (each for each in drawing.groups if each.title)
-    assert group.title == "fused as QLinearConv"
+    assert group.title == "runs as QLinearConv"
     assert group.is_culprit
     members = [node.subtitle for node in drawing.nodes if inside(node, group)]
     assert members == ["dx", "dw", "c1", "r1", "q1"]
     assert [node.title for node in drawing.nodes if node.is_end] == ["x", "out"]
     assert [line.title for line in drawing.lines if line.is_wrong] == ["z"]
+
+
+def test_a_node_that_runs_as_what_it_is_has_no_group() -> None:
+    node = GraphNode("c1", "QLinearConv", ("x",), ("y",), "QLinearConv c1_quant", culprit=True)
+    drawing = draw(replace(samples.evidence(), graph=(node,)))
+    assert [group.title for group in drawing.groups] == ["", ""]
+    assert drawing.nodes[0].is_culprit
 
 
 def test_a_line_past_other_nodes_runs_beside_them() -> None:

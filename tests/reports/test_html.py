@@ -63,7 +63,7 @@ def test_a_finding_shows_everything_that_is_known() -> None:
         "groups = 3, M/groups = 9, x dtype = int8",
         "groups overwrite each other in one 8-lane block",
         "quantdiff replay out/findings/3a91 -b opencv",
-        "fused as Conv2Int8",
+        "runs as Conv2Int8 c1",
         "channels 9..15 of 24",
         "torch-qnnpack 2.13.0",
         "x uint8[1,2,h,2]",
@@ -174,7 +174,6 @@ def test_a_refusal_needs_no_values() -> None:
         expected=(),
         low=(),
         high=(),
-        samples=(),
         shape=(),
         parameters={},
         counterexamples=(),
@@ -184,6 +183,8 @@ def test_a_refusal_needs_no_values() -> None:
     )
     page = Page(html.render_finding(replace(event, finding=refused, evidence=bare)))
     assert "refuses a valid model: no <kernel>" in page.text
+    assert "torch-qnnpack2.13.0refusedno such <kernel>" in page.text
+    assert page.text.count("gives values") == 3
     assert page.count("table", "heat") == 0
     assert page.count("table", "values") == 0
 

@@ -13,6 +13,7 @@ def test_a_node_shows_types_constants_and_attributes(tmp_path: Path) -> None:
     path.write_bytes(small_model().SerializeToString())
     (node,) = read_nodes(path)
     assert (node.id, node.op, node.attributes) == ("c1", "QLinearConv", ("group=2",))
+    assert node.given == ("x",)
     assert node.inputs[0] == "x uint8[1,2,h,2]"
     assert node.inputs[1:3] == ("s = 0.5 (float32)", "z = 3 (uint8)")
     assert node.inputs[3] == "w uint8[24,1,1,1], all 7"

@@ -29,6 +29,7 @@ CONSTANTS: dict[str, Array] = {
     "ys": np.array(Y_SCALE, np.float32),
     "yz": np.array(Y_ZERO, np.uint8),
     "b": np.arange(24, dtype=np.int32) * 3,
+    "w_unsigned": (np.arange(24, dtype=np.uint8) + 119).reshape(24, 1, 1, 1),
 }
 X = (np.arange(8, dtype=np.uint8) * 9).reshape(1, 2, 2, 2)
 
@@ -146,16 +147,37 @@ def test_torch_gets_the_convolution_written_out(
     )
 
 
-def test_torch_with_float_ends_quantizes_and_dequantizes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changes", "x_scale", "y_scale", "y_zero"),
+    [
+        ({}, X_SCALE, Y_SCALE, Y_ZERO),
+        ({"quantize": (1.0, X_ZERO), "dequantize": (4.0, 6)}, 1.0, 4.0, 6),
+    ],
+    ids=["same", "own"],
+)
+def test_torch_with_float_ends_quantizes_and_dequantizes(
+    tmp_path: Path, changes: Mapping[str, object], x_scale: float, y_scale: float, y_zero: int
+) -> None:
     pytest.importorskip("torch", reason="torch is not installed")
-    conv = torch_conv(quantize_dtype="uint8", dequantized=True, relu=True)
+    conv = torch_conv(quantize_dtype="uint8", dequantized=True, relu=True, **changes)
     outputs = {"y": replace(OUTPUTS["y"], dtype="float32")}
-    answer = (np.maximum(right(), Y_ZERO) - Y_ZERO) * Y_SCALE
+    answer = (np.maximum(right(), Y_ZERO) - y_zero) * y_scale
     script = write(tmp_path, Recipe("torch-qnnpack", INPUTS, outputs, torch=conv), answer)
     np.save(
         tmp_path / "input_x.npy",
-        ((X.astype(np.float32) - X_ZERO) * X_SCALE).astype(np.float32),
+        ((X.astype(np.float32) - X_ZERO) * x_scale).astype(np.float32),
     )
+    assert run(script) == (0, "'y': 0 of 96 elements wrong, off by up to 0\n")
+
+
+def test_torch_gets_codes_of_the_other_sign_shifted(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="torch is not installed")
+    conv = torch_conv(x_shift=128, y_shift=128, w_shift=-128, weight="w_unsigned")
+    outputs = {"y": replace(OUTPUTS["y"], dtype="int8")}
+    script = write(
+        tmp_path, Recipe("torch-qnnpack", INPUTS, outputs, torch=conv), right() - 128
+    )
+    np.save(tmp_path / "input_x.npy", (X.astype(np.int16) - 128).astype(np.int8))
     assert run(script) == (0, "'y': 0 of 96 elements wrong, off by up to 0\n")
 
 
@@ -164,6 +186,26 @@ def test_torch_without_its_convolution_is_refused() -> None:
         ValueError, match=r"repro\.py of 3a91: torch-fbgemm needs Recipe\.torch"
     ):
         render(samples.finding(), Recipe("torch-fbgemm", INPUTS, OUTPUTS))
+
+
+def test_our_own_engine(tmp_path: Path) -> None:
+    options = {"fault": "F01", "profile": "spec", "fusion": "on"}
+    (tmp_path / "engine.py").write_text(FAKE_ENGINE)
+    status, text = run(write(tmp_path, Recipe("engine", INPUTS, OUTPUTS, options), right()))
+    assert status == 2
+    assert text == "RuntimeError: model.onnx spec on ('F01',) ['x']\n"
+
+
+FAKE_ENGINE = """
+import os
+
+class Session:
+    def __init__(self, model, *, profile, fusion, faults):
+        self.said = os.path.basename(model), profile, fusion, faults
+
+    def run(self, inputs):
+        raise RuntimeError(" ".join(map(str, self.said)) + f" {list(inputs)}")
+"""
 
 
 def test_the_reference_evaluator(tmp_path: Path) -> None:
