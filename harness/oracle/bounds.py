@@ -108,18 +108,15 @@ def round_to_codes(
     doubtful = gap + error >= 0.5
     if not doubtful.any():
         return Codes(dtype, centre, centre, centre, centre)
+    other = centre
+    if exact is not None:
+        tie = exact & (gap == 0.5)
+        other = np.where(tie, _saturate(2 * t - rounded + zero, dtype), centre)
+        doubtful = doubtful & ~exact
     low, high = _ends(t, t, error, zero, dtype)
-    if exact is None:
-        return Codes(dtype, low, centre, high, centre)
-    tie = exact & (gap == 0.5)
-    other = (
-        np.where(tie, _saturate(2 * t - rounded + zero, dtype), centre)
-        if tie.any()
-        else centre
-    )
-    if not (doubtful & ~exact).any():
-        return Codes(dtype, centre, centre, centre, other)
-    low, high = np.where(exact, centre, low), np.where(exact, centre, high)
+    low, high = np.where(doubtful, low, centre), np.where(doubtful, high, centre)
+    if not doubtful.any():
+        low = high = centre
     return Codes(dtype, low, centre, high, other)
 
 
