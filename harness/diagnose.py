@@ -21,9 +21,12 @@ def diagnose(
     """The faults whose emulation, in the backend's own arithmetic, explains every wrong element.
 
     ``actual`` and ``allowed`` are by output of ``case``. One entry a fault, its best variant; the
-    one that reproduces most elements first, the catalogue's order among equals.
+    one that reproduces most elements first, the catalogue's order among equals. A fault explains
+    nothing where the profile gives the same values without it.
     """
     best: dict[str, Match] = {}
+    if _match(actual, allowed, emulate(case, profile, None)):
+        profile = "spec"
     for fault in faults:
         match = explain(case, actual, allowed, profile, fault)
         if match and (fault.id not in best or match.matched > best[fault.id].matched):
@@ -39,7 +42,14 @@ def explain(
     fault: Fault,
 ) -> Match | None:
     """How many elements ``fault`` reproduces; None unless all the wrong ones are among them."""
-    emulated = emulate(case, profile, fault)
+    counts = _match(actual, allowed, emulate(case, profile, fault))
+    return Match(fault.id, fault.title, *counts) if counts else None
+
+
+def _match(
+    actual: Mapping[str, Array], allowed: Mapping[str, Allowed], emulated: Mapping[str, Array]
+) -> tuple[int, int] | None:
+    """Elements alike and all elements; None unless all wrong ones are alike, and some are wrong."""
     matched = total = wrong = 0
     for name, array in actual.items():
         if name not in allowed or name not in emulated:
@@ -52,13 +62,14 @@ def explain(
             return None
         matched, total = matched + int(same.sum()), total + same.size
         wrong += int(outside.sum())
-    return Match(fault.id, fault.title, matched, total) if wrong else None
+    return (matched, total) if wrong else None
 
 
-def emulate(case: Case, profile: str, fault: Fault) -> dict[str, Array]:
-    """The outputs of our engine with the fault; empty where it cannot run the case."""
+def emulate(case: Case, profile: str, fault: Fault | None) -> dict[str, Array]:
+    """The outputs of our engine, with a fault; empty where it cannot run the case."""
+    faults = (fault.key,) if fault else ()
     try:
-        return Session(case.model, profile=profile, faults=(fault.key,)).run(case.inputs)
+        return Session(case.model, profile=profile, faults=faults).run(case.inputs)
     except EngineError:
         return {}
 

@@ -19,7 +19,7 @@ from harness.outcome import Outcome, Refused, Tapped, Values
 from harness.passes import is_wrong, passes_of
 from harness.reduce import reduce
 from harness.same import same_bug, shows_bug
-from harness.suspect import Suspect, suspects
+from harness.suspect import Suspect, nondeterministic, suspects
 
 NO_LAW = Law("", (), 0, 0, 0, 0, ())
 
@@ -35,7 +35,10 @@ class Dossier:
 
 
 def shrink(bench: Bench, suspect: Suspect, *, budget_s: float = 20.0) -> Suspect:
-    """The same bug on the smallest case found; a candidate that shows another bug is not followed."""
+    """The same bug on the smallest case found; a candidate that shows another bug is not followed.
+
+    A backend that was wrong on that case, and now is right on it, is nondeterministic.
+    """
     same = same_bug(bench, suspect)
     start = suspect.case if same(suspect.case) else suspect.whole
     values = {row.tensor: row.array for row in suspect.rows}
@@ -44,7 +47,7 @@ def shrink(bench: Bench, suspect: Suspect, *, budget_s: float = 20.0) -> Suspect
     ).case
     again = suspects(bench, suspect.spec, small, bench.run(small, suspect.spec))
     alike = [each for each in again if each.signature.kind == suspect.signature.kind]
-    return next(iter(alike or again))
+    return next(iter(alike or again), nondeterministic(suspect.spec, small))
 
 
 def investigate(bench: Bench, suspect: Suspect, *, seed: int, law: bool = True) -> Dossier:
@@ -92,7 +95,11 @@ def is_wrong_alone(bench: Bench, suspect: Suspect) -> bool:
 
 
 def law_of(bench: Bench, suspect: Suspect, case: Case, seed: int) -> Law:
-    """The law over the case's parameters; none for a graph that is not a single convolution."""
+    """The law over the case's parameters; none for a graph that is not a single convolution.
+
+    A neighbour says nothing about this bug where the backend refuses it, runs it as another
+    operation, gets it wrong in another way, or where the right answer is one constant.
+    """
     spec = describe(case)
     if spec is None or suspect.signature.kind == "nondeterministic":
         return NO_LAW
@@ -104,6 +111,8 @@ def law_of(bench: Bench, suspect: Suspect, case: Case, seed: int) -> Law:
             return None
         if shows_bug(bench, suspect, near, outcome):
             return True
+        if is_wrong(near, outcome) or not _says_much(outcome):
+            return None
         return False if _runs_as(bench, suspect, near) else None
 
     return find_law(spec, fails, seed=seed)
@@ -128,6 +137,12 @@ def _runs_as(bench: Bench, suspect: Suspect, case: Case) -> bool:
     tapped = bench.pool.tap(case, suspect.spec)
     kinds = {unit.kind for unit in tapped.plan} if isinstance(tapped, Tapped) else set()
     return not kinds or suspect.signature.fused_as in kinds
+
+
+def _says_much(outcome: Outcome) -> bool:
+    return isinstance(outcome, Values) and any(
+        (array != array.flat[0]).any() for array in outcome.arrays.values() if array.size
+    )
 
 
 def _arrays(

@@ -8,7 +8,7 @@ from harness.bench import Bench
 from harness.diagnose import explain
 from harness.oracle import Oracle, Silent, judge
 from harness.outcome import Outcome, Values
-from harness.suspect import Suspect, failure_of, without_numbers
+from harness.suspect import Suspect, failure_of, is_stable, without_numbers
 
 
 def same_bug(bench: Bench, suspect: Suspect) -> Callable[[Case], bool]:
@@ -28,8 +28,10 @@ def shows_bug(bench: Bench, suspect: Suspect, case: Case, outcome: Outcome) -> b
         return kind == signature.kind and (
             kind == "timed-out" or without_numbers(message) == signature.cause
         )
-    if not isinstance(outcome, Values) or signature.kind == "nondeterministic":
+    if not isinstance(outcome, Values):
         return False
+    if signature.kind == "nondeterministic":
+        return not is_stable(bench, suspect.spec, case, outcome)
     if not suspect.matches and not _has_op(case, signature.op):
         return False
     return _diverges_alike(bench, suspect, case, outcome)

@@ -2,9 +2,9 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from corpus.case import Case
+from corpus.case import Case, node_id
 from corpus.finding import Match, Steps
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
@@ -12,10 +12,12 @@ from harness.confirm import confirmed
 from harness.cut import cut, tensor_types
 from harness.diagnose import diagnose
 from harness.locate import Judged, culprits, locate
-from harness.observe import main_op, observe, units
-from harness.oracle import Oracle, judge
+from harness.observe import main_node, main_op, observe, units
+from harness.oracle import Oracle, Verdict, judge
 from harness.outcome import Crashed, FusedOp, Outcome, Refused, TimedOut, Values
 from harness.passes import passes_of
+
+PASS = "pass "
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,8 @@ class Signature:
 
     ``cause`` is the best fault's id; without a diagnosis, the passes whose removal restores the
     answer, else the pattern of the wrong values in words, or the backend's message, both without
-    their numbers. ``op`` counts only where the backend has no name for the fused operation.
+    their numbers. ``fused_as`` counts for ``op`` where there is one, but not where a pass is the
+    cause: it is what the pass makes of the operation.
     """
 
     backend: str
@@ -36,7 +39,8 @@ class Signature:
     @property
     def text(self) -> str:
         """One line, the same for the same bug in every run."""
-        return " | ".join((self.backend, self.kind, self.fused_as or self.op, self.cause))
+        where = self.op if self.cause.startswith(PASS) else self.fused_as or self.op
+        return " | ".join((self.backend, self.kind, where, self.cause))
 
     @property
     def id(self) -> str:
@@ -73,19 +77,21 @@ def tested(spec: BackendSpec) -> str:
 def suspects(
     bench: Bench, spec: BackendSpec, case: Case, outcome: Outcome
 ) -> tuple[Suspect, ...]:
-    """Everything wrong with one outcome, operation by operation, first culprit first."""
+    """Everything wrong with one outcome, operation by operation, first culprit first.
+
+    Nothing where the outcome is right.
+    """
     if not isinstance(outcome, Values):
         return (_failed(bench, spec, case, outcome),)
-    again = bench.run(case, spec)
-    if not _same_values(outcome, again):
-        return (_nondeterministic(spec, case),)
+    if not is_stable(bench, spec, case, outcome):
+        return (nondeterministic(spec, case),)
     oracle = Oracle(case.proto())
     tapped = observe(bench.pool, spec, case, outcome.arrays)
     rows = locate(oracle, tapped)
     found = tuple(
         _divergent(bench, spec, case, row, rows, tapped.method) for row in culprits(rows)
     )
-    return found or (_not_located(bench, spec, case, oracle, outcome),)
+    return found or _not_located(bench, spec, case, oracle, outcome)
 
 
 def failure_of(outcome: Outcome) -> tuple[str, str]:
@@ -126,7 +132,7 @@ def _divergent(
         matches = diagnose(alone, {row.tensor: row.array}, {row.tensor: row.allowed}, profile)
         matches = confirmed(bench, spec, alone, matches)
     op = _op_of(row.unit, whole)
-    cause = matches[0].fault if matches else _cause(bench, spec, whole, row.verdict.pattern)
+    cause = matches[0].fault if matches else _cause(bench, spec, whole, row.verdict)
     verdict = row.verdict
     return Suspect(
         spec=spec,
@@ -143,35 +149,41 @@ def _divergent(
     )
 
 
-def _cause(bench: Bench, spec: BackendSpec, whole: Case, pattern: str) -> str:
+def _cause(bench: Bench, spec: BackendSpec, whole: Case, verdict: Verdict) -> str:
     """What stands for the cause of values that no fault explains."""
+    if verdict.kind == "wrong-type-or-shape":
+        return verdict.kind
     passes = passes_of(bench, spec, whole)
-    return f"pass {'+'.join(passes[0])}" if passes else without_numbers(pattern)
+    return PASS + "+".join(passes[0]) if passes else without_numbers(verdict.pattern)
 
 
 def _not_located(
     bench: Bench, spec: BackendSpec, case: Case, oracle: Oracle, outcome: Values
-) -> Suspect:
+) -> tuple[Suspect, ...]:
     """Wrong at the end, right in every operation that could be seen: blame the whole graph."""
-    name, allowed = next(
-        (name, each)
-        for name, each in oracle.allowed(case.inputs).items()
-        if judge(each, outcome.arrays.get(name)).is_wrong
-    )
-    parts = units(case.proto())
-    unit = FusedOp(
-        kind=parts[-1].kind,
-        name=parts[-1].name,
-        nodes=tuple(node for part in parts for node in part.nodes),
+    for name, allowed in oracle.allowed(case.inputs).items():
+        array = outcome.arrays.get(name)
+        verdict = judge(allowed, array)
+        if verdict.is_wrong and array is None:
+            return (_whole(spec, case, verdict.kind, verdict.pattern),)
+        if verdict.is_wrong and array is not None:
+            unit = replace(whole_graph(case), outputs=(name,))
+            row = Judged(name, unit, array, allowed, verdict)
+            return (_divergent(bench, spec, case, row, (row,), "whole graph"),)
+    return ()
+
+
+def whole_graph(case: Case) -> FusedOp:
+    """The whole model as one operation, named after its first node that does more than convert."""
+    graph = case.proto().graph
+    nodes = list(graph.node)
+    return FusedOp(
+        kind=main_op(nodes),
+        name=node_id(main_node(nodes)),
+        nodes=tuple(node_id(node) for node in nodes),
         inputs=tuple(case.inputs),
-        outputs=(name,),
+        outputs=tuple(each.name for each in graph.output),
     )
-    array = outcome.arrays.get(name)
-    verdict = judge(allowed, array)
-    if array is None:
-        return _whole(spec, case, verdict.kind, verdict.pattern)
-    row = Judged(name, unit, array, allowed, verdict)
-    return _divergent(bench, spec, case, row, (row,), "whole graph")
 
 
 def _failed(bench: Bench, spec: BackendSpec, case: Case, outcome: Outcome) -> Suspect:
@@ -186,12 +198,13 @@ def _failed(bench: Bench, spec: BackendSpec, case: Case, outcome: Outcome) -> Su
     return _whole(spec, case, kind, message)
 
 
-def _nondeterministic(spec: BackendSpec, case: Case) -> Suspect:
+def nondeterministic(spec: BackendSpec, case: Case) -> Suspect:
+    """The suspect for a backend that answers one case in different ways."""
     return _whole(spec, case, "nondeterministic", "two runs of the same case differ")
 
 
 def _whole(spec: BackendSpec, case: Case, kind: str, message: str) -> Suspect:
-    unit = units(case.proto())[-1]
+    unit = whole_graph(case)
     return Suspect(
         spec=spec,
         signature=Signature(tested(spec), kind, unit.kind, "", without_numbers(message)),
@@ -205,6 +218,13 @@ def _whole(spec: BackendSpec, case: Case, kind: str, message: str) -> Suspect:
         message=message,
         rows=(),
     )
+
+
+def is_stable(
+    bench: Bench, spec: BackendSpec, case: Case, first: Values, runs: int = 3
+) -> bool:
+    """Whether the backend gives the same bytes again and again."""
+    return all(_same_values(first, bench.run(case, spec)) for _ in range(runs))
 
 
 def _same_values(first: Values, second: Outcome) -> bool:
