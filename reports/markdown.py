@@ -49,7 +49,8 @@ def title(finding: Finding) -> str:
         else ""
     )
     symptom = _SYMPTOMS.get(finding.kind, "Wrong values from")
-    when = f" when {code(short(finding.law, 120))}" if finding.law else ""
+    often = words.fails_when(finding).replace("fails ", "")
+    when = f" {often} {code(short(finding.law, 120))}" if finding.law else ""
     return f"{symptom} {code(short(finding.op))}{run_as}{when}"
 
 
@@ -164,7 +165,7 @@ def _law(finding: Finding, evidence: Evidence) -> str:
         return ""
     tried = finding.law_counts.called_failing + finding.law_counts.called_passing
     text = (
-        f"## When it happens\n\n{code(finding.law)}\n\n"
+        f"## When it happens\n\nIt {words.fails_when(finding)} {code(finding.law)}.\n\n"
         f"Tried on {tried:,} variations of the model: {words.law_score(finding)}."
     )
     exceptions = [

@@ -1,5 +1,6 @@
 """A finding in words: each sentence about it is made here once, for every page and line."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -67,7 +68,12 @@ def _elements(wrong: int, total: int) -> str:
 
 def steps(distance: float) -> str:
     """``1 step``, ``255 steps``."""
-    return "1 step" if distance == 1 else f"{number(distance)} steps"
+    if distance == 1:
+        return "1 step"
+    is_round = math.isfinite(distance) and distance == int(distance) and distance < 1e6
+    return (
+        f"{number(distance) if is_round or math.isinf(distance) else f'{distance:.3g}'} steps"
+    )
 
 
 def _with_message(words: str, finding: Finding) -> str:
@@ -78,6 +84,13 @@ def _with_message(words: str, finding: Finding) -> str:
 def law(finding: Finding) -> str:
     """The law, or that there is none."""
     return short(finding.law, 300) if finding.law else "no law separates failing from passing"
+
+
+def fails_when(finding: Finding) -> str:
+    """``fails when``, or ``mostly fails when`` for a law with exceptions."""
+    n = finding.law_counts
+    is_exact = (n.failing, n.passing) == (n.called_failing, n.called_passing)
+    return "fails when" if is_exact else "mostly fails when"
 
 
 def law_score(finding: Finding) -> str:

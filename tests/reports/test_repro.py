@@ -1,6 +1,7 @@
 """The script: it runs with the engine alone, says what is wrong, and no name can become code."""
 
 import ast
+import runpy
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -80,6 +81,12 @@ def run(script: Path, cwd: Path = Path("/")) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+def run_here(script: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """The same in this process, where torch need not be imported again."""
+    status = runpy.run_path(str(script))["main"]()
+    return status, capsys.readouterr().out
+
+
 def test_ort_is_right_and_the_script_says_so(tmp_path: Path) -> None:
     script = write(
         tmp_path, Recipe("ort", INPUTS, OUTPUTS, {"level": "basic", "disable": "A+B"}), right()
@@ -130,18 +137,30 @@ def torch_conv(**changes: object) -> TorchConv:
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
+def test_torch_needs_nothing_but_itself(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="torch is not installed")
+    answer = right()
+    answer[0, 0, 0, 0] += 1
+    script = write(
+        tmp_path, Recipe("torch-qnnpack", INPUTS, OUTPUTS, torch=torch_conv()), answer
+    )
+    status, text = run(script)
+    assert status == 1
+    assert text.startswith("'y': 1 of 96 elements wrong, off by up to 1\n")
+
+
 @pytest.mark.parametrize(
     "changes",
     [{}, {"engine": "fbgemm", "w_scales": (W_SCALE,) * 24, "w_zero_points": (0,) * 24}],
     ids=["per-tensor", "per-channel"],
 )
 def test_torch_gets_the_convolution_written_out(
-    tmp_path: Path, changes: Mapping[str, object]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: Mapping[str, object]
 ) -> None:
     pytest.importorskip("torch", reason="torch is not installed")
     conv = torch_conv(**changes)
     recipe = Recipe(f"torch-{conv.engine}", INPUTS, OUTPUTS, torch=conv)
-    assert run(write(tmp_path, recipe, right())) == (
+    assert run_here(write(tmp_path, recipe, right()), capsys) == (
         0,
         "'y': 0 of 96 elements wrong, off by up to 0\n",
     )
@@ -156,7 +175,12 @@ def test_torch_gets_the_convolution_written_out(
     ids=["same", "own"],
 )
 def test_torch_with_float_ends_quantizes_and_dequantizes(
-    tmp_path: Path, changes: Mapping[str, object], x_scale: float, y_scale: float, y_zero: int
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    changes: Mapping[str, object],
+    x_scale: float,
+    y_scale: float,
+    y_zero: int,
 ) -> None:
     pytest.importorskip("torch", reason="torch is not installed")
     conv = torch_conv(quantize_dtype="uint8", dequantized=True, relu=True, **changes)
@@ -167,10 +191,12 @@ def test_torch_with_float_ends_quantizes_and_dequantizes(
         tmp_path / "input_x.npy",
         ((X.astype(np.float32) - X_ZERO) * x_scale).astype(np.float32),
     )
-    assert run(script) == (0, "'y': 0 of 96 elements wrong, off by up to 0\n")
+    assert run_here(script, capsys) == (0, "'y': 0 of 96 elements wrong, off by up to 0\n")
 
 
-def test_torch_gets_codes_of_the_other_sign_shifted(tmp_path: Path) -> None:
+def test_torch_gets_codes_of_the_other_sign_shifted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip("torch", reason="torch is not installed")
     conv = torch_conv(x_shift=128, y_shift=128, w_shift=-128, weight="w_unsigned")
     outputs = {"y": replace(OUTPUTS["y"], dtype="int8")}
@@ -178,7 +204,7 @@ def test_torch_gets_codes_of_the_other_sign_shifted(tmp_path: Path) -> None:
         tmp_path, Recipe("torch-qnnpack", INPUTS, outputs, torch=conv), right() - 128
     )
     np.save(tmp_path / "input_x.npy", (X.astype(np.int16) - 128).astype(np.int8))
-    assert run(script) == (0, "'y': 0 of 96 elements wrong, off by up to 0\n")
+    assert run_here(script, capsys) == (0, "'y': 0 of 96 elements wrong, off by up to 0\n")
 
 
 def test_torch_without_its_convolution_is_refused() -> None:

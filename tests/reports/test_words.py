@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from corpus.finding import Match, Steps
+from corpus.finding import LawCounts, Match, Steps
 from reports import words
 from tests.reports import samples
 
@@ -100,3 +100,10 @@ def test_the_own_sample_is_found_by_name_then_by_spec() -> None:
 def test_parameters_on_one_line() -> None:
     line = words.parameters({"groups": 2, "per-channel": True, "bias": "none", "scale": 0.5})
     assert line == "groups = 2, per-channel = yes, bias = none, scale = 0.5"
+
+
+def test_a_law_with_exceptions_is_not_called_exact() -> None:
+    finding = samples.finding()
+    assert words.fails_when(finding) == "fails when"
+    for counts in (LawCounts(411, 412, 388, 388), LawCounts(412, 412, 387, 388)):
+        assert words.fails_when(replace(finding, law_counts=counts)) == "mostly fails when"
