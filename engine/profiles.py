@@ -20,7 +20,7 @@ from engine.arithmetic import (
 )
 from engine.errors import EngineError
 from engine.ir import Array
-from engine.kernels.quantize_linear import divide, multiply_by_reciprocal
+from engine.kernels.quantize_linear import Rule, divide, multiply_by_reciprocal
 
 _F = np.float32
 
@@ -66,7 +66,7 @@ class Profile:
     title: str
     prepare: Callable[[Requantization], Rescaling]
     saturate_first: bool
-    quantize: Callable[[Array, Array, Array], Array]
+    quantize: Rule
 
 
 def exact(r: Requantization) -> Rescaling:

@@ -95,6 +95,8 @@ def weight_axis(node: Node, w: Array, affine: Affine) -> Refusal | None:
 def product_scales(x: Affine, w: Affine) -> Array | Refusal:
     """G6: ``fl(xs*ws)``, which must be a normal float32 for every channel."""
     product: Array = x.scale * w.scale
+    if product.size == 1 and _NORMAL.tiny <= product.item() <= _NORMAL.max:
+        return product
     if product.min() < _NORMAL.tiny or product.max() > _NORMAL.max:
         return Refusal(
             "G6", f"x_scale {x.scale[0]} times w_scale {w.scale.min()} leaves float32"

@@ -19,7 +19,7 @@ from engine.ir import Array
 from engine.kernels.convolution import Kernel, check_input, finisher, prepare_rescaling
 from engine.kernels.geometry import Window, windows
 from engine.kernels.parameters import ConvParameters
-from engine.kernels.stages import Stages, window_of
+from engine.kernels.stages import Stages, largest_sum, window_of
 from engine.profiles import Profile
 
 _LANES = 8
@@ -37,7 +37,7 @@ def blocked_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> 
     fold = _by_lane(weights.reshape(p.out_channels, -1).sum(axis=1, dtype=np.int32), base)
     bias = None if p.bias is None else _by_lane(p.bias, base)
     scale = stages.scales(p)
-    scale = scale.reshape(()) if scale.size == 1 else _by_lane(scale, base, fill=scale[-1])
+    scale = scale.reshape(()) if scale.size == 1 else _by_lane(scale, base)
     finish = finisher(p, stages, prepare_rescaling(p, profile, scale, bias))
     window = window_of(p)
 
@@ -77,33 +77,36 @@ def store(codes: Array, base: Int32, channels: int) -> Array:
     return lanes_first[:, :channels]
 
 
-def _by_lane(values: Array, base: Int32, fill: float = 0) -> Array:
-    """Channel parameters as the tasks read them: 8 from the task's first channel on."""
-    channel = base[:, None] + np.arange(_LANES)
-    inside = channel < values.size
-    read = np.where(inside, values[np.where(inside, channel, 0)], values.dtype.type(fill))
-    return read[:, None, :]
+def _by_lane(values: Array, base: Int32) -> Array:
+    """Channel parameters as the tasks read them: 8 from the task's first channel on.
+
+    Past the last channel there are zeros, or the last scale.
+    """
+    beyond = int(base[-1]) + _LANES - values.size
+    if beyond > 0:
+        fill = values[-1] if values.dtype == np.float32 else 0
+        values = np.append(values, np.full(beyond, fill, values.dtype))
+    if len(base) * _LANES == values.size:
+        return values.reshape(-1, 1, _LANES)
+    by_lane: Array = values[base[:, None, None] + np.arange(_LANES)]
+    return by_lane
 
 
 def _pack(weights: Array, p: ConvParameters) -> tuple[Array, bool]:
     """``[group][Kblk][tap * C1 * 8 in][8 out]``, and whether sums may leave int32."""
-    taps = math.prod(p.kernel)
-    inner = weights.shape[1]
+    taps, inner = math.prod(p.kernel), p.in_per_group
     blocks, slices = -(-p.out_per_group // _LANES), -(-inner // _LANES)
-    bound = 255 * int(
-        np.abs(weights.reshape(len(weights), -1)).sum(axis=1, dtype=np.int64).max()
-    )
+    bound = largest_sum(weights)
     packed = np.zeros(
-        (p.groups, blocks * _LANES, taps, slices * _LANES),
+        (p.groups, blocks, taps * slices * _LANES, _LANES),
         np.float32 if bound < 2**24 else np.float64,
     )
-    packed[:, : p.out_per_group, :, :inner] = weights.reshape(
-        p.groups, p.out_per_group, inner, taps
-    ).transpose(0, 1, 3, 2)
-    tiles = packed.reshape(p.groups, blocks, _LANES, taps * slices * _LANES).transpose(
-        0, 1, 3, 2
-    )
-    return np.ascontiguousarray(tiles), bound >= 2**31
+    by_group = weights.reshape(p.groups, p.out_per_group, inner, taps)
+    for block in range(blocks):
+        rows = by_group[:, block * _LANES : (block + 1) * _LANES].transpose(0, 3, 2, 1)
+        tile = packed[:, block].reshape(p.groups, taps, slices * _LANES, _LANES)
+        tile[:, :, :inner, : rows.shape[3]] = rows
+    return packed, bound >= 2**31
 
 
 def _patches(

@@ -151,8 +151,10 @@ def _affine(node: Node, name: str, scale: Array, zero_point: Array, channels: in
 
 def scale_problem(scale: Array) -> str:
     """Why these scales are no scales, ``""`` where they all are positive and finite."""
-    low, high = scale.min(), scale.max()
-    if low > 0 and high < np.inf:
+    if scale.size == 1:
+        if 0 < scale.item() < np.inf:
+            return ""
+    elif scale.min() > 0 and scale.max() < np.inf:
         return ""
     bad = scale.reshape(-1)[~((scale.reshape(-1) > 0) & (scale.reshape(-1) < np.inf))][0]
     return f"is {bad}; a scale must be positive and finite"

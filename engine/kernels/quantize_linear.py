@@ -13,11 +13,16 @@ if TYPE_CHECKING:
     from engine.profiles import Profile
 
 _F = np.float32
+Scale = Array | np.float32
+Code = Array | np.integer[Any]
+Rule = Callable[[Array, Scale, Array], Array]
+"""(reals, scale, zero point as float32) -> rounded codes, not yet clipped."""
+
 _OUTPUT_DTYPES: Mapping[int, np.dtype[Any]] = {2: np.dtype(np.uint8), 3: np.dtype(np.int8)}
 _CODE_DTYPES = (np.dtype(np.uint8), np.dtype(np.int8), np.dtype(np.int32))
 
 
-def divide(x: Array, scale: Array, zero_point: Array) -> Array:
+def divide(x: Array, scale: Scale, zero_point: Array) -> Array:
     """``rne(fl(x/s)) + z``: the standard's division, the zero point outside, eq. (2).
 
     Source:
@@ -27,7 +32,7 @@ def divide(x: Array, scale: Array, zero_point: Array) -> Array:
     return rounded
 
 
-def multiply_by_reciprocal(x: Array, scale: Array, zero_point: Array) -> Array:
+def multiply_by_reciprocal(x: Array, scale: Scale, zero_point: Array) -> Array:
     """``rne(fl(fl(x*fl(1/s)) + z))``: a reciprocal, the zero point inside.
 
     Source:
@@ -39,9 +44,9 @@ def multiply_by_reciprocal(x: Array, scale: Array, zero_point: Array) -> Array:
 
 def quantize_linear(
     x: Array,
-    scale: Array,
-    zero_point: Array,
-    rule: Callable[[Array, Array, Array], Array] = divide,
+    scale: Scale,
+    zero_point: Code,
+    rule: Rule = divide,
 ) -> Array:
     """``q = sat(rne(x/s) + z)``, eq. (2).
 
@@ -59,12 +64,12 @@ def quantize_linear(
         ONNX QuantizeLinear-10 to -25, 8-bit.
     """
     low, high = RANGES[zero_point.dtype]
-    steps = rule(x, scale, zero_point.astype(_F))
+    steps = rule(x, scale, np.asarray(zero_point, _F))
     q: Array = np.fmin(np.fmax(steps, _F(low)), _F(high)).astype(zero_point.dtype)
     return q
 
 
-def dequantize_linear(q: Array, scale: Array, zero_point: Array | None) -> Array:
+def dequantize_linear(q: Array, scale: Scale, zero_point: Code | None) -> Array:
     """``x = fl(fl(q - z) * s)``, eq. (1); the difference is an exact integer.
 
     Shapes:
@@ -75,7 +80,7 @@ def dequantize_linear(q: Array, scale: Array, zero_point: Array | None) -> Array
     """
     steps = q
     if zero_point is not None and zero_point.any():
-        steps = q.astype(np.int64) - zero_point.astype(np.int64)
+        steps = q.astype(np.int64) - np.asarray(zero_point, np.int64)
     x: Array = steps.astype(_F) * scale
     return x
 

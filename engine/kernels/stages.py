@@ -101,12 +101,21 @@ def multiply_exactly(p: ConvParameters, weights: Array) -> Accumulate:
         Every partial sum is an integer below ``max|x - zx| * sum|w - zw|``; below 2**24 float32
         matrix products are exact in any order, below 2**53 float64 ones are.
     """
-    depth = math.prod(weights.shape[1:])
-    matrix = weights.reshape(p.groups, p.out_per_group, depth)
-    bound = 255 * int(np.abs(matrix).sum(axis=2, dtype=np.int64).max(initial=0))
+    matrix = weights.reshape(p.groups, p.out_per_group, math.prod(weights.shape[1:]))
+    bound = largest_sum(weights)
     dtype = np.float32 if bound < 2**24 else np.float64
     return partial(
         _multiply, matrix.astype(dtype), window_of(p), p.out_channels, bound >= 2**31
+    )
+
+
+def largest_sum(weights: Array) -> int:
+    """A bound on every partial sum with codes below 256: ``255 * max over M of sum|w - zw|``."""
+    crude = 255 * 255 * math.prod(weights.shape[1:])
+    if crude < 2**24:
+        return crude
+    return 255 * int(
+        np.abs(weights).reshape(len(weights), -1).sum(axis=1, dtype=np.int64).max()
     )
 
 

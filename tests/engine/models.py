@@ -61,7 +61,7 @@ def qlinear_conv(
     **attributes: Any,
 ) -> onnx.ModelProto:
     """One node "c1", input "x", output "y"."""
-    constants = {
+    constants: dict[str, Any] = {
         "xs": np.float32(x[0]),
         "xz": np.array(x[1], x_dtype),
         "w": w,
