@@ -81,7 +81,14 @@ class Console:
             line = Text(
                 progress(self._report, self._command), overflow="ellipsis", no_wrap=True
             )
-            self._live = Live(line, console=self._rich, auto_refresh=False, transient=True)
+            self._live = Live(
+                line,
+                console=self._rich,
+                auto_refresh=False,
+                transient=True,
+                redirect_stdout=False,  # stdout carries --json, and nothing else
+                redirect_stderr=False,
+            )
             self._live.start()
 
     def _progress(self) -> None:
