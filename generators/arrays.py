@@ -1,9 +1,10 @@
 """Codes of a given kind: tensors that provoke different mistakes, each from one seed.
 
 Kinds: ``constant`` one code everywhere; ``one-hot`` one far code among zero points; ``random`` all
-codes alike; ``small`` within two steps of the zero point, for small accumulators; ``seven-bit`` the
-middle half of the codes, too small to saturate an int16 pair; ``extremes`` lowest and highest codes
-mixed; ``all-extremes`` all lowest or all highest.
+codes alike; ``small`` within two steps of the zero point, for small accumulators; ``coarse``
+sixteens away from it, for accumulators that are multiples of a power of two and so meet exact ties;
+``seven-bit`` the middle half of the codes, too small to saturate an int16 pair; ``extremes`` lowest
+and highest codes mixed; ``all-extremes`` all lowest or all highest.
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,11 @@ import numpy as np
 
 from corpus.case import Array
 
-KINDS = ("constant", "one-hot", "random", "small", "seven-bit", "extremes", "all-extremes")
+KINDS = (
+    *("constant", "one-hot", "random", "small", "coarse"),
+    *("seven-bit", "extremes", "all-extremes"),
+)
+GRIDS = {"coarse": 16}  # what divides every ``code - zero_point``, where that is more than 1
 OFFSETS = ("none", "half", "random")
 LOWEST = {"uint8": 0, "int8": -128}
 _UNIFORM_DEVIATION = 73.9  # of the codes 0..255
@@ -50,6 +55,8 @@ def _code_bytes(kind: str, seed: int, size: int, zero_point: int) -> bytes:
         return (bytes([zero_point]) * position + far + bytes([zero_point]) * size)[:size]
     if kind == "small":
         return noise(seed, size).translate(_small_codes(zero_point))
+    if kind == "coarse":
+        return noise(seed, size).translate(_COARSE[zero_point % 16])
     if kind == "seven-bit":
         return noise(seed, size).translate(_MIDDLE)
     if kind == "extremes":
@@ -64,6 +71,7 @@ def _small_codes(zero_point: int) -> bytes:
     return bytes([near[code % 5] for code in range(256)])
 
 
+_COARSE = tuple(bytes(16 * (code % 16) + rest for code in range(256)) for rest in range(16))
 _MIDDLE = bytes(64 + code // 2 for code in range(256))
 _ENDS = bytes(255 * (code % 2) for code in range(256))
 
@@ -83,7 +91,12 @@ def moments(kind: str, seed: int, dtype: str, zero_point: int) -> tuple[float, f
         return 0.0, 1.42
     if kind == "all-extremes":
         return float((0 if seed % 2 else 255) - from_lowest), 0.0
-    deviation = {"random": 1.0, "seven-bit": 0.5, "extremes": 127.5 / _UNIFORM_DEVIATION}[kind]
+    deviation = {
+        "random": 1.0,
+        "coarse": 1.0,
+        "seven-bit": 0.5,
+        "extremes": 127.5 / _UNIFORM_DEVIATION,
+    }[kind]
     return 127.5 - from_lowest, deviation * _UNIFORM_DEVIATION
 
 

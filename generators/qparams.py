@@ -1,9 +1,10 @@
 """Scales and zero points, by policy.
 
 ``tie-free``: odd random mantissas, so that no real output lies exactly between two codes.
-``tie-rich``: powers of two, float32 neighbours of powers of two, and decimal scales whose quotient
-is about a power of two, so that exact ties and near ties are frequent. ``saturating``: output
-scales so small that most outputs clip. ``any``: one of these for each case.
+``tie-rich``: exact ties and near ties are frequent; each case is of one style: ``exact`` (powers of
+two), ``beside`` (the output's scale is a float32 neighbour of a power of two) or ``decimal``
+(decimal scales whose quotient is about a power of two). ``saturating``: output scales so small that
+most outputs clip. ``any``: one of these for each case.
 
 An output scale is chosen from the size of the accumulators, so that outputs fill the range of
 codes and few clip, except under ``saturating``.
@@ -18,6 +19,7 @@ from generators.arrays import LOWEST, noise
 from generators.choices import Choices
 
 POLICIES = ("tie-free", "tie-rich", "saturating", "any")
+TIE_STYLES = ("exact", "beside", "decimal")
 DECIMALS = (0.1, 0.05, 0.02, 0.01, 0.3, 0.7)
 HALF_RANGE = 110.0  # codes on one side of the middle that an output's typical size takes
 _POWERS = (1.0, 0.5, 0.25, 0.125)
@@ -29,8 +31,8 @@ def float32(value: float) -> float:
     return float(np.float32(value))
 
 
-def chosen(choices: Choices, policy: str) -> str:
-    """The policy itself, or one of the others for ``any``.
+def style(choices: Choices, policy: str) -> str:
+    """How the scales of one case are made: ``tie-free``, ``saturating`` or one of ``TIE_STYLES``.
 
     Raises:
         ValueError: the policy is unknown.
@@ -39,14 +41,17 @@ def chosen(choices: Choices, policy: str) -> str:
         raise ValueError(
             f"unknown scale policy {policy!r}, expected one of {', '.join(POLICIES)}"
         )
-    return choices.pick(("tie-rich", "tie-free", "saturating")) if policy == "any" else policy
+    tie_style = choices.pick(("exact", "exact", *TIE_STYLES))
+    if policy == "any":
+        policy = choices.pick(("tie-rich", "tie-free", "saturating"))
+    return tie_style if policy == "tie-rich" else policy
 
 
-def input_scale(choices: Choices, policy: str) -> float:
-    """A scale of an activation or a weight; 1 is the simplest where the policy has it."""
-    if policy == "tie-free":
+def input_scale(choices: Choices, style: str) -> float:
+    """A scale of an activation or a weight; 1 is the simplest where the style has it."""
+    if style == "tie-free":
         return ldexp(_odd_mantissa(choices), choices.pick(_EXPONENTS))
-    if choices.flag(4):
+    if choices.flag() and style == "decimal":
         return float32(choices.pick(DECIMALS))
     return ldexp(1.0, choices.pick(_EXPONENTS))
 
@@ -56,33 +61,30 @@ def _odd_mantissa(choices: Choices) -> float:
     return 1.0 + (2 * choices.integer(0, 2**22 - 1) + 1) / 2**23
 
 
-def per_channel(choices: Choices, policy: str, scale: float, count: int) -> tuple[float, ...]:
+def per_channel(choices: Choices, style: str, scale: float, count: int) -> tuple[float, ...]:
     """``count`` scales of at most ``scale``; powers of two times it where ties are wanted."""
     random = noise(choices.integer(0, 999), count)
-    if policy == "tie-free":
+    if style == "tie-free":
         factors = np.frombuffer(random, np.uint8) / -511.0 + 1.0
         return tuple((factors * scale).astype(np.float32).tolist())
     return tuple([scale * _POWERS[code % 4] for code in random])
 
 
-def output_scale(choices: Choices, policy: str, size: float, product: float) -> float:
+def output_scale(choices: Choices, style: str, size: float, product: float) -> float:
     """The output's scale for accumulators of ``size`` times ``product``, the scale of one.
 
-    ``product`` is x_scale * w_scale. Under ``tie-rich`` the scale is a power of two times it.
+    ``product`` is x_scale * w_scale. In the styles of ties the scale is a power of two times it.
     """
     target = max(size, 1.0) / HALF_RANGE
-    if policy == "tie-free":
+    fewer_bits = choices.pick((3, 5, 7) if style == "saturating" else (0, 0, 1, 2))
+    if style == "tie-free":
         return float32(target * product * _odd_mantissa(choices))
-    if policy == "saturating":
-        target /= choices.pick((8, 32, 128))
-    scale = float32(ldexp(product, max(1, ceil(log2(target)))))
-    return _beside(scale, choices.pick((0, 0, 1, -1))) if policy == "tie-rich" else scale
+    scale = float32(ldexp(product, max(1, ceil(log2(target)) - fewer_bits)))
+    return _beside(scale, choices.pick((1, -1))) if style == "beside" else scale
 
 
 def _beside(scale: float, direction: int) -> float:
-    """``scale``, or the next float32 above or below it."""
-    if not direction:
-        return scale
+    """The next float32 above or below ``scale``."""
     return float(np.nextafter(np.float32(scale), np.float32(np.inf * direction)))
 
 

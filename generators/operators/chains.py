@@ -47,9 +47,9 @@ class _Codes:
 class _Chain:
     """A chain while it grows: the graph, the choices, and what is dequantized already."""
 
-    def __init__(self, choices: Choices, policy: str) -> None:
+    def __init__(self, choices: Choices, style: str) -> None:
         self.choices = choices
-        self.policy = policy
+        self.style = style
         self.opset = choices.pick((PER_AXIS_OPSET, *range(OLDEST_OPSET, NEWEST_OPSET + 1)))
         self.dtype = choices.pick(("uint8", "int8"))
         self.shares = choices.flag()
@@ -69,7 +69,7 @@ class _Chain:
 
 def chains(choices: Choices, scales: str) -> Case:
     """A chain whose scales follow the policy ``scales``, with its input; ``cells`` are filled in."""
-    chain = _Chain(choices, qparams.chosen(choices, scales))
+    chain = _Chain(choices, qparams.style(choices, scales))
     length = choices.pick((2, 3))
     end = choices.pick(ENDS)
     first = ConvSpec(
@@ -77,7 +77,7 @@ def chains(choices: Choices, scales: str) -> Case:
         image=(choices.integer(1, 6), choices.integer(1, 6)),
         x_dtype=chain.dtype,
         x_zero_point=qparams.zero_point(choices, chain.dtype),
-        x_scale=qparams.input_scale(choices, chain.policy),
+        x_scale=qparams.input_scale(choices, chain.style),
         x_kind=choices.pick(("constant", "extremes", "random", "random")),
         x_seed=choices.integer(0, 65535),
     )
@@ -108,13 +108,13 @@ def _layer(chain: _Chain, x: _Codes, number: int, *, keeps_shape: bool) -> _Code
 
 
 def _layer_spec(chain: _Chain, x: _Codes, *, keeps_shape: bool) -> ConvSpec:
-    choices, policy = chain.choices, chain.policy
+    choices, style = chain.choices, chain.style
     form = choices.pick(FORMS)
     groups, out_per_group = _grouping(choices, x.shape[1], keeps_shape=keeps_shape)
     kernel = choices.pick((1, 3))
     stride = 2 if choices.flag(3) and not keeps_shape else 1
     w_dtype = "int8" if chain.dtype == "int8" else choices.pick(("uint8", "int8"))
-    w_scale = qparams.input_scale(choices, policy)
+    w_scale = qparams.input_scale(choices, style)
     per_channel = choices.flag() and chain.opset >= PER_AXIS_OPSET
     filters = groups * out_per_group
     spec = ConvSpec(
@@ -133,7 +133,7 @@ def _layer_spec(chain: _Chain, x: _Codes, *, keeps_shape: bool) -> ConvSpec:
         x_kind="random",
         w_dtype=w_dtype,
         w_zero_points=(qparams.zero_point(choices, w_dtype),),
-        w_scales=qparams.per_channel(choices, policy, w_scale, filters)
+        w_scales=qparams.per_channel(choices, style, w_scale, filters)
         if per_channel
         else (w_scale,),
         w_kind=choices.pick(("constant", "seven-bit", "random")),
@@ -145,7 +145,7 @@ def _layer_spec(chain: _Chain, x: _Codes, *, keeps_shape: bool) -> ConvSpec:
     )
     size = typical_accumulator(spec) * (1.0 if spec.bias == "none" else 2.0)
     product = spec.x_scale * max(spec.w_scales)
-    return replace(spec, y_scale=qparams.output_scale(choices, policy, size, product))
+    return replace(spec, y_scale=qparams.output_scale(choices, style, size, product))
 
 
 def _grouping(choices: Choices, channels: int, *, keeps_shape: bool) -> tuple[int, int]:

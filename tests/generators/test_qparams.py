@@ -7,6 +7,7 @@ from generators import qparams
 from generators.choices import RandomChoices
 
 SEEDS = range(300)
+STYLES = ("tie-free", "saturating", *qparams.TIE_STYLES)
 DTYPES = {"uint8": (0, 255), "int8": (-128, 127)}
 
 
@@ -14,13 +15,13 @@ def is_float32(value: float) -> bool:
     return float(np.float32(value)) == value
 
 
-@pytest.mark.parametrize("policy", ["tie-free", "tie-rich", "saturating"])
-def test_scales_are_positive_float32(policy: str) -> None:
+@pytest.mark.parametrize("style", STYLES)
+def test_scales_are_positive_float32(style: str) -> None:
     for seed in SEEDS:
         choices = RandomChoices(seed)
-        scale = qparams.input_scale(choices, policy)
-        scales = qparams.per_channel(choices, policy, scale, 5)
-        y_scale = qparams.output_scale(choices, policy, 1e4, scale * scale)
+        scale = qparams.input_scale(choices, style)
+        scales = qparams.per_channel(choices, style, scale, 5)
+        y_scale = qparams.output_scale(choices, style, 1e4, scale * scale)
         assert len(scales) == 5
         for each in (scale, *scales, y_scale):
             assert each > 0
@@ -33,24 +34,23 @@ def test_tie_free_scales_have_an_odd_mantissa() -> None:
         assert int(scale.view(np.uint32)) % 2 == 1
 
 
-def test_tie_rich_outputs_are_powers_of_two_or_beside_them() -> None:
-    multipliers = set()
-    for seed in SEEDS:
-        choices = RandomChoices(seed)
-        scale = qparams.output_scale(choices, "tie-rich", 1000.0, 0.25)
-        multipliers.add(0.25 / scale)
-    exact = {each for each in multipliers if log2(each).is_integer()}
-    assert exact == {2.0**-4}
-    assert len(multipliers) == 3  # it and its two neighbours
+@pytest.mark.parametrize(("style", "count"), [("exact", 3), ("decimal", 3), ("beside", 6)])
+def test_multipliers_are_powers_of_two_or_beside_them(style: str, count: int) -> None:
+    scales = (qparams.output_scale(RandomChoices(seed), style, 1000.0, 0.25) for seed in SEEDS)
+    multipliers = {0.25 / scale for scale in scales}
+    assert len(multipliers) == count
+    for each in multipliers:
+        assert log2(each).is_integer() != (style == "beside")
+        assert abs(log2(each) - round(log2(each))) < 1e-6
+        assert -5 < log2(each) < -1
 
 
 def test_outputs_of_the_typical_size_fill_half_the_codes_unless_they_shall_clip() -> None:
     for seed in SEEDS:
-        for policy, low, high in (("tie-free", 50, 115), ("tie-rich", 50, 115)):
-            scale = qparams.output_scale(RandomChoices(seed), policy, 5000.0, 0.5)
+        for style in STYLES:
+            scale = qparams.output_scale(RandomChoices(seed), style, 5000.0, 0.5)
+            low, high = {"saturating": (256, 1e9), "tie-free": (50, 115)}.get(style, (50, 460))
             assert low < 5000 * 0.5 / scale < high
-        scale = qparams.output_scale(RandomChoices(seed), "saturating", 5000.0, 0.5)
-        assert 5000 * 0.5 / scale > 255
 
 
 @pytest.mark.parametrize(("dtype", "ends"), DTYPES.items())
@@ -73,13 +73,21 @@ def test_zero_points_per_channel_stay_in_the_type(dtype: str, ends: tuple[int, i
     assert any(len(set(each)) > 2 for each in drawn)
 
 
-def test_any_is_each_of_the_others_and_unknown_policies_are_refused() -> None:
-    found = {qparams.chosen(RandomChoices(seed), "any") for seed in SEEDS}
-    assert found == set(qparams.POLICIES) - {"any"}
+def test_a_policy_is_a_set_of_styles() -> None:
+    found = {
+        policy: {qparams.style(RandomChoices(seed), policy) for seed in SEEDS}
+        for policy in qparams.POLICIES
+    }
+    assert found == {
+        "tie-free": {"tie-free"},
+        "tie-rich": set(qparams.TIE_STYLES),
+        "saturating": {"saturating"},
+        "any": set(STYLES),
+    }
     with pytest.raises(
         ValueError, match="unknown scale policy 'odd', expected one of tie-free"
     ):
-        qparams.chosen(RandomChoices(0), "odd")
+        qparams.style(RandomChoices(0), "odd")
 
 
 def test_what_a_power_of_two_is_and_what_lies_beside_one() -> None:

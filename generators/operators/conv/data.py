@@ -56,7 +56,15 @@ def b_array(spec: ConvSpec) -> Array | None:
     if spec.bias == "own-scale":
         size = min(max(unit / spec.bias_scales[0], 1.0), float(2**30))
     codes: Array = np.rint(uniform * (min(size, 2.0**30) / 2**31)).astype(np.int32)
-    return codes
+    return codes & np.int32(-grid(spec))
+
+
+def grid(spec: ConvSpec) -> int:
+    """A power of two that divides every sum of products of these kinds of data.
+
+    A bias is a multiple of it too, lest it move every sum off the exact ties.
+    """
+    return arrays.GRIDS.get(spec.x_kind, 1) * arrays.GRIDS.get(spec.w_kind, 1)
 
 
 def _extreme(uniform: Array, spec: ConvSpec) -> Array:

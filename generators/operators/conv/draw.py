@@ -20,15 +20,25 @@ MOST_PRODUCTS = 60_000
 LONGEST_SIDE = {1: 20, 2: 10, 3: 5}
 _OPSETS = (PER_AXIS_OPSET, *range(OLDEST_OPSET, NEWEST_OPSET + 1))
 _TYPES = (("uint8", "uint8"), ("uint8", "int8"), ("int8", "int8"))
-_DATA = ("constant", "one-hot", "small", "extremes", "all-extremes", *("random",) * 4)
-_SMALL_DATA = ("constant", "small", "small", "random")
+_X_DATA: tuple[str, ...] = (
+    "constant",
+    "one-hot",
+    "small",
+    "coarse",
+    "extremes",
+    "all-extremes",
+    "seven-bit",
+)
+_X_DATA += ("random",) * 4
+_W_DATA = (*_X_DATA, "seven-bit")
+_TIE_DATA = ("constant", "small", "coarse", "coarse")
 
 Fields = dict[str, Any]
 
 
 def conv_specs(choices: Choices, scales: str) -> ConvSpec:
     """The parameters of one valid convolution whose scales follow the policy ``scales``."""
-    policy = qparams.chosen(choices, scales)
+    style = qparams.style(choices, scales)
     fields: Fields = {"form": choices.pick(("QLinearConv", "QDQ"))}
     fields |= _groups(choices)
     fields |= _geometry(choices, fields)
@@ -36,10 +46,10 @@ def conv_specs(choices: Choices, scales: str) -> ConvSpec:
     if fields["form"] == "QDQ":
         fields |= _placement(choices)
     fields["opset"] = choices.pick(_OPSETS)
-    fields |= _data(choices, policy)
-    fields |= _quantization(choices, policy, fields)
+    fields |= _data(choices, style)
+    fields |= _quantization(choices, style, fields)
     spec = ConvSpec(**fields)
-    return ConvSpec(**(fields | _output(choices, policy, spec)))
+    return ConvSpec(**(fields | _output(choices, style, spec)))
 
 
 def _groups(choices: Choices) -> Fields:
@@ -155,43 +165,44 @@ def _placement(choices: Choices) -> Fields:
     return fields
 
 
-def _data(choices: Choices, policy: str) -> Fields:
-    kinds = _SMALL_DATA if choices.flag() and policy == "tie-rich" else _DATA
+def _data(choices: Choices, style: str) -> Fields:
+    seeks_ties = not choices.flag(3) and style in qparams.TIE_STYLES
+    x_kinds, w_kinds = (_TIE_DATA, _TIE_DATA) if seeks_ties else (_X_DATA, _W_DATA)
     return {
-        "x_kind": choices.pick((*kinds, "seven-bit")),
+        "x_kind": choices.pick(x_kinds),
         "x_seed": choices.integer(0, 65535),
         "x_offset": choices.pick(arrays.OFFSETS),
-        "w_kind": choices.pick((*kinds, "seven-bit")),
+        "w_kind": choices.pick(w_kinds),
         "w_seed": choices.integer(0, 65535),
         "b_seed": choices.integer(0, 65535),
     }
 
 
-def _quantization(choices: Choices, policy: str, fields: Fields) -> Fields:
+def _quantization(choices: Choices, style: str, fields: Fields) -> Fields:
     """Input scales, weight parameters and the kind of bias."""
     qdq = fields["form"] == "QDQ"
     filters = fields.get("groups", 1) * fields.get("out_per_group", 1)
     one_scale = qdq and fields["opset"] < PER_AXIS_OPSET
-    w_scale = qparams.input_scale(choices, policy)
+    w_scale = qparams.input_scale(choices, style)
     w_scales: tuple[float, ...] = (w_scale,)
     if choices.flag() and not one_scale:
-        w_scales = qparams.per_channel(choices, policy, w_scale, filters)
-    kinds = ("none", "int32", "int32", "extreme")
+        w_scales = qparams.per_channel(choices, style, w_scale, filters)
+    kinds = ("none", "int32", "int32", "int32", "extreme")
     return {
-        "x_scale": qparams.input_scale(choices, policy),
+        "x_scale": qparams.input_scale(choices, style),
         "w_scales": w_scales,
         "w_zero_points": qparams.zero_points(choices, fields["w_dtype"], len(w_scales)),
         "bias": choices.pick((*kinds, "own-scale", "float") if qdq else kinds),
     }
 
 
-def _output(choices: Choices, policy: str, spec: ConvSpec) -> Fields:
+def _output(choices: Choices, style: str, spec: ConvSpec) -> Fields:
     """What depends on the size of the accumulators: the output's scale, and real bounds."""
     size = typical_accumulator(spec) * (1.0 if spec.bias == "none" else 2.0)
     if spec.bias == "extreme" and choices.flag():
         size = 2.0**31
     product = spec.x_scale * max(spec.w_scales)
-    y_scale = qparams.output_scale(choices, policy, size, product)
+    y_scale = qparams.output_scale(choices, style, size, product)
     fields: Fields = {
         "y_scale": y_scale,
         "y_zero_point": qparams.zero_point(choices, spec.y_codes),
