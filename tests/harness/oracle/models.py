@@ -85,7 +85,7 @@ def draw(
     ws = np.array([scale(rng, kind, -9, -5) for _ in range(outputs)])
     ws = ws if per_channel else ws[0].reshape(())
     typical = float(xs) * float(ws.max()) * (6 if small else 3000) * np.sqrt(w[0].size)
-    ys = np.float32(typical / (4 if small else 80))
+    ys = np.float32(typical / (4 if small else 80) * rng.uniform(0.8, 1.25))
     if kind != "random":
         ys = np.float32(2.0 ** np.rint(np.log2(ys)))
     if kind in ("above", "below"):
