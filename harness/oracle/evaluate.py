@@ -72,10 +72,6 @@ class Oracle:
                 return None
         return self._constants[name]
 
-    def producer(self, name: str) -> Node | None:
-        """The node that makes a tensor."""
-        return self._producer.get(name)
-
 
 class _Evaluation:
     """One pass over the graph: known arrays in, sets out."""
