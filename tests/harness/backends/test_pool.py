@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from corpus.case import Case
+from harness.backends import process
 from harness.backends.conversation import Conversation
 from harness.backends.description import Description, Unavailable
 from harness.backends.pool import Pool
@@ -20,7 +21,7 @@ from tests.harness.backends.models import pixels
 
 GOOD = [pixels(5, 6, 7, 8), pixels(3, 4, 5, 6)]
 FATAL = pixels(13, 6, 7, 8)
-ANSWERS = [[2, 2, 3, 4], [1, 2, 2, 2]]  # the reference evaluator: v + 1 rounded half to even
+ANSWERS = [[2, 3, 3, 3], [1, 1, 2, 3]]  # (x - 3) / 2 rounded half to even, plus 1
 PERFECT = parse("tests.fakes:perfect")
 
 
@@ -50,17 +51,24 @@ def test_a_perfect_backend_answers_in_order(pool: Pool) -> None:
 )
 def test_a_fatal_case_spoils_only_itself(pool: Pool, name: str, how: str) -> None:
     spec = fake(name)
-    found = pool.run([GOOD[0], FATAL, FATAL, GOOD[1]], [spec, PERFECT])
-    assert [numbers(found[i][spec.text]) for i in (0, 3)] == ANSWERS
-    assert [numbers(found[i][PERFECT.text]) for i in (0, 3)] == ANSWERS
-    for i in (1, 2):
-        assert isinstance(found[i][PERFECT.text], Values)
-        outcome = found[i][spec.text]
-        if how:
-            assert isinstance(outcome, Crashed)
-            assert outcome.how == how
-        else:
-            assert outcome == TimedOut(1.0)
+    found = pool.run([GOOD[0], FATAL, GOOD[1]], [spec, PERFECT])
+    assert [numbers(found[i][spec.text]) for i in (0, 2)] == ANSWERS
+    assert [numbers(found[i][PERFECT.text]) for i in (0, 2)] == ANSWERS
+    assert isinstance(found[1][PERFECT.text], Values)
+    outcome = found[1][spec.text]
+    if how:
+        assert isinstance(outcome, Crashed)
+        assert outcome.how == how
+    else:
+        assert outcome == TimedOut(1.0)
+
+
+def test_options_after_a_crash_are_still_asked(pool: Pool) -> None:
+    specs = [fake("crashes_unless"), fake("crashes_unless:safe=yes")]
+    found = pool.run([GOOD[0], GOOD[1]], specs)
+    for i in (0, 1):
+        assert isinstance(found[i][specs[0].text], Crashed)
+        assert numbers(found[i][specs[1].text]) == ANSWERS[i]
 
 
 def test_the_last_words_of_a_crash_are_kept(pool: Pool) -> None:
@@ -98,7 +106,7 @@ def test_lies_reach_the_judge_unchanged(pool: Pool) -> None:
     assert set(name.arrays) == {"y_0"}
     assert isinstance(nan, Values)
     assert np.isnan(nan.arrays["y"]).all()
-    assert numbers(wrong) == [4, 4, 4, 5]
+    assert numbers(wrong) == [3, 4, 5, 5]
 
 
 def test_half_up_differs_on_the_tie_alone(pool: Pool) -> None:
@@ -201,16 +209,15 @@ def test_an_option_it_does_not_have_is_bad_input(pool: Pool, text: str, words: s
         pool.run_one(GOOD[0], parse(text))
 
 
-def test_starting_again_is_quick(pool: Pool) -> None:
+def test_starting_again_takes_little_more_than_starting(pool: Pool) -> None:
     spec = fake("crashes")
-    pool.run_one(GOOD[0], spec)
-    start = time.perf_counter()
     with Pool() as fresh:
+        start = time.perf_counter()
         fresh.run_one(GOOD[0], spec)
         cold = time.perf_counter() - start
-    start = time.perf_counter()
-    pool.run([FATAL, GOOD[0]], [spec])
-    assert time.perf_counter() - start < 2 * cold + 0.5  # the machine may be busy
+        start = time.perf_counter()
+        fresh.run([FATAL, GOOD[0]], [spec])
+        assert time.perf_counter() - start < 3 * cold + 0.5  # the machine may be busy
 
 
 def test_a_worker_killed_while_idle_blames_no_case() -> None:
@@ -261,17 +268,36 @@ def test_the_same_interpreter_by_path_is_ours(pool: Pool) -> None:
     assert numbers(outcome) == ANSWERS[0]
 
 
-def test_another_environment_runs_the_adapter_without_our_root(tmp_path: Path) -> None:
-    venv.create(tmp_path / "old", system_site_packages=False, with_pip=False, symlinks=True)
-    python = tmp_path / "old" / "bin" / "python"
-    (site,) = (tmp_path / "old" / "lib").glob("python*/site-packages")
-    ours = Path(np.__file__).parents[1]
-    (site / "shared.pth").write_text(str(ours) + "\n")
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another environment that sees our packages but neither our root nor our scripts."""
+    folder = tmp_path_factory.mktemp("foreign") / "old"
+    venv.create(folder, with_pip=False, symlinks=True)
+    (site,) = (folder / "lib").glob("python*/site-packages")
+    (site / "shared.pth").write_text(f"{Path(np.__file__).parents[1]}\n")
+    return folder
+
+
+def test_another_environment_does_not_get_our_root(foreign: Path) -> None:
     with Pool() as fresh:
-        spec = parse(f"tests.harness.backends.where:run@{python}")
+        spec = parse(f"tests.harness.backends.where:run@{foreign}/bin/python")
         outcome = fresh.run_one(GOOD[0], spec)
     assert isinstance(outcome, Values)
-    assert outcome.arrays["prefix"].tobytes().decode() == str(tmp_path / "old")
-    root = str(Path(__file__).parents[3])
+    assert outcome.arrays["prefix"].tobytes().decode() == str(foreign)
     path = outcome.arrays["path"].tobytes().decode().split("\n")
-    assert path.count(root) == (1 if Path.cwd() == Path(root) else 0)  # the current directory
+    assert path.count(str(Path.cwd())) == 1  # the user's module is there
+    assert not [each for each in path if Path(each) == Path(process.__file__).parent]
+
+
+def test_our_adapter_runs_another_environments_engine(foreign: Path) -> None:
+    here, there = parse("ort"), parse(f"ort@{foreign}/bin/python")
+    with Pool() as fresh:
+        (found,) = fresh.run(GOOD[:1], [here, there])
+    assert numbers(found[there.text]) == numbers(found[here.text]) == [2, 3, 3, 3]
+
+
+def test_our_engine_is_not_in_another_environment(foreign: Path) -> None:
+    with Pool() as fresh:
+        said = fresh.describe(parse(f"engine@{foreign}/bin/python"))
+    assert isinstance(said, Unavailable)
+    assert "No module named 'engine'" in said.reason
