@@ -9,7 +9,7 @@ from onnx import NodeProto
 
 from corpus.case import Array, Case
 from generators.operators.conv.build import product_scales
-from generators.operators.conv.chains import (
+from generators.operators.conv.reading import (
     Link,
     OtherModelError,
     Reader,
