@@ -2,6 +2,7 @@
 
 import platform
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -146,20 +147,25 @@ def _says_much(outcome: Outcome) -> bool:
 
 
 def _arrays(
-    case: Case, allowed: dict[str, Allowed], outcome: Outcome
+    case: Case, allowed: Mapping[str, Allowed], outcome: Outcome
 ) -> dict[str, dict[str, Array]]:
+    """By role; codes in the type of the output, the bounds of reals in float64."""
     arrays: dict[str, dict[str, Array]] = {"input": dict(case.inputs)}
-    if isinstance(outcome, Values):
-        arrays["actual"] = dict(outcome.arrays)
-        for role, field in (
-            ("expected", "centre"),
-            ("allowed_low", "low"),
-            ("allowed_high", "high"),
-        ):
-            arrays[role] = {
-                name: np.asarray(getattr(each, field)) for name, each in allowed.items()
-            }
-    return arrays
+    if not isinstance(outcome, Values):
+        return arrays
+    bounds = {
+        name: each.dtype if each.dtype.kind in "iu" else np.dtype(np.float64)
+        for name, each in allowed.items()
+    }
+    return {
+        **arrays,
+        "actual": dict(outcome.arrays),
+        "expected": {name: each.centre.astype(each.dtype) for name, each in allowed.items()},
+        "allowed_low": {name: each.low.astype(bounds[name]) for name, each in allowed.items()},
+        "allowed_high": {
+            name: each.high.astype(bounds[name]) for name, each in allowed.items()
+        },
+    }
 
 
 def _versions(bench: Bench, suspect: Suspect) -> dict[str, str]:

@@ -7,11 +7,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 import engine
 from corpus import store
-from corpus.case import Array
 from harness.backends.spec import BackendSpec, parse
 from harness.cli.torch_recipe import torch_conv
 from harness.events import FindingSaved, finite
@@ -52,7 +49,7 @@ def _keep(out: Path, name: str, dossier: Dossier) -> FindingSaved:
         "finding.json": _json(dossier),
         "repro.py": render(finding, _recipe(spec, dossier)),
     }
-    store.save(folder, case, _compact(dossier), files=files)
+    store.save(folder, case, dossier.arrays, files=files)
     if not reproduces(folder, spec):
         message = "; ".join(each for each in (finding.message, NOT_REPRODUCED) if each)
         dossier = replace(dossier, finding=replace(finding, message=message))
@@ -112,20 +109,3 @@ def _recipe(spec: BackendSpec, dossier: Dossier) -> Recipe:
         python=spec.python,
         torch=torch_conv(engine_name, case) if engine_name != spec.name else None,
     )
-
-
-def _compact(dossier: Dossier) -> dict[str, dict[str, Array]]:
-    """Codes in the type of the output; bounds of reals stay float64."""
-    expected = dossier.arrays.get("expected", {})
-
-    def narrow(name: str, array: Array) -> Array:
-        dtype = expected[name].dtype
-        return array.astype(dtype) if np.issubdtype(dtype, np.integer) else array
-
-    return {
-        role: {
-            name: narrow(name, array) if role.startswith("allowed") else array
-            for name, array in arrays.items()
-        }
-        for role, arrays in dossier.arrays.items()
-    }

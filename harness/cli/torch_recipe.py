@@ -44,6 +44,8 @@ def torch_conv(engine: str, case: Case) -> TorchConv:
         relu=found.is_relu,
         quantize_dtype=found.quantize.zero_point.dtype.name if found.quantize else "",
         dequantized=found.dequantize is not None,
+        quantize=_edge(found.quantize),
+        dequantize=_edge(found.dequantize),
     )
 
 
@@ -67,6 +69,10 @@ def _each(found: Convolution, values: Array) -> tuple[float, ...]:
     """One value for all channels, or one for each where scale or zero point has several."""
     several = max(found.w.scale.size, found.w.zero_point.size)
     return tuple(np.broadcast_to(values, several).tolist())
+
+
+def _edge(affine: Affine | None) -> tuple[float, int] | None:
+    return (_only(affine.scale), int(affine.zero_point[0])) if affine else None
 
 
 def _only(scale: Array) -> float:
