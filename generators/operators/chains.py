@@ -113,7 +113,9 @@ def _layer_spec(chain: _Chain, x: _Codes, *, keeps_shape: bool) -> ConvSpec:
     groups, out_per_group = _grouping(choices, x.shape[1], keeps_shape=keeps_shape)
     kernel = choices.pick((1, 3))
     stride = 2 if choices.flag(3) and not keeps_shape else 1
-    w_dtype = "int8" if chain.dtype == "int8" else choices.pick(("uint8", "int8"))
+    w_dtype = choices.pick(("uint8", "int8"))
+    if chain.dtype == "int8":
+        w_dtype = "int8"
     w_scale = qparams.input_scale(choices, style)
     per_channel = choices.flag() and chain.opset >= PER_AXIS_OPSET
     filters = groups * out_per_group
@@ -140,7 +142,7 @@ def _layer_spec(chain: _Chain, x: _Codes, *, keeps_shape: bool) -> ConvSpec:
         w_seed=choices.integer(0, 65535),
         bias=choices.pick(("none", "int32")),
         b_seed=choices.integer(0, 65535),
-        activation="Relu" if form == "QDQ" and choices.flag() else "none",
+        activation="Relu" if choices.flag() and form == "QDQ" else "none",
         y_zero_point=qparams.zero_point(choices, chain.dtype),
     )
     size = typical_accumulator(spec) * (1.0 if spec.bias == "none" else 2.0)
