@@ -117,6 +117,6 @@ def bias_steps(view: View, node: Node, given: Array, wanted: Array) -> Refusal |
     k = int(wrong[0])
     return Refusal(
         "G10",
-        f"the scale of bias {node.id} is {scales[0][k]!r} in channel {k}, x_scale * w_scale is "
-        f"{scales[1][k]!r}",
+        f"the scale of bias {node.id} is {scales[0][k]} in channel {k}, x_scale * w_scale is "
+        f"{scales[1][k]}",
     )

@@ -46,7 +46,7 @@ def draw(
         w,
         x_dtype=x_dtype,
         y_dtype=x_dtype,
-        x=(x_scale, int(r.integers(low, low + 2**x_bits))),
+        x=(x_scale, int(r.integers(low, low + 2**x_bits)) if r.random() < 0.8 else 0),
         w_scale=w_scales if r.random() < 0.5 else w_scales[0],
         w_zero=0,
         y=(y_scale, int(r.integers(y_info.min, y_info.max + 1))),

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
 
 from engine import EngineError, Session
-from engine.faults.rounding import can_tie
 from engine.kernels.blocked import first_channels, store
 from engine.kernels.geometry import Window
 from engine.kernels.parameters import ConvParameters
@@ -166,18 +165,30 @@ def test_first_channels_count_groups_then_blocks() -> None:
 def test_against_the_onnx_reference() -> None:
     """Two spatial axes: on others the reference misplaces per-channel parameters.
 
-    It adds the zero point inside the rounding, so that exact ties may differ where that is odd.
+    Its multiplier is float32, three roundings that move a code's value below 2**8 by less than
+    2**-13, and it adds the zero point inside the rounding: only that near to a half may it differ.
     """
     r = np.random.default_rng(5)
     for _ in range(60):
         case = draw(r, ranks=(2,), x_bits=8)
         expected = ReferenceEvaluator(case.model).run(None, {"x": case.x})[0].astype(int)
-        session = Session(case.model)
-        actual = session.run({"x": case.x})["y"].astype(int)
-        if (actual != expected).any():
-            assert can_tie(only(session))
-            assert only(session).y_zero_point % 2
-            assert np.abs(actual - expected).max() == 1
+        actual = Session(case.model).run({"x": case.x})["y"].astype(int)
+        where = (actual != expected).nonzero()
+        if where[0].size:
+            p = only(Session(case.model))
+            value = real_steps(p, case.x).reshape(actual.shape)[where]
+            assert (np.abs(value - np.floor(value) - 0.5) < 2.0**-13).all()
+
+
+def real_steps(p: ConvParameters, x: Array) -> Array:
+    """``acc * xs*ws / ys`` in float64."""
+    pads, out = window_of(p).resolve(x.shape[2:], "c")
+    padded, zero_point = pad_with_zero_point(x, p, pads)
+    acc = multiply_exactly(p, subtract_zero_points(p))(padded, zero_point, pads, out)
+    bias = np.zeros(p.out_channels) if p.bias is None else p.bias
+    scale = p.w_scales.astype(np.float64) * np.float64(p.x_scale) / np.float64(p.y_scale)
+    steps: Array = (acc + bias[:, None]) * scale[:, None]
+    return steps
 
 
 def test_a_bias_near_the_end_of_int32_wraps() -> None:

@@ -1,0 +1,242 @@
+"""Each fault changes values under its trigger, nothing outside, and imitates what it names."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from engine import PROFILES, EngineError, Session
+from engine.arithmetic import RANGES
+from engine.faults import CATALOGUE, Fault, find
+from engine.kernels.parameters import ConvParameters
+from tests.engine.cases import Array, draw
+from tests.engine.models import qdq_conv, qlinear_conv
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A case on which the fault shows, and a decoy on which it must not."""
+
+    shows: onnx.ModelProto
+    decoy: onnx.ModelProto
+
+
+def codes(*shape: int, dtype: Any = np.int8) -> Array:
+    info = np.iinfo(dtype)
+    r = np.random.default_rng(sum(shape))
+    return r.integers(info.min, info.max + 1, shape).astype(dtype)
+
+
+DENSE, DEPTHWISE = codes(8, 8, 3, 3), codes(8, 1, 3, 3)
+FEW = (codes(8, 1, 1, 1) // 16).astype(np.int8)
+SMALL = (codes(8, 8, 3, 3) // 2).astype(np.int8)
+WIDE: dict[str, Any] = {"y": (0.2, 100)}
+PADS: dict[str, Any] = {"pads": [1, 1, 1, 1]}
+PER_CHANNEL = np.linspace(0.01, 0.1, 8)
+
+PAIRS = {
+    "F01": Pair(
+        qlinear_conv(codes(24, 2, 1, 1), groups=2, y=(0.03, 100)),
+        qlinear_conv(codes(32, 2, 1, 1), groups=2, y=(0.03, 100)),
+    ),
+    "F02": Pair(
+        qlinear_conv(codes(24, 2, 1, 1), groups=2, y=(0.03, 100)),
+        qlinear_conv(codes(8, 2, 1, 1), groups=2, y=(0.03, 100)),
+    ),
+    "F11": Pair(
+        qlinear_conv(DENSE, **WIDE, **PADS), qlinear_conv(DENSE, x=(0.02, 0), **WIDE, **PADS)
+    ),
+    "F11.tail": Pair(
+        qlinear_conv(DEPTHWISE, groups=8, image=(5, 5), **PADS, y=(0.07, 100)),
+        qlinear_conv(DEPTHWISE, groups=8, image=(4, 6), **PADS, y=(0.07, 100)),
+    ),
+    "F12": Pair(qlinear_conv(DENSE, **WIDE, **PADS), qlinear_conv(DENSE, **WIDE)),
+    "F14": Pair(
+        qlinear_conv(DENSE, **WIDE, pads=[1, 0, 0, 1]), qlinear_conv(DENSE, **WIDE, **PADS)
+    ),
+    "F25": Pair(
+        qlinear_conv(DENSE, x=(0.02, 77), **WIDE), qlinear_conv(DENSE, x=(0.02, 0), **WIDE)
+    ),
+    "F26": Pair(qlinear_conv(DENSE, w_zero=30, **WIDE), qlinear_conv(DENSE, **WIDE)),
+    "F50": Pair(
+        qlinear_conv(DENSE, w_scale=PER_CHANNEL, y=(1.0, 100)),
+        qlinear_conv(DENSE, w_scale=np.full(8, 0.1), y=(1.0, 100)),
+    ),
+    "F51": Pair(
+        qlinear_conv(codes(8, 2, 3, 3), groups=2, w_scale=PER_CHANNEL, y=(0.5, 100)),
+        qlinear_conv(DENSE, w_scale=PER_CHANNEL, y=(1.0, 100)),
+    ),
+    "F60": Pair(
+        qdq_conv(DENSE, bias=np.full(8, 9999), bias_scale=0.01, y=(1.0, 9)),
+        qdq_conv(DENSE, bias=np.full(8, 9999), y=(1.0, 9)),
+    ),
+    "F70": Pair(
+        qlinear_conv(FEW, groups=8, x=(0.5, 3), w_scale=0.5, y=(2.0, 100)),
+        qlinear_conv(FEW, groups=8, x=(0.3, 3), w_scale=0.5, y=(2.0, 100)),
+    ),
+    "F76": Pair(
+        qlinear_conv(DENSE, x=(1e5, 3), w_scale=1e5, y=(1.0, 100)),
+        qlinear_conv(DENSE, x=(1.0, 3), w_scale=1.0, y=(1.0, 100)),
+    ),
+    "F80": Pair(
+        qdq_conv(DENSE, activation="Relu", **WIDE),
+        qdq_conv(DENSE, activation="Relu", y=(0.2, 0)),
+    ),
+    "F79a": Pair(qlinear_conv(DENSE, **WIDE), qlinear_conv(SMALL, **WIDE)),
+    "F79a.depthwise": Pair(
+        qlinear_conv(DEPTHWISE, groups=8, y=(0.07, 100)), qlinear_conv(DENSE, **WIDE)
+    ),
+}
+
+
+def pair_of(fault: Fault) -> Pair:
+    return PAIRS.get(fault.key) or PAIRS[fault.id]
+
+
+def parameters(model: onnx.ModelProto, faults: tuple[str, ...] = ()) -> ConvParameters:
+    steps = Session(model, faults=faults).plan().steps
+    found = [each.parameters for each in steps if each.parameters is not None]
+    assert len(found) == 1
+    return found[0]
+
+
+def inputs(model: onnx.ModelProto) -> dict[str, Array]:
+    info = model.graph.input[0].type.tensor_type
+    shape = [each.dim_value for each in info.shape.dim]
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(info.elem_type)
+    return {"x": codes(*shape, dtype=dtype)}
+
+
+def same(model: onnx.ModelProto, fault: str, profile: str = "spec") -> bool:
+    x = inputs(model)
+    correct = Session(model, profile=profile).run(x)["y"]
+    faulty = Session(model, profile=profile, faults=[fault]).run(x)["y"]
+    return bool((correct == faulty).all())
+
+
+@pytest.mark.parametrize("fault", CATALOGUE, ids=lambda each: each.key)
+def test_it_shows_under_its_trigger_and_not_outside(fault: Fault) -> None:
+    pair = pair_of(fault)
+    if fault.key.endswith(".tail"):  # the trigger cannot know the number of pixels
+        assert fault.trigger(parameters(pair.decoy))
+    else:
+        assert not fault.guards_off or "G10" in {
+            k.guard for k in Session(pair.shows).plan().kept
+        }
+        assert not fault.trigger(parameters(pair.decoy))
+    assert fault.trigger(parameters(pair.shows, (fault.key,)))
+    assert not same(pair.shows, fault.key)
+    assert same(pair.decoy, fault.key)
+
+
+@pytest.mark.parametrize("fault", CATALOGUE, ids=lambda each: each.key)
+def test_it_never_shows_where_its_trigger_is_off(fault: Fault) -> None:
+    r = np.random.default_rng(11)
+    decoys = 0
+    for _ in range(60):
+        case = draw(r, x_bits=8)
+        if not fault.trigger(parameters(case.model)):
+            decoys += 1
+            expected = Session(case.model).run({"x": case.x})["y"]
+            actual = Session(case.model, faults=[fault.key]).run({"x": case.x})["y"]
+            assert (expected == actual).all()
+    assert decoys > 0
+
+
+@pytest.mark.parametrize("profile", list(PROFILES))
+@pytest.mark.parametrize("fault", CATALOGUE, ids=lambda each: each.key)
+def test_it_shows_in_every_profile(fault: Fault, profile: str) -> None:
+    if fault.key == "F76" and not PROFILES[profile].saturate_first:
+        assert same(pair_of(fault).shows, "F76", profile)  # such a profile already does that
+    elif fault.key != "F70":  # a profile may round before its ties are reached
+        assert not same(pair_of(fault).shows, fault.key, profile)
+
+
+def test_keys_titles_and_sources() -> None:
+    keys = [each.key for each in CATALOGUE]
+    assert len(keys) == len(set(keys))
+    required = [
+        "F01",
+        "F02",
+        "F11",
+        "F12",
+        "F14",
+        "F25",
+        "F26",
+        "F50",
+        "F51",
+        "F60",
+        "F70",
+        "F76",
+        "F79a",
+        "F80",
+    ]
+    assert {each.id for each in CATALOGUE} == set(required)
+    assert set(required) <= set(keys)
+    assert len({each.title for each in CATALOGUE}) == len(keys)
+    assert all(each.source and "\n" not in each.title for each in CATALOGUE)
+
+
+def test_find_lists_the_keys_it_knows() -> None:
+    assert find("F79a.dense").id == "F79a"
+    with pytest.raises(EngineError, match=r"fault 'F99' is unknown; known: F01, F01\.signed"):
+        find("F99")
+
+
+def test_faults_add_up() -> None:
+    """Later faults win a stage; guards and other stages accumulate."""
+    model = qlinear_conv(DENSE, x=(0.02, 77), w_zero=30, **WIDE, **PADS)
+    x = inputs(model)
+    runs = [
+        Session(model, faults=keys).run(x)["y"] for keys in (["F25"], ["F26"], ["F25", "F26"])
+    ]
+    assert (runs[0] != runs[2]).any()
+    assert (runs[1] != runs[2]).any()
+
+
+@pytest.mark.parametrize(
+    ("groups", "per_group", "right"),
+    [(2, 12, 8), (2, 9, 8), (4, 4, 0), (16, 1, 0), (4, 8, 32), (1, 12, 12)],
+)
+def test_f01_is_the_formula_of_the_catalogue(groups: int, per_group: int, right: int) -> None:
+    """For each task: 8 lanes from channel ``base`` on, into block ``base // 8``; no guard."""
+    m = groups * per_group
+    bias = np.linspace(-900, 900, m).astype(np.int32)
+    w = codes(m, 2, 3, 3)
+    model = qlinear_conv(w, groups=groups, bias=bias, y=(0.1, 100), x=(0.02, 77))
+    x = inputs(model)
+    y = Session(model).run(x)["y"]
+    folded = bias.astype(np.int64) - 77 * w.reshape(m, -1).astype(np.int64).sum(axis=1)
+    lonely = np.clip(
+        np.rint(
+            folded
+            * np.float64(np.float32(0.02))
+            * np.float64(np.float32(0.01))
+            / np.float64(np.float32(0.1))
+        )
+        + 100,
+        0,
+        255,
+    )
+    out = np.zeros((-(-m // 8) * 8, *y.shape[2:]), np.uint8)
+    for base in (g * per_group + k for g in range(groups) for k in range(0, per_group, 8)):
+        left = per_group - (base % per_group)
+        for lane in range(8):
+            c = base + lane
+            alone = lonely[c] if c < m else 100
+            out[base // 8 * 8 + lane] = y[0, c] if lane < left else alone
+    faulty = Session(model, faults=["F01"]).run(x)["y"][0]
+    assert (faulty == out[:m]).all()
+    assert sum(bool((faulty[c] == y[0, c]).all()) for c in range(m)) == right
+
+
+def test_the_lowest_code_is_the_lowest_of_the_type() -> None:
+    """F11 in int8 reads -128, F12 reads 0; in uint8 they are one."""
+    kind: dict[str, Any] = {"x_dtype": np.int8, "y_dtype": np.int8, "y": (0.2, 0)} | PADS
+    signed = qlinear_conv(DENSE, x=(0.02, 9), **kind)
+    assert not same(signed, "F11")
+    lowest = qlinear_conv(DENSE, x=(0.02, RANGES[np.dtype(np.int8)][0]), **kind)
+    assert same(lowest, "F11")
+    assert not same(lowest, "F12")

@@ -1,0 +1,183 @@
+"""A session's inputs, outputs, taps and options; the float operators of a detector head."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+from onnx.reference import ReferenceEvaluator
+
+from engine import EngineError, InvalidModel, Session, Unsupported
+from tests.engine.cases import Array
+from tests.engine.models import graph_model, qdq_conv, qlinear_conv
+
+W = np.ones((2, 1, 1, 1), np.int8)
+X = np.zeros((1, 1, 8, 8), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({}, "input 'x' is missing; give x: uint8[1,1,8,8]"),
+        ({"x": X.astype(np.int8)}, "input 'x' is int8, the model takes x: uint8[1,1,8,8]"),
+        ({"x": X[0]}, "input 'x' has shape (1, 8, 8), the model takes x: uint8[1,1,8,8]"),
+        (
+            {"x": X[:, :, :3]},
+            "input 'x' has shape (1, 1, 3, 8), the model takes x: uint8[1,1,8,8]",
+        ),
+        ({"x": X, "z": X}, "input 'z' is no input of the model; its inputs are x"),
+        ({"x": X, "ws": X}, "input 'ws' is an initializer; its inputs are x"),
+    ],
+)
+def test_inputs_that_do_not_fit(inputs: dict[str, Array], message: str) -> None:
+    with pytest.raises(EngineError) as caught:
+        Session(qlinear_conv(W)).run(inputs)
+    assert str(caught.value) == message
+
+
+def test_symbolic_dimensions_take_any_size() -> None:
+    model = qlinear_conv(W)
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "N"
+    session = Session(model)
+    for n in (0, 1, 3):
+        assert session.run({"x": np.zeros((n, 1, 8, 8), np.uint8)})["y"].shape == (n, 2, 8, 8)
+
+
+def test_an_input_without_shape_takes_any_that_the_operators_take() -> None:
+    model = qlinear_conv(W)
+    model.graph.input[0].type.tensor_type.ClearField("shape")
+    session = Session(model)
+    assert session.run({"x": X})["y"].shape == (1, 2, 8, 8)
+    with pytest.raises(EngineError, match="c1: input has 3 channels, the weights are for 1"):
+        session.run({"x": np.zeros((1, 3, 8, 8), np.uint8)})
+    with pytest.raises(EngineError, match="c1: input of rank 3, weights of rank 4"):
+        session.run({"x": np.zeros((1, 1, 8), np.uint8)})
+
+
+def test_initializers_listed_as_inputs_are_constants() -> None:
+    model = qlinear_conv(W)
+    for each in model.graph.initializer:
+        info = helper.make_tensor_value_info(each.name, each.data_type, list(each.dims))
+        model.graph.input.append(info)
+    assert Session(model).run({"x": X})["y"].shape == (1, 2, 8, 8)
+
+
+def test_taps_are_the_inputs_and_what_the_plan_materialises() -> None:
+    model = qdq_conv(W)
+    assert set(Session(model).run_tapped({"x": X})) == {"x", "y"}
+    off = Session(model, fusion="off").run_tapped({"x": X})
+    assert set(off) == {"x", "xf", "wf", "cf", "y"}
+    assert (off["y"] == Session(model).run({"x": X})["y"]).all()
+
+
+@pytest.mark.parametrize("form", ["bytes", "proto"])
+def test_a_model_is_given_as_bytes_or_as_a_proto_and_never_changed(form: str) -> None:
+    model = qdq_conv(W)
+    before = model.SerializeToString()
+    session = Session(before if form == "bytes" else model)
+    session.run({"x": X})
+    session.plan()
+    assert model.SerializeToString() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"fusion": ["R99"]}, "fusion rule 'R99' is unknown; known: on, off, R01, R02"),
+        ({"fusion": "R01x"}, "fusion rule 'R01x' is unknown"),
+        ({"faults": ["F0"]}, "fault 'F0' is unknown"),
+        ({"profile": "x"}, "profile 'x' is unknown"),
+    ],
+)
+def test_unknown_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(EngineError) as caught:
+        Session(qlinear_conv(W), **options)
+    assert str(caught.value).startswith(message)
+
+
+def head() -> onnx.ModelProto:
+    """Two branches of a detector: a score is the product of two sigmoids."""
+    constants: dict[str, Array] = {
+        "shape": np.array([0, -1, 1], np.int64),
+        "half": np.array([0.5], np.float32),
+        "w": np.random.default_rng(0).normal(size=(2, 3, 3, 3)).astype(np.float32),
+        "b": np.array([0.1, -0.2], np.float32),
+    }
+    make = helper.make_node
+    nodes = [
+        make("Conv", ["x", "w", "b"], ["c"], pads=[1, 1, 1, 1], name="c"),
+        make("MaxPool", ["c"], ["p"], kernel_shape=[2, 2], strides=[2, 2]),
+        make("Transpose", ["p"], ["t"], perm=[0, 2, 3, 1]),
+        make("Reshape", ["t", "shape"], ["r"]),
+        make("Sigmoid", ["r"], ["s1"]),
+        make("Add", ["r", "half"], ["r2"]),
+        make("Clip", ["r2", "", "half"], ["r3"]),
+        make("Sigmoid", ["r3"], ["s2"]),
+        make("Mul", ["s1", "s2"], ["score"]),
+        make("Identity", ["score"], ["same"]),
+        make("Concat", ["same", "s1"], ["both"], axis=-1),
+        make("Flatten", ["both"], ["y"], axis=-1),
+    ]
+    return graph_model(nodes, {"x": (np.float32, [2, 3, 4, 4])}, {"y": np.float32}, constants)
+
+
+def test_the_float_operators_of_a_detector_head() -> None:
+    model = head()
+    x = np.random.default_rng(1).normal(size=(2, 3, 4, 4)).astype(np.float32)
+    expected = ReferenceEvaluator(model).run(None, {"x": x})[0]
+    actual = Session(model).run({"x": x})["y"]
+    assert actual.shape == expected.shape
+    assert actual.dtype == np.float32
+    # 27 products below 10 in a sum, then functions of slope at most 1: 64 * 27 * 10 * 2**-24
+    assert np.abs(actual - expected).max() < 64 * 27 * 10 * 2.0**-24
+
+
+def test_shapes_that_an_operator_cannot_take_are_one_line() -> None:
+    nodes = [helper.make_node("Add", ["x", "c"], ["y"], name="sum")]
+    constants = {"c": np.zeros(5, np.float32)}
+    model = graph_model(nodes, {"x": (np.float32, [3])}, {"y": np.float32}, constants)
+    with pytest.raises(EngineError) as caught:
+        Session(model).run({"x": np.zeros(3, np.float32)})
+    assert str(caught.value).startswith("Add 'sum' cannot take float32(3,), float32(5,): ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("node", "error", "words"),
+    [
+        (
+            helper.make_node("Flatten", ["x"], ["y"], axis=5),
+            EngineError,
+            "axis 5 of a tensor of rank 2",
+        ),
+        (
+            helper.make_node("Concat", ["x", "x"], ["y"]),
+            InvalidModel,
+            "axis must be an integer",
+        ),
+        (helper.make_node("MaxPool", ["x"], ["y"]), InvalidModel, "no kernel_shape"),
+        (helper.make_node("Relu", [""], ["y"]), InvalidModel, "has no input"),
+        (helper.make_node("Clip", ["x"], ["y"], min=0.0), InvalidModel, "bounds are inputs"),
+        (helper.make_node("Transpose", ["x"], ["y"], perm="a"), InvalidModel, "perm must be"),
+        (helper.make_node("Reshape", ["x", "s"], ["y"]), EngineError, "0 in"),
+    ],
+)
+def test_operators_that_cannot_run(
+    node: onnx.NodeProto, error: type[EngineError], words: str
+) -> None:
+    constants = {"s": np.array([1, 1, 1, 0], np.int64)}
+    with pytest.raises(error, match=words):
+        Session(
+            graph_model([node], {"x": (np.float32, [2, 3])}, {"y": np.float32}, constants)
+        ).run({"x": np.zeros((2, 3), np.float32)})
+
+
+def test_other_types_than_float32_are_refused() -> None:
+    node = helper.make_node("Relu", ["x"], ["y"], name="r")
+    model = graph_model([node], {"x": (np.float64, [1])}, {"y": np.float64}, {})
+    with pytest.raises(Unsupported, match="Relu 'r': float64 data; only float32"):
+        Session(model).run({"x": np.zeros(1)})
+    half = graph_model([node], {"x": (np.float16, [1])}, {"y": np.float16}, {})
+    with pytest.raises(Unsupported, match="input 'x' has type FLOAT16"):
+        Session(half)
