@@ -1,25 +1,18 @@
 """Guess the law from neighbours, look for counterexamples near its border, guess again."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from random import Random
 
 from generators.operators.conv import ConvSpec, parameters
 from harness.law.atoms import Atom, Parameters, Table, Value
-from harness.law.neighbours import (
-    few_changes,
-    fresh_data,
-    inside,
-    many_changes,
-    one_change,
-    outside,
-)
+from harness.law.neighbours import Neighbourhood, fresh_data
 from harness.law.search import Conjunction, matches, shortest
 
-FIRST_RANDOM = 80
+FIRST_RANDOM = 60
 ROUND = 40
-CLEAN_ROUNDS = 4  # without a mistake: the law stands
+VERIFIED = 240  # new neighbours without a mistake: the law stands
 SAME_ROUNDS = 12  # with mistakes that do not change the guess: nothing better is in reach
 MOST_NEIGHBOURS = 1_000
 MOST_COUNTEREXAMPLES = 20
@@ -29,8 +22,9 @@ MOST_COUNTEREXAMPLES = 20
 class Law:
     """The predicate on case parameters that separates failing neighbours from passing ones.
 
-    ``text`` joins the ``atoms`` with ``and``; no atoms mean that every neighbour fails
-    (``"always"``) or that none does with fresh data (``""``). ``called_failing`` counts, among
+    ``text`` joins the ``atoms`` with ``and``; without atoms it is ``"always"`` where every
+    neighbour fails, and empty where none does with fresh data, or too few for any predicate to
+    be better than silence. ``called_failing`` counts, among
     the ``failing`` neighbours, those for which the law holds, ``called_passing`` the others among
     the ``passing``. ``counterexamples`` are parameters of neighbours on which the law is wrong;
     their key ``fails`` says what happened.
@@ -69,18 +63,22 @@ def find_law(
     perfectly: the best predicate that holds for ``spec``, its counts, and the neighbours it is
     wrong about.
     """
-    spec = replace(spec, x=None, w=None, b=None)
     rng = Random(seed)
+    near = Neighbourhood(replace(spec, x=None, w=None, b=None), rng)
     probe = _Probe(fails, rng, time.monotonic() + budget_s)
-    probe.ask(_first(spec, rng))
-    law: Conjunction | None = None
-    clean, same = 0, 0
-    while clean < CLEAN_ROUNDS and same < SAME_ROUNDS and not probe.spent:
+    _explore(near, probe)
+    law: Conjunction | None = ()
+    verified, same = 0, 0
+    while verified < VERIFIED and same < SAME_ROUNDS and probe.is_worthwhile:
         guess = shortest(probe.table())
         law, same = guess, same + 1 if guess == law else 0
         before = len(probe.rows)
-        probe.ask(_near(spec, law, probe.mistakes(law), rng))
-        clean = clean + 1 if _right(law, probe, before) else 0
+        for drawn in _border(near, law or (), probe.mistakes(law or ()), rng):
+            probe.ask(drawn)
+        if _right(law or (), probe, before):
+            verified, same = verified + len(probe.rows) - before, 0
+        else:
+            verified = 0
     return _judged(probe.table())
 
 
@@ -103,26 +101,33 @@ class _Probe:
         """Whether time or the number of neighbours is used up."""
         return len(self.rows) >= MOST_NEIGHBOURS or time.monotonic() > self._deadline
 
-    def ask(self, specs: Iterable[ConvSpec]) -> None:
-        """Add rows for new specs, until spent."""
-        for spec in specs:
-            if self.spent and self.rows:
-                return
-            if spec not in self._asked:
-                self._asked.add(spec)
-                answer = self._answer(spec)
-                if answer is not None or not self.rows:
-                    self.specs.append(spec)
-                    self.rows.append(parameters(spec))
-                    self.fails.append(bool(answer))
+    @property
+    def is_worthwhile(self) -> bool:
+        """Whether there is more to ask, and anything failed so far."""
+        return any(self.fails) and not self.spent
+
+    def ask(self, spec: ConvSpec) -> bool | None:
+        """Add the row of a new spec, unless spent; False for one that is not asked about."""
+        if spec in self._asked or (self.spent and self.rows):
+            return False
+        self._asked.add(spec)
+        answer = self._answer(spec)
+        if answer is not None or not self.rows:
+            self.specs.append(spec)
+            self.rows.append(parameters(spec))
+            self.fails.append(bool(answer))
+        return answer
 
     def _answer(self, spec: ConvSpec) -> bool | None:
-        """Whether any draw fails; None as soon as one draw says nothing."""
+        """Whether any draw fails; None if none says anything, or the first two do not."""
+        answers: list[bool | None] = []
         for drawn in fresh_data(spec, self._rng):
-            answer = self._fails(drawn)
-            if answer is not False:
-                return answer
-        return False
+            answers.append(self._fails(drawn))
+            if answers[-1]:
+                return True
+            if answers == [None, None]:
+                break
+        return False if False in answers else None
 
     def mistakes(self, law: Conjunction) -> list[ConvSpec]:
         """The neighbours that the law calls failing, but pass; if none, those it misses.
@@ -140,22 +145,25 @@ class _Probe:
         return Table(self.rows, fails)
 
 
-def _first(spec: ConvSpec, rng: Random) -> Iterator[ConvSpec]:
-    yield spec
-    yield from one_change(spec, rng)
+def _explore(near: Neighbourhood, probe: _Probe) -> None:
+    """The spec, its neighbours by one change, and some by more; moves that say nothing go."""
+    probe.ask(near.spec)
+    for neighbour, forget in near.one_change():
+        if probe.ask(neighbour) is None:
+            forget()
     for _ in range(FIRST_RANDOM):
-        yield many_changes(spec, rng)
+        probe.ask(near.many_changes())
 
 
-def _near(
-    spec: ConvSpec, law: Conjunction, mistakes: list[ConvSpec], rng: Random
+def _border(
+    near: Neighbourhood, law: Conjunction, mistakes: list[ConvSpec], rng: Random
 ) -> Iterator[ConvSpec]:
     """New neighbours: inside the law, outside it by one atom, and around its mistakes."""
     for number in range(ROUND):
         if mistakes and number % 4 == 0:
-            yield few_changes(rng.choice(mistakes), rng)
+            yield near.few_changes(rng.choice(mistakes))
         else:
-            yield (inside if number % 2 else outside)(spec, law, rng)
+            yield (near.inside if number % 2 else near.outside)(law)
 
 
 def _right(law: Conjunction, probe: _Probe, start: int) -> bool:
@@ -170,20 +178,25 @@ def _calls(law: Conjunction, row: Parameters) -> bool:
 def _judged(table: Table) -> Law:
     """The law of all neighbours asked, with its counts."""
     atoms = shortest(table)
-    called = matches(table, atoms) if table.failing else 0
+    called = 0 if atoms is None else matches(table, atoms)
     wrong = called ^ table.failing
     counterexamples = [
         {**row, "fails": bool(table.failing >> i & 1)}
         for i, row in enumerate(table.rows)
         if wrong >> i & 1
     ]
-    text = " and ".join(atom.text for atom in atoms) or ("always" if table.failing else "")
     return Law(
-        text=text,
-        atoms=atoms,
+        text=_text(atoms),
+        atoms=atoms or (),
         failing=table.failing.bit_count(),
         called_failing=(table.failing & called).bit_count(),
         passing=table.passing.bit_count(),
         called_passing=(table.passing & ~called).bit_count(),
         counterexamples=tuple(counterexamples[:MOST_COUNTEREXAMPLES]),
     )
+
+
+def _text(atoms: Conjunction | None) -> str:
+    if atoms is None:
+        return ""
+    return " and ".join(atom.text for atom in atoms) or "always"

@@ -1,7 +1,8 @@
 """Neighbours of a spec: one parameter varied, several varied, or drawn on one side of a law."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from math import prod
 from random import Random
 from typing import Any
@@ -14,7 +15,10 @@ from harness.law.moves import AFFECTING, ASPECTS, CODES, LOWEST, Draft, code_typ
 MOST_WORK = 60_000  # products per case, so that a probe stays near a millisecond
 TARGET_STEPS = 90.0  # how far a typical output reaches from its zero point
 REACHES = (0.2, 0.4, 0.8)  # the chances that a random neighbour differs in an aspect
+TOUCHED = 0.6  # how often all that a law is about varies
 FEW = 2
+MOST_SINGLE = 8  # moves tried alone for each aspect
+TIES = ("random", "constant", 1.0)
 TRIES = 24
 WITHOUT_FORM = dict.fromkeys(("doubled", "shared", "missing", "activation"), "none")
 
@@ -24,73 +28,90 @@ _FIELDS = tuple(each.name for each in fields(ConvSpec))
 def fresh_data(spec: ConvSpec, rng: Random) -> Iterator[ConvSpec]:
     """The same parameters with full data, three ways; the output's scale fits its range.
 
-    Random codes, then only lowest and highest codes, then random codes with scales that make
-    exact ties impossible.
+    Random codes, with ties where the scales allow them; only lowest and highest codes, with a
+    scale that makes ties impossible; weights of one step, so that every other sum is a tie.
     """
-    for kind, mantissa in (("random", 1.0), ("extremes", 1.0), ("random", rng.uniform(1, 2))):
-        seeds: Draft = {name: rng.getrandbits(30) for name in ("x_seed", "w_seed", "b_seed")}
-        drawn = replace(spec, x_kind=kind, w_kind=kind, **seeds)
+    ways = (("random", "random", 1.0), ("extremes",) * 2 + (rng.uniform(1, 2),), TIES)
+    for x_kind, w_kind, mantissa in ways:
+        seeds: Draft = {name: rng.getrandbits(30) for name in ("x_seed", "b_seed")}
+        seeds["w_seed"] = 0 if w_kind == "constant" else rng.getrandbits(30)
+        drawn = replace(spec, x_kind=x_kind, w_kind=w_kind, **seeds)
         yield replace(drawn, y_scale=_fitting_scale(drawn) * mantissa)
 
 
-def one_change(spec: ConvSpec, rng: Random) -> Iterator[ConvSpec]:
-    """Every neighbour that differs in one aspect."""
-    draft = _draft(spec)
-    for aspect in ASPECTS.values():
-        for move in aspect:
-            neighbour = _mended({**draft, **move(draft, rng)})
-            if neighbour is not None:
-                yield neighbour
+class Neighbourhood:
+    """What surrounds one spec: draws neighbours, by all moves that were not forgotten."""
+
+    def __init__(self, spec: ConvSpec, rng: Random) -> None:
+        self.spec = spec
+        self._rng = rng
+        self._aspects = {name: list(moves) for name, moves in ASPECTS.items()}
+
+    def one_change(self) -> Iterator[tuple[ConvSpec, Callable[[], None]]]:
+        """Neighbours that differ in one aspect, and how to forget the move that led there."""
+        draft = _draft(self.spec)
+        for moves in self._aspects.values():
+            for move in self._rng.sample(moves, min(len(moves), MOST_SINGLE)):
+                neighbour = _mended({**draft, **move(draft, self._rng)})
+                if neighbour is not None:
+                    yield neighbour, partial(moves.remove, move)
+
+    def many_changes(self) -> ConvSpec:
+        """A neighbour that differs in a few or in many aspects."""
+        return self._changed(self.spec, self._rng.choice(REACHES))
+
+    def few_changes(self, spec: ConvSpec) -> ConvSpec:
+        """A spec that differs from a neighbour in about two aspects."""
+        return self._changed(spec, FEW / len(self._aspects))
+
+    def inside(self, law: Sequence[Atom]) -> ConvSpec:
+        """A neighbour for which the law holds; often one in which all that it is about differs.
+
+        After many tries the spec itself, for which it does hold.
+        """
+        touched = _affecting(law) if self._rng.random() < TOUCHED else set[str]()
+        for _ in range(TRIES):
+            drawn = self._changed(self.spec, self._rng.choice(REACHES), touched)
+            if not _broken(law, drawn):
+                return drawn
+            if (
+                touched
+            ):  # one aspect less, chosen blindly: the law may hold for few values of it
+                touched.discard(self._rng.choice(list(touched)))
+        return self.spec
+
+    def outside(self, law: Sequence[Atom]) -> ConvSpec:
+        """A neighbour for which exactly one atom of the law, a random one, does not hold.
+
+        After many tries in vain: any neighbour.
+        """
+        if not law:
+            return self.many_changes()
+        atom = self._rng.choice(law)
+        start = _draft(self.inside(law))
+        moves = [move for name in _affecting([atom]) for move in self._aspects[name]]
+        for _ in range(TRIES if moves else 0):
+            move = self._rng.choice(moves)
+            drawn = _mended({**start, **move(start, self._rng)})
+            if drawn is not None and _broken(law, drawn) == [atom]:
+                return drawn
+        return self.many_changes()
+
+    def _changed(self, spec: ConvSpec, reach: float, always: Collection[str] = ()) -> ConvSpec:
+        for _ in range(TRIES):
+            draft = _draft(spec)
+            for name, moves in self._aspects.items():
+                if moves and (name in always or self._rng.random() < reach):
+                    draft |= self._rng.choice(moves)(draft, self._rng)
+            drawn = _mended(draft)
+            if drawn is not None:
+                return drawn
+        return spec
 
 
-def few_changes(spec: ConvSpec, rng: Random) -> ConvSpec:
-    """A neighbour that differs in about two aspects."""
-    return _changed(spec, rng, FEW / len(ASPECTS))
-
-
-def many_changes(spec: ConvSpec, rng: Random) -> ConvSpec:
-    """A neighbour that differs in a few or in many aspects."""
-    return _changed(spec, rng, rng.choice(REACHES))
-
-
-def _changed(spec: ConvSpec, rng: Random, reach: float) -> ConvSpec:
-    for _ in range(TRIES):
-        draft = _draft(spec)
-        for aspect in ASPECTS.values():
-            if rng.random() < reach:
-                draft |= rng.choice(aspect)(draft, rng)
-        drawn = _mended(draft)
-        if drawn is not None:
-            return drawn
-    return spec
-
-
-def inside(spec: ConvSpec, law: Sequence[Atom], rng: Random) -> ConvSpec:
-    """A neighbour for which the law holds; ``spec`` itself, for which it does, after many tries."""
-    drawn = spec
-    for _ in range(TRIES):
-        drawn = many_changes(spec, rng)
-        if not _broken(law, drawn):
-            return drawn
-    return spec
-
-
-def outside(spec: ConvSpec, law: Sequence[Atom], rng: Random) -> ConvSpec:
-    """A neighbour for which exactly one atom of the law, a random one, does not hold.
-
-    After many tries in vain: any neighbour.
-    """
-    if not law:
-        return many_changes(spec, rng)
-    atom = rng.choice(law)
-    start = _draft(inside(spec, law, rng))
-    aspects = AFFECTING.get(atom.name, tuple(ASPECTS))
-    for _ in range(TRIES):
-        move = rng.choice(ASPECTS[rng.choice(aspects)])
-        drawn = _mended({**start, **move(start, rng)})
-        if drawn is not None and _broken(law, drawn) == [atom]:
-            return drawn
-    return many_changes(spec, rng)
+def _affecting(law: Sequence[Atom]) -> set[str]:
+    """The aspects that a law's parameters depend on."""
+    return {name for atom in law for name in AFFECTING.get(atom.name, ASPECTS)}
 
 
 def _broken(law: Sequence[Atom], spec: ConvSpec) -> list[Atom]:

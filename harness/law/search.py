@@ -15,16 +15,23 @@ WRONGLY_CALLED_COST = 3  # a pass inside the law, which may be luck with data
 Conjunction = tuple[Atom, ...]
 
 
-def shortest(table: Table) -> Conjunction:
+def shortest(table: Table) -> Conjunction | None:
     """The law of a table; the best imperfect one where no 1 to 4 atoms separate perfectly.
 
     It always holds for row 0, the case itself. Among equally short laws the one whose parameters
-    come first in the vocabulary wins.
+    come first in the vocabulary wins. Empty where every row fails; None where saying that none
+    does is the better guess.
     """
-    if not table.passing or not table.failing:
+    if not table.failing:
+        return None
+    if not table.passing:
         return ()
     found = _separating(table)
-    return _in_order(table, found if found is not None else _best_effort(table))
+    if found is None:
+        found = _best_effort(table)
+        if _cost(table, matches(table, found)) >= _cost(table, 0):
+            return None
+    return _in_order(table, found)
 
 
 def matches(table: Table, law: Conjunction) -> int:
@@ -113,10 +120,15 @@ def _best_effort(table: Table) -> Conjunction:
     Where failures have several causes this is the one that the case itself has: a condition under
     which cases fail, rather than one without which they do not.
     """
-    atoms = {atom: mask for atom, mask in table.atoms.items() if mask & 1}
+    everything = _cost(table, table.everything)
+    atoms = {
+        atom: mask
+        for atom, mask in table.atoms.items()
+        if mask & 1 and _cost(table, mask) < everything
+    }
     price = max(2.0, ATOM_PRICE * len(table.rows))
     best: Conjunction = ()
-    best_cost = float(_cost(table, table.everything))
+    best_cost = float(everything)
     beam: dict[int, Conjunction] = {table.everything: ()}
     for length in range(1, LONGEST + 1):
         grown: dict[int, Conjunction] = {}

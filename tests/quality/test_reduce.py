@@ -130,6 +130,8 @@ def test_the_grouped_convolution_of_opencv_shrinks_and_its_law_is_found() -> Non
 
 
 def wrong_in_opencv(cv2: ModuleType) -> Callable[[Case], bool]:
+    """Off by more than a step: this OpenCV also rounds exact ties in a way of its own."""
+
     def wrong(case: Case) -> bool:
         try:
             net = cv2.dnn.readNetFromONNX(np.frombuffer(case.model, np.uint8))
@@ -141,7 +143,7 @@ def wrong_in_opencv(cv2: ModuleType) -> Callable[[Case], bool]:
         allowed = Oracle(case.proto()).allowed(case.inputs).values()
         return any(
             output.shape != np.asarray(each.low).shape
-            or bool(((output < each.low) | (output > each.high)).any())
+            or bool(((output < each.low - 1.0) | (output > each.high + 1.0)).any())
             for output, each in zip(outputs, allowed, strict=True)
         )
 

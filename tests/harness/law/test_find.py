@@ -9,7 +9,7 @@ import pytest
 from generators.operators.conv import ConvSpec, parameters
 from harness.law import Law, find_law
 from harness.law.atoms import Parameters
-from harness.law.neighbours import many_changes
+from harness.law.neighbours import Neighbourhood
 
 Predicate = Callable[[Parameters], bool]
 
@@ -57,8 +57,8 @@ def on_parameters(predicate: Predicate) -> Callable[[ConvSpec], bool]:
 
 def truth_table(law: Law, start: ConvSpec, predicate: Predicate) -> list[ConvSpec]:
     """Specs all around ``start`` on which the law and the predicate differ."""
-    rng = Random(99)
-    grid = [start, *(many_changes(start, rng) for _ in range(1_500))]
+    near = Neighbourhood(start, Random(99))
+    grid = [start, *(near.many_changes() for _ in range(1_500))]
     rows = [(spec, parameters(spec)) for spec in grid]
     return [
         spec for spec, row in rows if predicate(row) != all(a.holds(row) for a in law.atoms)
@@ -135,6 +135,24 @@ def test_everything_fails_or_nothing_does() -> None:
     assert find_law(CLOBBER, lambda _: True, seed=0).text == "always"
     nothing = find_law(CLOBBER, lambda _: False, seed=0)
     assert (nothing.text, nothing.failing, nothing.called_passing) == ("", 0, nothing.passing)
+
+
+def test_failures_too_rare_for_any_predicate_give_none() -> None:
+    luck = Random(1)
+    law = find_law(CLOBBER, lambda _: luck.random() < 0.01, seed=0)
+    assert law.text == ""
+    assert law.failing > 0
+    assert law.called_failing == 0
+    assert law.called_passing == law.passing
+
+
+def test_a_draw_that_says_nothing_leaves_the_word_to_the_others() -> None:
+    def fails(spec: ConvSpec) -> bool | None:
+        return None if spec.x_kind == "extremes" else spec.groups > 1
+
+    assert find_law(CLOBBER, fails, seed=0).text == "groups > 1"
+    silent = find_law(CLOBBER, lambda _: None, seed=0)
+    assert (silent.text, silent.passing) == ("", 1)
 
 
 def test_a_seed_gives_the_same_law_again() -> None:

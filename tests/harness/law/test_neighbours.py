@@ -9,15 +9,7 @@ from generators.operators.conv import ConvSpec, build, parameters, problem
 from generators.operators.conv.data import b_array
 from harness.law.atoms import Atom
 from harness.law.moves import AFFECTING, ASPECTS
-from harness.law.neighbours import (
-    MOST_WORK,
-    few_changes,
-    fresh_data,
-    inside,
-    many_changes,
-    one_change,
-    outside,
-)
+from harness.law.neighbours import MOST_WORK, Neighbourhood, fresh_data
 from harness.oracle import Oracle
 from harness.reduce.tidy import is_valid
 
@@ -34,10 +26,15 @@ STARTS = (
 LAW = (Atom("groups", ">", 1), Atom("M/groups", ">", 8), Atom("M/groups", "!=", 0, 8))
 
 
+def near(seed: int, start: ConvSpec = STARTS[0]) -> Neighbourhood:
+    return Neighbourhood(start, Random(seed))
+
+
 @pytest.mark.parametrize("start", STARTS)
 def test_every_neighbour_is_a_valid_small_case(start: ConvSpec) -> None:
-    rng = Random(1)
-    found = [*one_change(start, rng), *(many_changes(start, rng) for _ in range(60))]
+    hood = near(1, start)
+    found = [spec for spec, _ in hood.one_change()]
+    found += [hood.many_changes() for _ in range(60)]
     assert len(found) > 100
     for spec in found:
         assert not problem(spec)
@@ -46,18 +43,18 @@ def test_every_neighbour_is_a_valid_small_case(start: ConvSpec) -> None:
 
 
 def test_every_word_of_the_vocabulary_varies() -> None:
-    rng = Random(2)
-    rows = [parameters(many_changes(STARTS[0], rng)) for _ in range(400)]
+    hood = near(2)
+    rows = [parameters(hood.many_changes()) for _ in range(400)]
     still = {name for name in rows[0] if len({row[name] for row in rows}) == 1}
     assert still == {"rank", "doubled", "shared", "missing"}  # signature, not neighbourhood
 
 
 def test_the_aspects_named_for_a_parameter_change_it() -> None:
-    rng = Random(3)
+    hood = near(3)
     assert AFFECTING.keys() <= parameters(STARTS[0]).keys()
     assert {name for names in AFFECTING.values() for name in names} <= ASPECTS.keys()
     for name in AFFECTING:
-        found = outside(STARTS[0], [_holding(name)], rng)
+        found = hood.outside([_holding(name)])
         assert not _holding(name).holds(parameters(found)), name
 
 
@@ -65,41 +62,56 @@ def _holding(name: str) -> Atom:
     return Atom(name, "==", parameters(STARTS[0])[name])
 
 
+def test_a_forgotten_move_is_not_made_again() -> None:
+    hood = near(8)
+    for spec, forget in hood.one_change():
+        if spec.w_dtype == "uint8" or spec.form == "QDQ":
+            forget()
+    drawn = [hood.many_changes() for _ in range(200)]
+    assert {spec.w_dtype for spec in drawn} == {"int8"}
+    assert {spec.form for spec in drawn} == {"QLinearConv"}
+    assert {spec.activation for spec in drawn} == {"none"}
+
+
 def test_inside_and_outside_of_a_law() -> None:
-    rng = Random(4)
-    words = [parameters(inside(STARTS[0], LAW, rng)) for _ in range(100)]
+    hood = near(4)
+    words = [parameters(hood.inside(LAW)) for _ in range(100)]
     assert all(atom.holds(row) for row in words for atom in LAW)
-    words = [parameters(outside(STARTS[0], LAW, rng)) for _ in range(100)]
+    assert len({row["M/groups"] for row in words}) > 8
+    words = [parameters(hood.outside(LAW)) for _ in range(100)]
     broken = [sum(not atom.holds(row) for atom in LAW) for row in words]
     assert broken.count(1) > 90
 
 
 def test_few_changes_change_little() -> None:
-    rng = Random(5)
+    hood = near(5)
     start = parameters(STARTS[0])
-    counts = [
-        sum(
-            parameters(few_changes(STARTS[0], rng))[name] != value
-            for name, value in start.items()
-        )
-        for _ in range(100)
-    ]
+    rows = [parameters(hood.few_changes(STARTS[0])) for _ in range(100)]
+    counts = [sum(row[name] != value for name, value in start.items()) for row in rows]
     assert 1 < np.mean(counts) < 5
 
 
 @pytest.mark.parametrize("start", STARTS)
 def test_fresh_data_differ_and_use_the_range_of_the_output(start: ConvSpec) -> None:
     drawn = list(fresh_data(start, Random(6)))
-    assert [spec.x_kind for spec in drawn] == ["random", "extremes", "random"]
+    kinds = [(spec.x_kind, spec.w_kind) for spec in drawn]
+    assert kinds == [("random", "random"), ("extremes", "extremes"), ("random", "constant")]
     assert len({build(spec).digest for spec in drawn}) == 3
     assert len({spec.y_scale for spec in drawn}) > 1
 
 
+def test_one_draw_has_exact_ties() -> None:
+    spec = ConvSpec(image=(8, 8), x_dtype="int8", w_dtype="int8")
+    ties = list(fresh_data(spec, Random(3)))[2]
+    x = build(ties).inputs["x"].astype(np.float64)
+    assert (x / ties.y_scale % 1 == 0.5).mean() > 0.1
+
+
 def test_most_fresh_outputs_are_not_saturated() -> None:
-    rng = Random(7)
+    hood, rng = near(7), Random(7)
     shares = []
     for _ in range(40):
-        spec = next(fresh_data(many_changes(STARTS[0], rng), rng))
+        spec = next(fresh_data(hood.many_changes(), rng))
         if spec.activation == "none" and b_array(spec) is None and spec.missing == "none":
             case = build(spec)
             codes = next(iter(Oracle(case.proto()).allowed(case.inputs).values())).centre

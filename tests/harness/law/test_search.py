@@ -40,7 +40,8 @@ def law_of(expression: str, rows: Sequence[Parameters] = GRID) -> str:
         )
         for row in rows
     ]
-    return " and ".join(atom.text for atom in shortest(Table(rows, fails)))
+    law = shortest(Table(rows, fails))
+    return "silence" if law is None else " and ".join(atom.text for atom in law)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,8 @@ def test_the_shortest_exact_law(expression: str, text: str) -> None:
 
 
 def test_what_always_or_never_fails_has_no_atoms() -> None:
-    assert law_of("True") == law_of("False") == ""
+    assert law_of("True") == ""
+    assert law_of("False") == "silence"
 
 
 def test_an_implied_atom_is_dropped() -> None:
@@ -85,5 +87,6 @@ def test_a_few_wrong_rows_do_not_lengthen_the_law() -> None:
         fails[odd] = not fails[odd]
     table = Table(rows, fails)
     law = shortest(table)
+    assert law is not None
     assert " and ".join(atom.text for atom in law) == "groups > 1 and M/groups > 8"
     assert (matches(table, law) ^ table.failing).bit_count() == 3
