@@ -89,8 +89,8 @@ def pad_with_zero_point(
 
 
 def pad_with(x: Array, pads: tuple[int, ...], code: int) -> Array:
-    """``x`` widened to int16, with a border of ``code``."""
-    wide = x.astype(np.int16)
+    """``x`` widened to int16, C-contiguous, with a border of ``code``."""
+    wide = x.astype(np.int16, order="C")
     return pad_spatial(wide, pads, code) if any(pads) else wide
 
 

@@ -63,6 +63,22 @@ def test_initializers_listed_as_inputs_are_constants() -> None:
     assert Session(model).run({"x": X})["y"].shape == (1, 2, 8, 8)
 
 
+@pytest.mark.parametrize("fusion", ["on", "off"])
+def test_arrays_in_any_memory_order(fusion: str) -> None:
+    """An input given transposed, and one kernel's output read by the next."""
+    r = np.random.default_rng(0)
+    first = qlinear_conv(r.integers(-128, 128, (12, 8, 1, 1)).astype(np.int8), y=(0.5, 9))
+    second = qlinear_conv(r.integers(-128, 128, (8, 12, 3, 3)).astype(np.int8), y=(0.5, 9))
+    chain = onnx.compose.merge_models(
+        onnx.compose.add_prefix(first, "a"), onnx.compose.add_prefix(second, "b"), [("ay", "bx")]
+    )
+    x = r.integers(0, 256, (1, 8, 8, 8)).astype(np.uint8)
+    turned = np.asfortranarray(x)
+    middle = Session(first, fusion=fusion).run({"x": turned})["y"]
+    expected = Session(second, fusion=fusion).run({"x": middle})["y"]
+    assert (Session(chain, fusion=fusion).run({"ax": x})["by"] == expected).all()
+
+
 def test_taps_are_the_inputs_and_what_the_plan_materialises() -> None:
     model = qdq_conv(W)
     assert set(Session(model).run_tapped({"x": X})) == {"x", "y"}
