@@ -53,5 +53,7 @@ def cpu_features(lines: Iterable[str] | None = None) -> frozenset[str]:
     if lines is None:
         path = Path("/proc/cpuinfo")
         lines = path.read_text().splitlines() if path.is_file() else ()
-    flags = (line.partition(":")[2] for line in lines if line.startswith(("flags", "Features")))
+    flags = (
+        line.partition(":")[2] for line in lines if line.startswith(("flags", "Features"))
+    )
     return frozenset(next(flags, "").split())

@@ -13,7 +13,8 @@ from engine.faults import CATALOGUE
 from generators.operators.conv import build, describe
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
-from harness.diagnose import emulate
+from harness.diagnose import diagnose
+from harness.oracle import Oracle, judge
 from harness.outcome import Values
 
 DRAWS = 8
@@ -22,30 +23,37 @@ DRAWS = 8
 def confirmed(
     bench: Bench, spec: BackendSpec, case: Case, matches: Sequence[Match]
 ) -> tuple[Match, ...]:
-    """The matches, those first that predict the backend on most elements of fresh data."""
-    near = _redrawn(case) if len(matches) > 1 else []
-    scores = dict.fromkeys((each.fault for each in matches), 0)
-    profile = bench.profile(spec)
-    for fresh in near:
+    """The matches that hold on fresh data too, the best predictors first.
+
+    A single match on every element needs no confirmation; a graph that is not one convolution gets
+    none. On fresh data that the backend gets wrong, a fault must again explain every wrong element.
+    """
+    if len(matches) == 1 and matches[0].matched == matches[0].total:
+        return tuple(matches)
+    scores = {each.fault: 0 for each in matches}
+    for fresh in _redrawn(case) if matches else ():
         outcome = bench.run(fresh, spec)
         if isinstance(outcome, Values):
-            for fault in scores:
-                scores[fault] += _predicted(fresh, outcome, fault, profile)
-    return tuple(sorted(matches, key=lambda each: -scores[each.fault]))
+            _try_again(scores, fresh, outcome, bench.profile(spec))
+    held = [each for each in matches if each.fault in scores]
+    return tuple(sorted(held, key=lambda each: -scores[each.fault]))
 
 
-def _predicted(case: Case, outcome: Values, fault: str, profile: str) -> int:
-    """Elements of the outcome that the fault's best variant gives too."""
-    variants = [each for each in CATALOGUE if each.id == fault]
-    emulated = (emulate(case, profile, each) for each in variants)
-    return max(
-        sum(
-            int((values[name] == array).sum())
-            for name, array in outcome.arrays.items()
-            if name in values and values[name].shape == array.shape
-        )
-        for values in emulated
-    )
+def _try_again(scores: dict[str, int], case: Case, outcome: Values, profile: str) -> None:
+    """Add to each fault's score the elements it predicts; strike out those that fail to explain."""
+    allowed = Oracle(case.proto()).allowed(case.inputs)
+    if not any(
+        judge(each, outcome.arrays.get(name)).is_wrong for name, each in allowed.items()
+    ):
+        return
+    candidates = [each for each in CATALOGUE if each.id in scores]
+    found = diagnose(case, outcome.arrays, allowed, profile, candidates)
+    explained = {each.fault: each.matched for each in found}
+    for fault in tuple(scores):
+        if fault in explained:
+            scores[fault] += explained[fault]
+        else:
+            del scores[fault]
 
 
 def _redrawn(case: Case) -> list[Case]:

@@ -37,9 +37,8 @@ def examine(bench: Bench, spec: BackendSpec, case: Case) -> Examined:
         word = "refused (documented)" if documented else kind
         return Examined(spec, version, word, message, "", (), found)
     tapped = observe(bench.pool, spec, case, outcome.arrays)
-    oracle = Oracle(case.proto())
-    rows = locate(oracle, tapped)
-    allowed = oracle.allowed(case.inputs)
+    rows = locate(case.proto(), tapped)
+    allowed = Oracle(case.proto()).allowed(case.inputs)
     kinds = {judge(each, outcome.arrays.get(name)).kind for name, each in allowed.items()}
     worst = next((kind for kind in WORST_FIRST if kind in kinds), "exact")
     return Examined(spec, version, worst, "", tapped.method, rows, found)

@@ -6,6 +6,8 @@ blamed once and everything behind it is not.
 
 from dataclasses import dataclass
 
+import onnx
+
 from corpus.case import Array
 from harness.oracle import Allowed, Oracle, Silent, Verdict, judge
 from harness.outcome import FusedOp, Tapped
@@ -22,16 +24,25 @@ class Judged:
     verdict: Verdict
 
 
-def locate(oracle: Oracle, tapped: Tapped) -> tuple[Judged, ...]:
+def locate(model: onnx.ModelProto, tapped: Tapped) -> tuple[Judged, ...]:
     """Every observed output of every operation, judged locally, in the order of the plan.
 
-    An operation that the oracle is silent about, or whose tensors were not observed, is left out.
+    Judging starts at codes, not at the reals that a DequantizeLinear made of them: what a kernel
+    may do with a float bias depends on the scales. An operation that the oracle is silent about,
+    or whose tensors were not observed, is left out.
     """
+    oracle = Oracle(model)
+    dequantized = frozenset(
+        name
+        for node in model.graph.node
+        if node.op_type == "DequantizeLinear"
+        for name in node.output
+    )
     return tuple(
         judged
         for unit in tapped.plan
         for tensor in unit.outputs
-        if (judged := _judge_locally(oracle, tapped, unit, tensor)) is not None
+        if (judged := _judge_locally(oracle, tapped, unit, tensor, dequantized)) is not None
     )
 
 
@@ -41,12 +52,13 @@ def culprits(rows: tuple[Judged, ...]) -> tuple[Judged, ...]:
 
 
 def _judge_locally(
-    oracle: Oracle, tapped: Tapped, unit: FusedOp, tensor: str
+    oracle: Oracle, tapped: Tapped, unit: FusedOp, tensor: str, dequantized: frozenset[str]
 ) -> Judged | None:
     array = tapped.arrays.get(tensor)
     if array is None:
         return None
-    known = {name: value for name, value in tapped.arrays.items() if name not in unit.outputs}
+    hidden = {*unit.outputs, *dequantized}
+    known = {name: value for name, value in tapped.arrays.items() if name not in hidden}
     try:
         allowed = oracle.allowed(known, [tensor])[tensor]
     except Silent:

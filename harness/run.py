@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 
 from corpus.case import Case
-from generators.cells import ALL_CELLS
-from generators.graphs import draw_case
+from generators.graphs import all_cells, draw_case
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.events import (
@@ -76,6 +75,7 @@ class Campaign:
     known: dict[str, _Known] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     unexplained: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    cells: set[str] = field(default_factory=set)
     started: float = field(default_factory=time.monotonic)
 
     def events(self) -> Iterator[Event]:
@@ -103,7 +103,7 @@ class Campaign:
             out=plan.out,
             planned_cases=plan.cases,
             planned_seconds=plan.seconds,
-            cells=ALL_CELLS,
+            cells=tuple(all_cells(plan.family)),
         )
 
     def _elapsed(self) -> float:
@@ -134,11 +134,17 @@ class Campaign:
             comparisons=sum(len(each) for each in verdicts.values()),
             seconds=self._elapsed(),
             counts={name: count(each) for name, each in verdicts.items()},
-            cells=tuple(sorted({cell for case in cases for cell in case.cells})),
+            cells=self._new_cells(cases),
         )
         for spec, case, outcome in wrong:
             yield from self._look_into(spec, case, outcome)
         yield from self._sightings()
+
+    def _new_cells(self, cases: Sequence[Case]) -> tuple[str, ...]:
+        """Coverage cells that no earlier batch reached."""
+        new = {cell for case in cases for cell in case.cells} - self.cells
+        self.cells |= new
+        return tuple(sorted(new))
 
     def _look_into(self, spec: BackendSpec, case: Case, outcome: Outcome) -> Iterator[Event]:
         if self._recognise(spec, case, outcome):

@@ -87,7 +87,7 @@ def suspects(
         return (nondeterministic(spec, case),)
     oracle = Oracle(case.proto())
     tapped = observe(bench.pool, spec, case, outcome.arrays)
-    rows = locate(oracle, tapped)
+    rows = locate(case.proto(), tapped)
     found = tuple(
         _divergent(bench, spec, case, row, rows, tapped.method) for row in culprits(rows)
     )
@@ -112,7 +112,8 @@ def failure_of(outcome: Outcome) -> tuple[str, str]:
 
 def without_numbers(text: str) -> str:
     """A message or pattern by its words: what stays the same when sizes and addresses change."""
-    return re.sub(r"\s+", " ", re.sub(r"0x[0-9a-f]+|[-+]?\d[\d.]*", "n", text))[:160].strip()
+    without = re.sub(r"0x[0-9a-f]+|[-+]?\d[\d.]*", "n", text)
+    return re.sub(r"\s+", " ", re.sub(r"n(, ?n|,)+", "n", without))[:160].strip()
 
 
 def _divergent(

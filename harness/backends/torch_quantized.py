@@ -11,8 +11,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnx
 import torch
 
+from harness.backends.graph import node_id
 from harness.backends.protocol import Limit
 from harness.backends.torch_pattern import Affine, Convolution, convolution, padding
 
@@ -79,6 +81,26 @@ class Torch:
         return {
             found.output: y if found.dequantize is None else dequantize(y, found.dequantize)
         }
+
+    def tap(
+        self, model: bytes, inputs: dict[str, Array], options: dict[str, str]
+    ) -> dict[str, Any]:
+        """One operation, ``quantized::convNd[_relu]``; torch shows no tensor inside it."""
+        found = self._found(model)
+        nodes = onnx.ModelProto.FromString(model).graph.node
+        middle = [each for each in nodes if each.op_type not in ("Constant",)]
+        covered = middle[
+            found.quantize is not None : len(middle) - (found.dequantize is not None)
+        ]
+        relu = "_relu" if found.is_relu else ""
+        step = {
+            "kind": f"quantized::conv{found.weights.ndim - 2}d{relu}",
+            "name": "",
+            "nodes": [node_id(each) for each in covered],
+            "inputs": [found.input],
+            "outputs": [found.output],
+        }
+        return {"arrays": {}, "plan": [step], "method": "prefixes", "confirmed": False}
 
     def _pack(self, model: bytes, shape: tuple[int, ...]) -> Any:
         found = self._found(model)

@@ -96,7 +96,7 @@ def read_case(path: str, inputs: Sequence[str], seed: int) -> Case:
     """
     model = load_model(Path(path))
     given = dict(_read_input(model, each) for each in inputs)
-    drawn = random_inputs(model, seed)
+    drawn = random_inputs(model, seed, given=given)
     return Case(model.SerializeToString(), {**drawn, **given}, origin=f"{Path(path).name}")
 
 
