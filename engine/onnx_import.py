@@ -142,7 +142,7 @@ def _node(proto: onnx.NodeProto, operators: Mapping[str, frozenset[str]], opset:
     op = proto.op_type
     if not outputs or not outputs[0]:
         raise InvalidModel(f"{op} {proto.name!r} has no output; remove the node")
-    if any(outputs[1:]):
+    if len(outputs) > 1 and any(outputs[1:]):
         raise Unsupported(
             f"{op} {proto.name!r} has {len(outputs)} outputs; only one is supported"
         )

@@ -81,11 +81,12 @@ def exact(r: Requantization) -> Rescaling:
 
     def steps(acc: Array) -> Array:
         total = acc * product
-        v = total / step
-        floor = np.floor(v)
-        near = np.abs(v - floor - 0.5) < _NEAR
-        if near.any():
-            _settle_ties(v, near, acc, product, step)
+        v: Array = total / step
+        distance = np.rint(v)
+        np.subtract(v, distance, out=distance)
+        np.abs(distance, out=distance)
+        if distance.max(initial=0) > 0.5 - _NEAR:
+            _settle_ties(v, (distance > 0.5 - _NEAR).nonzero(), acc, product, step)
         return v
 
     return Rescaling(r.bias, steps, r.y_zero_point)
@@ -95,9 +96,10 @@ _NEAR = 2.0**-30
 """Far above the float64 error of any v inside the range of codes, far below a half."""
 
 
-def _settle_ties(v: Array, near: Array, acc: Array, product: Array, step: np.float64) -> None:
+def _settle_ties(
+    v: Array, where: tuple[Array, ...], acc: Array, product: Array, step: np.float64
+) -> None:
     """Moves each v near a half-integer to its exact side of it, or exactly onto it."""
-    where = near.nonzero()
     sums = acc[where].astype(np.float64)
     scales = np.broadcast_to(product, v.shape)[where]
     half = np.floor(v[where]) + 0.5

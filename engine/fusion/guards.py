@@ -110,11 +110,11 @@ def bias_steps(view: View, node: Node, given: Array, wanted: Array) -> Refusal |
         return None
     if given.size != wanted.size and 1 not in (given.size, wanted.size):
         return Refusal("G10", f"{node.id} has {given.size} scales, the weights {wanted.size}")
-    scales = np.broadcast_arrays(given, wanted)
-    wrong = (scales[0] != scales[1]).nonzero()[0]
-    if not wrong.size:
+    differs = given != wanted
+    if not differs.any():
         return None
-    k = int(wrong[0])
+    scales = np.broadcast_arrays(given, wanted)
+    k = int(differs.argmax())
     return Refusal(
         "G10",
         f"the scale of bias {node.id} is {scales[0][k]} in channel {k}, x_scale * w_scale is "

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from engine.arithmetic import Int32, wrap_int32
+from engine.arithmetic import wrap_int32
 from engine.ir import Array
 from engine.kernels.convolution import Kernel, check_input, finisher, prepare_rescaling
 from engine.kernels.geometry import Window, windows
@@ -45,10 +45,11 @@ def blocked_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> 
         check_input(x, p)
         pads, out = window.resolve(x.shape[2:], p.node)
         padded, zero_point = stages.pad(x, p, pads)
-        patches = _patches(padded, window, out, p.groups, packed.dtype)
-        sums = np.matmul(patches, packed)
+        sums = np.matmul(_patches(padded, window, out, packed), packed)
         acc = wrap_int32(sums) if wraps else sums.astype(np.int32)
-        acc = acc.reshape(x.shape[0], len(base), -1, _LANES) - zero_point * fold
+        acc = acc.reshape(x.shape[0], len(base), math.prod(out), _LANES)
+        if zero_point:
+            acc -= zero_point * fold
         return store(finish(acc), base, p.out_channels).reshape(
             x.shape[0], p.out_channels, *out
         )
@@ -56,14 +57,13 @@ def blocked_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> 
     return run
 
 
-def first_channels(p: ConvParameters) -> Int32:
+def first_channels(p: ConvParameters) -> list[int]:
     """The output channel in lane 0 of each task, groups in order, blocks in order."""
-    starts = np.arange(0, p.out_per_group, _LANES, dtype=np.int32)
-    groups = np.arange(p.groups, dtype=np.int32) * p.out_per_group
-    return (groups[:, None] + starts).reshape(-1)
+    size = p.out_per_group
+    return [g * size + k for g in range(p.groups) for k in range(0, size, _LANES)]
 
 
-def store(codes: Array, base: Int32, channels: int) -> Array:
+def store(codes: Array, base: list[int], channels: int) -> Array:
     """Each task's 8 lanes into the block of its first channel; later tasks overwrite.
 
     Shapes:
@@ -71,24 +71,23 @@ def store(codes: Array, base: Int32, channels: int) -> Array:
     """
     blocks = -(-channels // _LANES)
     out = np.zeros((codes.shape[0], blocks, codes.shape[2], _LANES), codes.dtype)
-    for task, block in enumerate(base // _LANES):
-        out[:, block] = codes[:, task]
+    for task, channel in enumerate(base):
+        out[:, channel // _LANES] = codes[:, task]
     lanes_first = out.transpose(0, 1, 3, 2).reshape(codes.shape[0], blocks * _LANES, -1)
     return lanes_first[:, :channels]
 
 
-def _by_lane(values: Array, base: Int32) -> Array:
+def _by_lane(values: Array, base: list[int]) -> Array:
     """Channel parameters as the tasks read them: 8 from the task's first channel on.
 
     Past the last channel there are zeros, or the last scale.
     """
-    beyond = int(base[-1]) + _LANES - values.size
-    if beyond > 0:
-        fill = values[-1] if values.dtype == np.float32 else 0
-        values = np.append(values, np.full(beyond, fill, values.dtype))
     if len(base) * _LANES == values.size:
         return values.reshape(-1, 1, _LANES)
-    by_lane: Array = values[base[:, None, None] + np.arange(_LANES)]
+    beyond = max(base[-1] + _LANES - values.size, 0)
+    fill = values[-1] if values.dtype == np.float32 else 0
+    values = np.append(values, np.full(beyond, fill, values.dtype))
+    by_lane: Array = values[np.array(base)[:, None, None] + np.arange(_LANES)]
     return by_lane
 
 
@@ -98,37 +97,24 @@ def _pack(weights: Array, p: ConvParameters) -> tuple[Array, bool]:
     blocks, slices = -(-p.out_per_group // _LANES), -(-inner // _LANES)
     bound = largest_sum(weights)
     packed = np.zeros(
-        (p.groups, blocks, taps * slices * _LANES, _LANES),
+        (p.groups, blocks, taps, slices * _LANES, _LANES),
         np.float32 if bound < 2**24 else np.float64,
     )
-    by_group = weights.reshape(p.groups, p.out_per_group, inner, taps)
+    by_group = weights.reshape(p.groups, p.out_per_group, inner, taps).transpose(0, 3, 2, 1)
     for block in range(blocks):
-        rows = by_group[:, block * _LANES : (block + 1) * _LANES].transpose(0, 3, 2, 1)
-        tile = packed[:, block].reshape(p.groups, taps, slices * _LANES, _LANES)
-        tile[:, :, :inner, : rows.shape[3]] = rows
-    return packed, bound >= 2**31
+        tile = by_group[..., block * _LANES : (block + 1) * _LANES]
+        packed[:, block, :, :inner, : tile.shape[3]] = tile
+    return packed.reshape(p.groups, blocks, taps * slices * _LANES, _LANES), bound >= 2**31
 
 
-def _patches(
-    padded: Array,
-    window: Window,
-    out: tuple[int, ...],
-    groups: int,
-    dtype: np.dtype[np.generic],
-) -> Array:
-    """The windows as (N, group, 1, pixels, tap * C1 * 8), absent lanes 0."""
-    n, channels = padded.shape[:2]
-    inner = channels // groups
-    slices = -(-inner // _LANES)
-    taps, pixels = math.prod(window.kernel), math.prod(out)
-    view = windows(padded, window, out)
-    count = len(out)
-    view = view.reshape(n, groups, inner, *view.shape[2:]) if groups > 1 else view[:, None]
-    order = (0, 1, *range(3 + count, 3 + 2 * count), *range(3, 3 + count), 2)
-    ordered = view.transpose(order)
-    if slices * _LANES == inner:
-        flat = ordered.astype(dtype, order="C")
-    else:
-        flat = np.zeros((*ordered.shape[:-1], slices * _LANES), dtype)
-        flat[..., :inner] = ordered
-    return flat.reshape(n, groups, 1, pixels, taps * slices * _LANES)
+def _patches(padded: Array, window: Window, out: tuple[int, ...], packed: Array) -> Array:
+    """The windows of the blocked image as (N, group, 1, pixels, tap * C1 * 8), absent lanes 0."""
+    n, image = len(padded), padded.shape[2:]
+    groups, depth = packed.shape[0], packed.shape[2]
+    lanes = depth // math.prod(window.kernel)
+    blocked = np.zeros((n, groups, *image, lanes), packed.dtype)
+    inner = padded.shape[1] // groups
+    rows = padded.reshape(n, groups, inner, -1).transpose(0, 1, 3, 2)
+    blocked.reshape(n, groups, -1, lanes)[..., :inner] = rows
+    view = windows(blocked, window, out)
+    return view.reshape(n, groups, 1, math.prod(out), depth)

@@ -84,7 +84,9 @@ def finisher(p: ConvParameters, stages: Stages, rescaling: Rescaling) -> Finish:
         if bias is not None:
             acc = acc + bias
         steps = stages.saturate(stages.round(rescaling.steps(acc)), low, high)
-        codes = (steps + offset).astype(p.y_dtype)
+        if offset:
+            steps += offset
+        codes = steps.astype(p.y_dtype)
         return stages.activate(codes, p) if p.activation else codes
 
     return finish

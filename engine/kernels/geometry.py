@@ -79,14 +79,23 @@ def pad_spatial(x: Array, pads: tuple[int, ...], value: float) -> Array:
 
 
 def windows(x: Array, window: Window, out: tuple[int, ...]) -> Array:
-    """A view (N, C, *kernel, *out) of a padded, C-contiguous ``x`` (N, C, *S)."""
-    spatial = x.strides[2:]
+    """A view of all windows of a padded, C-contiguous image.
+
+    ``x`` (N, C, *S) gives (N, C, *kernel, *out), ``x`` (N, G, *S, lanes) (N, G, *out, *kernel, lanes).
+    """
+    count = len(window.kernel)
+    spatial = x.strides[2 : 2 + count]
     taps = tuple(s * d for s, d in zip(spatial, window.dilations, strict=True))
     steps = tuple(s * d for s, d in zip(spatial, window.strides, strict=True))
-    shape = x.shape[:2] + window.kernel + out
+    if x.ndim == count + 2:
+        shape = x.shape[:2] + window.kernel + out
+        strides = x.strides[:2] + taps + steps
+    else:
+        shape = x.shape[:2] + out + window.kernel + x.shape[-1:]
+        strides = x.strides[:2] + steps + taps + x.strides[-1:]
     if 0 in shape:
         return np.empty(shape, x.dtype)
-    return np.ndarray(shape, x.dtype, x, 0, x.strides[:2] + taps + steps)
+    return np.ndarray(shape, x.dtype, x, 0, strides)
 
 
 def columns(x: Array, window: Window, out: tuple[int, ...], groups: int) -> Array:

@@ -88,6 +88,8 @@ def opencv_run() -> Run:
     if not hasattr(cv2.dnn, "ENGINE_NEW"):
         pytest.skip("OpenCV is older than 5")
 
+    cv2.setNumThreads(1)  # which group overwrites which depends on the order of the tasks
+
     def run(model: onnx.ModelProto, x: Array) -> Array:
         shaped = shape_inference.infer_shapes(model).SerializeToString()
         net = cv2.dnn.readNetFromONNX(

@@ -152,14 +152,14 @@ def test_which_kernel_runs() -> None:
 
 def test_later_tasks_overwrite_the_lanes_of_earlier_ones() -> None:
     """Two groups of 12: tasks at channels 0, 8, 12, 20 write blocks 0, 1, 1, 2."""
-    base = np.array([0, 8, 12, 20], np.int32)
+    base = [0, 8, 12, 20]
     codes = np.arange(4).repeat(8).reshape(1, 4, 1, 8)
     assert store(codes, base, 24)[0, :, 0].tolist() == [0] * 8 + [2] * 8 + [3] * 8
 
 
 def test_first_channels_count_groups_then_blocks() -> None:
     p = only(Session(qlinear_conv(np.zeros((24, 1, 1, 1), np.int8), groups=2)))
-    assert first_channels(p).tolist() == [0, 8, 12, 20]
+    assert first_channels(p) == [0, 8, 12, 20]
 
 
 def test_against_the_onnx_reference() -> None:
