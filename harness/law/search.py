@@ -29,7 +29,7 @@ def shortest(table: Table) -> Conjunction | None:
     found = _separating(table)
     if found is None:
         found = _best_effort(table)
-        if _cost(table, matches(table, found)) >= _cost(table, 0):
+        if _cost(table, matches(table, found)) + _price(table, found) >= _cost(table, 0):
             return None
     return _in_order(table, found)
 
@@ -126,20 +126,20 @@ def _best_effort(table: Table) -> Conjunction:
         for atom, mask in table.atoms.items()
         if mask & 1 and _cost(table, mask) < everything
     }
-    price = max(2.0, ATOM_PRICE * len(table.rows))
     best: Conjunction = ()
     best_cost = float(everything)
     beam: dict[int, Conjunction] = {table.everything: ()}
-    for length in range(1, LONGEST + 1):
+    for _ in range(LONGEST if atoms else 0):
         grown: dict[int, Conjunction] = {}
         for mask, law in beam.items():
             for atom, holds in atoms.items():
                 grown.setdefault(mask & holds, (*law, atom))
         ranked = sorted(grown, key=lambda mask: _cost(table, mask))[:BEAM]
         beam = {mask: grown[mask] for mask in ranked}
-        cost = _cost(table, ranked[0]) + price * length
+        law = beam[ranked[0]]
+        cost = _cost(table, ranked[0]) + _price(table, law)
         if cost < best_cost:
-            best, best_cost = beam[ranked[0]], cost
+            best, best_cost = law, cost
     return _swapped(table, best, atoms)
 
 
@@ -154,6 +154,11 @@ def _swapped(table: Table, law: Conjunction, atoms: dict[Atom, int]) -> Conjunct
         if costs[atom] < cost:
             return _swapped(table, (*others, atom), atoms)
     return law
+
+
+def _price(table: Table, law: Conjunction) -> float:
+    """What the law must gain for its length."""
+    return max(2.0, ATOM_PRICE * len(table.rows)) * len(law)
 
 
 def _cost(table: Table, called: int) -> int:

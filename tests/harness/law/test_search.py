@@ -90,3 +90,8 @@ def test_a_few_wrong_rows_do_not_lengthen_the_law() -> None:
     assert law is not None
     assert " and ".join(atom.text for atom in law) == "groups > 1 and M/groups > 8"
     assert (matches(table, law) ^ table.failing).bit_count() == 3
+
+
+def test_rows_that_nothing_tells_apart() -> None:
+    assert shortest(Table(GRID[:1] * 10, [True] * 9 + [False])) == ()
+    assert shortest(Table(GRID[:1] * 10, [True] + [False] * 9)) is None
