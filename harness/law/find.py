@@ -22,12 +22,12 @@ MOST_COUNTEREXAMPLES = 20
 class Law:
     """The predicate on case parameters that separates failing neighbours from passing ones.
 
-    ``text`` joins the ``atoms`` with ``and``; without atoms it is ``"always"`` where every
-    neighbour fails, or all but a few that no predicate tells, and empty where none does with fresh data, or too few for any predicate to
-    be better than silence. ``called_failing`` counts, among
-    the ``failing`` neighbours, those for which the law holds, ``called_passing`` the others among
-    the ``passing``. ``counterexamples`` are parameters of neighbours on which the law is wrong;
-    their key ``fails`` says what happened.
+    ``text`` joins the ``atoms`` with ``and``. Without atoms it is ``"always"`` where every
+    neighbour fails, or all but a few that no predicate tells; and empty where none fails with
+    fresh data, or too few for any predicate to be better than silence. ``called_failing`` counts,
+    among the ``failing`` neighbours, those for which the law holds, ``called_passing`` the others
+    among the ``passing``. ``counterexamples`` are parameters of neighbours on which the law is
+    wrong; their key ``fails`` says what happened.
     """
 
     text: str
