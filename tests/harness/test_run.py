@@ -1,0 +1,103 @@
+"""Campaigns: what is counted, what is found, what is kept when somebody interrupts."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from corpus.case import Case
+from harness.campaign.store import Store
+from harness.events import (
+    BatchJudged,
+    CampaignFinished,
+    CampaignInterrupted,
+    CampaignStarted,
+    Event,
+    FindingSaved,
+    FindingSeen,
+)
+from harness.investigate import Dossier
+from harness.outcome import Crashed, Refused, TimedOut
+from harness.run import Campaign, Plan, verdict_on
+from tests.harness.benches import bench_of
+
+
+def plan(cases: int = 64) -> Plan:
+    return Plan(seed=1, family="conv", scales="any", out="out", cases=cases)
+
+
+def keep(dossier: Dossier) -> FindingSaved:
+    return FindingSaved(dossier.finding, dossier.evidence, f"findings/{dossier.finding.id}")
+
+
+def events_of(name: str, cases: int = 64) -> list[Event]:
+    with bench_of(name) as bench:
+        return list(Campaign(bench, plan(cases), keep, lambda *_: None).events())
+
+
+def test_a_right_backend_gives_no_finding_and_every_case_is_counted() -> None:
+    events = events_of("engine", cases=100)
+    assert isinstance(events[0], CampaignStarted)
+    assert isinstance(events[-1], CampaignFinished)
+    batches = [each for each in events if isinstance(each, BatchJudged)]
+    assert sum(each.cases for each in batches) == 100
+    counts = [each.counts["engine"] for each in batches]
+    assert sum(each.exact + each.tie for each in counts) == 100
+    assert not [each for each in events if isinstance(each, FindingSaved)]
+
+
+def test_one_bug_is_one_finding_and_later_sightings_are_counted() -> None:
+    events = events_of("engine:fault=F25", cases=192)
+    saved = [each.finding for each in events if isinstance(each, FindingSaved)]
+    assert [each.diagnosis[0].fault for each in saved] == ["F25"]
+    seen = [each.seen for each in events if isinstance(each, FindingSeen)]
+    assert seen == sorted(seen)
+    assert seen[-1] > 10
+
+
+def test_the_same_seed_gives_the_same_cases() -> None:
+    assert plan().case(17).digest == plan().case(17).digest
+    assert plan().case(17).digest != plan().case(18).digest
+
+
+def test_an_interrupt_ends_with_everything_found_so_far() -> None:
+    with bench_of("engine:fault=F25") as bench:
+        calls = iter(range(10**6))
+
+        def note(number: int, case: Case, words: object) -> None:
+            if next(calls) == 100:
+                raise KeyboardInterrupt
+
+        events = Campaign(bench, plan(640), keep, note).events()
+        found = list(_until_interrupted(events))
+    assert isinstance(found[-1], CampaignInterrupted)
+    assert any(isinstance(each, FindingSaved) for each in found)
+
+
+def _until_interrupted(events: Iterator[Event]) -> Iterator[Event]:
+    with pytest.raises(KeyboardInterrupt):
+        yield from events
+
+
+def test_failures_have_their_own_words() -> None:
+    assert verdict_on(Refused("no", documented=True), {}) == "refused"
+    assert verdict_on(Crashed("signal SIGSEGV", ""), {}) == "crashed"
+    assert verdict_on(TimedOut(1.0), {}) == "timed-out"
+
+
+def test_the_store_holds_every_judged_case(tmp_path: Path) -> None:
+    store = Store(tmp_path / "run.sqlite")
+    case = plan().case(0)
+    store.note(0, case, {"engine": "exact", "ort": "divergent"})
+    store.handle(BatchJudged(cases=1, comparisons=2, seconds=0.1))
+    store.close()
+    database = sqlite3.connect(tmp_path / "run.sqlite")
+    assert database.execute("select number, digest from cases").fetchall() == [
+        (0, case.digest)
+    ]
+    rows = database.execute(
+        "select backend, verdict from verdicts order by backend"
+    ).fetchall()
+    database.close()
+    assert rows == [("engine", "exact"), ("ort", "divergent")]

@@ -1,0 +1,96 @@
+"""From a wrong outcome to the operation and the cause, for faults of our own engine."""
+
+import pytest
+
+from corpus.case import Case
+from harness.backends.spec import parse
+from harness.investigate import is_wrong_alone, shrink
+from harness.outcome import Refused, Values
+from harness.passes import is_wrong
+from harness.suspect import suspects, without_numbers
+from tests.harness.benches import bench_of, grouped, padded
+
+FAULTS = {
+    "F01": grouped(),
+    "F02": grouped(),
+    "F12": padded(),
+    "F25": padded(),
+    "F14": padded(),
+}
+
+
+def only_suspect(name: str, case: Case):  # type: ignore[no-untyped-def]
+    with bench_of(name) as bench:
+        spec = bench.specs[0]
+        found = suspects(bench, spec, case, bench.run(case, spec))
+        assert len(found) == 1
+        return found[0]
+
+
+@pytest.mark.parametrize("fault", ["F01", "F02", "F12", "F25"])
+def test_a_fault_is_located_and_named(fault: str) -> None:
+    suspect = only_suspect(f"engine:fault={fault}", FAULTS[fault])
+    assert suspect.unit.outputs == ("y",)
+    assert suspect.located_by == "native"
+    assert fault in {match.fault for match in suspect.matches}
+    assert suspect.signature.backend == "engine"
+
+
+def test_a_backend_without_taps_is_observed_by_prefixes() -> None:
+    suspect = only_suspect("tests.fakes:forgets_zero_point", grouped())
+    assert suspect.located_by == "prefixes"
+    assert suspect.signature.cause == "F25"
+
+
+def test_the_right_answer_is_nobodys_fault() -> None:
+    with bench_of("engine") as bench:
+        spec, case = bench.specs[0], grouped()
+        assert suspects(bench, spec, case, bench.run(case, spec)) == ()
+
+
+@pytest.mark.parametrize(
+    ("fake", "kind"),
+    [
+        ("random", "nondeterministic"),
+        ("lies_about_shape", "wrong-type-or-shape"),
+        ("lies_about_dtype", "wrong-type-or-shape"),
+        ("wrong_name", "wrong-type-or-shape"),
+        ("nan", "wrong-type-or-shape"),
+        ("raises", "refused"),
+    ],
+)
+def test_each_flaw_is_seen_for_what_it_is(fake: str, kind: str) -> None:
+    assert only_suspect(f"tests.fakes:{fake}", grouped()).signature.kind == kind
+
+
+@pytest.mark.parametrize("fault", ["F01", "F12"])
+def test_shrinking_keeps_the_signature(fault: str) -> None:
+    with bench_of(f"engine:fault={fault}") as bench:
+        spec, case = bench.specs[0], FAULTS[fault]
+        suspect = suspects(bench, spec, case, bench.run(case, spec))[0]
+        small = shrink(bench, suspect)
+        assert small.signature == suspect.signature
+        assert is_wrong_alone(bench, small)
+        assert len(small.case.model) < 450
+        assert sum(array.size for array in small.case.inputs.values()) <= 4
+
+
+def test_a_documented_refusal_is_no_bug_and_any_other_is() -> None:
+    case = grouped()
+    assert not is_wrong(case, Refused("int8 only", documented=True))
+    assert is_wrong(case, Refused("boom", documented=False))
+    assert is_wrong(case, Values({}))
+
+
+def test_messages_are_alike_by_their_words() -> None:
+    first = "cannot broadcast (1,2,5) with (2,1) at 0x7f12"
+    assert without_numbers(first) == without_numbers(
+        "cannot broadcast (3,1) with (7,) at 0xab"
+    )
+
+
+def test_signatures_of_the_same_bug_agree_across_forms() -> None:
+    assert parse("engine:fault=F01").name == "engine"
+    in_qdq = only_suspect("engine:fault=F01", FAULTS["F01"]).signature
+    again = only_suspect("engine:fault=F01", grouped(out_per_group=12, groups=3)).signature
+    assert in_qdq.id == again.id
