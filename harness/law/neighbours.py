@@ -17,6 +17,7 @@ TARGET_STEPS = 90.0  # how far a typical output reaches from its zero point
 REACHES = (0.2, 0.4, 0.8)  # the chances that a random neighbour differs in an aspect
 TOUCHED = 0.6  # how often all that a law is about varies
 FEW = 2
+SIZE_ASPECTS = frozenset({"groups", "outputs", "inputs"})
 MOST_SINGLE = 8  # moves tried alone for each aspect
 TIES = ("random", "constant", 1.0)
 TRIES = 24
@@ -48,13 +49,19 @@ class Neighbourhood:
         self._aspects = {name: list(moves) for name, moves in ASPECTS.items()}
 
     def one_change(self) -> Iterator[tuple[ConvSpec, Callable[[], None]]]:
-        """Neighbours that differ in one aspect, and how to forget the move that led there."""
+        """Neighbours that differ in one aspect, and how to forget the move that led there.
+
+        Sizes are never forgotten: one that says nothing alone may say much beside another.
+        """
         draft = _draft(self.spec)
-        for moves in self._aspects.values():
+        for name, moves in self._aspects.items():
             for move in self._rng.sample(moves, min(len(moves), MOST_SINGLE)):
                 neighbour = _mended({**draft, **move(draft, self._rng)})
                 if neighbour is not None:
-                    yield neighbour, partial(moves.remove, move)
+                    yield (
+                        neighbour,
+                        _keep if name in SIZE_ASPECTS else partial(moves.remove, move),
+                    )
 
     def many_changes(self) -> ConvSpec:
         """A neighbour that differs in a few or in many aspects."""
@@ -107,6 +114,10 @@ class Neighbourhood:
             if drawn is not None:
                 return drawn
         return spec
+
+
+def _keep() -> None:
+    """Forget nothing."""
 
 
 def _affecting(law: Sequence[Atom]) -> set[str]:
