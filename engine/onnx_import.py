@@ -122,12 +122,11 @@ def read_tensor(tensor: onnx.TensorProto) -> Array:
     raw = tensor.raw_data
     try:
         if dtype is not None and raw:
-            dims = tensor.dims
-            if len(dims) == 1:
-                array = np.frombuffer(raw, dtype)
-                if array.size == dims[0]:
-                    return array
-            return np.frombuffer(raw, dtype).reshape(dims)
+            flat, dims = np.frombuffer(raw, dtype), tensor.dims
+            rank = len(dims)
+            if rank == 1 and flat.size == dims[0]:
+                return flat
+            return flat.reshape(tuple(dims) if rank else ())
         values: Array = numpy_helper.to_array(tensor)
     except (ValueError, TypeError, KeyError) as error:
         raise InvalidModel(

@@ -20,7 +20,7 @@ from engine.faults.fault import Fault
 from engine.ir import Array
 from engine.kernels.geometry import columns, pad_spatial
 from engine.kernels.parameters import ConvParameters
-from engine.kernels.stages import Accumulate, multiply_exactly, window_of
+from engine.kernels.stages import Accumulate, multiply_exactly
 
 Pairs = Callable[[ConvParameters], Array | None]
 """Positions (n, 2) along K = (c, *kernel) that are added first, -1 for none; None: exact."""
@@ -101,7 +101,7 @@ def _accumulate(
     out: tuple[int, ...],
 ) -> Int32:
     shift = 128 if p.x_dtype == np.int8 else 0
-    codes = columns(padded + np.int16(shift), window_of(p), out, p.groups).astype(np.int32)
+    codes = columns(padded + np.int16(shift), p.window, out, p.groups).astype(np.int32)
     inside = _inside(p, padded.shape, pads, out) if skips_border else np.ones_like(codes)
     unsigned, counted = codes * inside, inside * (zero_point + shift)
     total = _sum_pairs(signed, unsigned, pairs)
@@ -120,7 +120,7 @@ def _inside(
     half = len(pads) // 2
     image = [s - a - b for s, a, b in zip(shape[2:], pads[:half], pads[half:], strict=True)]
     ones = pad_spatial(np.ones((shape[0], shape[1], *image), np.int32), pads, 0)
-    return columns(ones, window_of(p), out, p.groups)
+    return columns(ones, p.window, out, p.groups)
 
 
 def _sum_pairs(signed: Array, unsigned: Array, pairs: Array) -> Array:

@@ -19,7 +19,7 @@ from engine.ir import Array
 from engine.kernels.convolution import Kernel, check_input, finisher, prepare_rescaling
 from engine.kernels.geometry import Window, windows
 from engine.kernels.parameters import ConvParameters
-from engine.kernels.stages import Stages, largest_sum, window_of
+from engine.kernels.stages import Stages, largest_sum
 from engine.profiles import Profile
 
 _LANES = 8
@@ -39,7 +39,7 @@ def blocked_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> 
     scale = stages.scales(p)
     scale = scale.reshape(()) if scale.size == 1 else _by_lane(scale, base)
     finish = finisher(p, stages, prepare_rescaling(p, profile, scale, bias))
-    window = window_of(p)
+    window = p.window
 
     def run(x: Array) -> Array:
         check_input(x, p)

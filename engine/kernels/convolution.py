@@ -8,7 +8,7 @@ from engine.arithmetic import RANGES
 from engine.errors import EngineError
 from engine.ir import Array
 from engine.kernels.parameters import ConvParameters
-from engine.kernels.stages import Stages, window_of
+from engine.kernels.stages import Stages
 from engine.profiles import Profile, Requantization, Rescaling
 
 Kernel = Callable[[Array], Array]
@@ -37,7 +37,7 @@ def plain_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> Ke
         p, profile, lanes(scale, column), None if p.bias is None else p.bias.reshape(column)
     )
     finish = finisher(p, stages, rescaling)
-    window = window_of(p)
+    window = p.window
 
     def run(x: Array) -> Array:
         check_input(x, p)

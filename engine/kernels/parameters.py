@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from engine.ir import Array
+from engine.kernels.geometry import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,7 @@ class ConvParameters:
     bias: Array | None
     bias_scales: Array | None
     groups: int
-    strides: tuple[int, ...]
-    dilations: tuple[int, ...]
-    pads: tuple[int, ...]
-    auto_pad: str
+    window: Window
     activation: str
     low: int
     high: int
@@ -58,6 +56,26 @@ class ConvParameters:
     def kernel(self) -> tuple[int, ...]:
         """Taps along each spatial axis."""
         return self.w.shape[2:]
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Steps of the window along each spatial axis."""
+        return self.window.strides
+
+    @property
+    def dilations(self) -> tuple[int, ...]:
+        """Distances between neighbouring taps."""
+        return self.window.dilations
+
+    @property
+    def pads(self) -> tuple[int, ...]:
+        """Explicit pads, begins then ends; unused where ``auto_pad`` is set."""
+        return self.window.pads
+
+    @property
+    def auto_pad(self) -> str:
+        """NOTSET, VALID, SAME_UPPER or SAME_LOWER."""
+        return self.window.auto_pad
 
     @property
     def may_pad(self) -> bool:

@@ -59,7 +59,6 @@ def conv_parameters(
 ) -> ConvParameters:
     """The record of one convolution, from checked parts; ``node`` has the geometry attributes."""
     groups = groups_of(node, w)
-    window = window_from(node, w.shape[2:])
     bottom, top = RANGES[y.dtype]
     return ConvParameters(
         node=node.id,
@@ -75,10 +74,7 @@ def conv_parameters(
         bias=bias,
         bias_scales=bias_scales,
         groups=groups,
-        strides=window.strides,
-        dilations=window.dilations,
-        pads=window.pads,
-        auto_pad=window.auto_pad,
+        window=window_from(node, w.shape[2:]),
         activation=activation.op if activation else "",
         low=activation.low if activation else bottom,
         high=activation.high if activation else top,

@@ -104,9 +104,7 @@ def multiply_exactly(p: ConvParameters, weights: Array) -> Accumulate:
     matrix = weights.reshape(p.groups, p.out_per_group, math.prod(weights.shape[1:]))
     bound = largest_sum(weights)
     dtype = np.float32 if bound < 2**24 else np.float64
-    return partial(
-        _multiply, matrix.astype(dtype), window_of(p), p.out_channels, bound >= 2**31
-    )
+    return partial(_multiply, matrix.astype(dtype), p.window, p.out_channels, bound >= 2**31)
 
 
 def largest_sum(weights: Array) -> int:
@@ -117,11 +115,6 @@ def largest_sum(weights: Array) -> int:
     return 255 * int(
         np.abs(weights).reshape(len(weights), -1).sum(axis=1, dtype=np.int64).max()
     )
-
-
-def window_of(p: ConvParameters) -> Window:
-    """The geometry of a convolution."""
-    return Window(p.kernel, p.strides, p.dilations, p.pads, p.auto_pad)
 
 
 def _multiply(

@@ -19,7 +19,6 @@ from engine.kernels.stages import (
     multiply_exactly,
     pad_with_zero_point,
     subtract_zero_points,
-    window_of,
 )
 from tests.engine.cases import Array, draw
 from tests.engine.models import qlinear_conv
@@ -94,7 +93,7 @@ def only(session: Session) -> ConvParameters:
 def test_sums_equal_the_loop_over_every_tap(case: tuple[Any, Array]) -> None:
     model, x = case
     p = only(Session(model))
-    pads, out = window_of(p).resolve(x.shape[2:], "c")
+    pads, out = p.window.resolve(x.shape[2:], "c")
     padded, zero_point = pad_with_zero_point(x, p, pads)
     acc = multiply_exactly(p, subtract_zero_points(p))(padded, zero_point, pads, out)
     assert acc.dtype == np.int32
@@ -182,7 +181,7 @@ def test_against_the_onnx_reference() -> None:
 
 def real_steps(p: ConvParameters, x: Array) -> Array:
     """``acc * xs*ws / ys`` in float64."""
-    pads, out = window_of(p).resolve(x.shape[2:], "c")
+    pads, out = p.window.resolve(x.shape[2:], "c")
     padded, zero_point = pad_with_zero_point(x, p, pads)
     acc = multiply_exactly(p, subtract_zero_points(p))(padded, zero_point, pads, out)
     bias = np.zeros(p.out_channels) if p.bias is None else p.bias
