@@ -82,7 +82,7 @@ def _head_branch(
     """DQ(Q(feature)), DQ(w) -> Conv -> Q -> DQ -> + prior -> Sigmoid."""
     weight = np.full((ANCHORS, 1, 3, 3), 6, np.int8)
     weight[:, :, 1, 1] = 120
-    scales = {f"{name}_x": (0.05, -100), f"{name}_w": (0.01, 0), f"{name}_y": (0.06, -90)}
+    scales = {f"{name}_x": (0.25, 100), f"{name}_w": (0.01, 0), f"{name}_y": (0.06, -90)}
     constants = [*_all_qparams(scales), _tensor(f"{name}_weight", weight)]
     x, w, y = ([f"{name}_{each}_scale", f"{name}_{each}_zero"] for each in "xwy")
     make = helper.make_node

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx
 
-from corpus.case import Array, Case
+from corpus.case import Array, Case, node_id
 from corpus.finding import Engine, Evidence, Finding, LawCounts, Size
 from generators.operators.conv import ConvSpec, build, describe
 from harness.bench import Bench
 from harness.evidence import gather
 from harness.law import Law, find_law
-from harness.observe import CONVERSIONS
+from harness.observe import CONVERSIONS, main_node
 from harness.oracle import Allowed, Oracle
 from harness.outcome import Outcome, Refused, Tapped, Values
 from harness.passes import is_wrong, passes_of
@@ -67,7 +67,7 @@ def investigate(bench: Bench, suspect: Suspect, *, seed: int, law: bool = True) 
         backend=Engine(suspect.spec.text, bench.describe(suspect.spec).version),
         kind=suspect.signature.kind,
         op=suspect.signature.op,
-        nodes=suspect.unit.nodes,
+        nodes=main_first(suspect),
         fused_as=suspect.signature.fused_as,
         steps=suspect.steps,
         pattern=suspect.pattern,
@@ -121,6 +121,16 @@ def law_of(bench: Bench, suspect: Suspect, case: Case, seed: int) -> Law:
         return False if _runs_as(bench, suspect, near) else None
 
     return find_law(spec, fails, seed=seed)
+
+
+def main_first(suspect: Suspect) -> tuple[str, ...]:
+    """The nodes of the operation, the one it is named after before those that only convert."""
+    ids = set(suspect.unit.nodes)
+    nodes = [node for node in suspect.case.proto().graph.node if node_id(node) in ids]
+    if not nodes:
+        return suspect.unit.nodes
+    main = node_id(main_node(nodes))
+    return (main, *(each for each in suspect.unit.nodes if each != main))
 
 
 def size_of(case: Case) -> Size:

@@ -132,8 +132,8 @@ def _table(examined: Examined) -> Table:
 
 
 def _lines(finding: Finding) -> list[str]:
-    name = finding.nodes[0] if finding.nodes else ""
-    lines = [f"culprit    {finding.fused_as or finding.op} <- {finding.op} {name!r}"]
+    fused = f"{finding.fused_as} <- " if finding.fused_as not in ("", finding.op) else ""
+    lines = [f"culprit    {fused}{finding.op} {', '.join(finding.nodes[:1])}"]
     lines += [f"pattern    {finding.pattern}"] if finding.pattern else []
     lines += [
         f"diagnosis  {each.fault} {each.title} ({each.matched} of {each.total} elements)"
