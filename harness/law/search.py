@@ -8,8 +8,8 @@ from harness.law.atoms import Atom, Table
 LONGEST = 4
 MOST_COVERS = 20_000
 BEAM = 24
-ATOM_PRICE = 0.06  # of the rows: what an atom must gain where no law is exact
-MISSED_COST = 2  # a failure outside the law, which may be another bug
+ATOM_PRICE = 0.04  # of the rows: what an atom must gain where no law is exact
+MISSED_COST = 1  # a failure outside the law, which may be another bug
 WRONGLY_CALLED_COST = 3  # a pass inside the law, which may be luck with data
 
 Conjunction = tuple[Atom, ...]
@@ -144,14 +144,16 @@ def _best_effort(table: Table) -> Conjunction:
 
 
 def _swapped(table: Table, law: Conjunction, atoms: dict[Atom, int]) -> Conjunction:
-    """The law after replacing one atom by a better one, as long as that lowers the cost."""
-    cost = _cost(table, matches(table, law))
+    """The law after dropping or replacing one atom, as long as that is cheaper."""
+    cost = _cost(table, matches(table, law)) + _price(table, law)
     for place in range(len(law)):
         others = (*law[:place], *law[place + 1 :])
         mask = matches(table, others)
         costs = {atom: _cost(table, mask & holds) for atom, holds in atoms.items()}
         atom = min(costs, key=costs.__getitem__)
-        if costs[atom] < cost:
+        if _cost(table, mask) + _price(table, others) <= cost:
+            return _swapped(table, others, atoms)
+        if costs[atom] + _price(table, law) < cost:
             return _swapped(table, (*others, atom), atoms)
     return law
 
