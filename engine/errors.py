@@ -2,7 +2,13 @@
 
 
 class EngineError(Exception):
-    """A request that the engine cannot serve: a bad input, an unknown profile, rule or fault."""
+    """A request that the engine cannot serve: a bad input, an unknown profile, rule or fault.
+
+    The message stays one line, whatever names a model brings along.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.splitlines()))
 
 
 class Unsupported(EngineError):  # noqa: N818 - reads as a verdict

@@ -81,14 +81,17 @@ def _explain(rewrite: Rewrite, node: Node) -> Kept:
     return Kept(node.id, node.op, "R01", "pattern", _why_alone(rewrite.view, node))
 
 
-def _quantizers_after(view: View, node: Node) -> Iterator[Node]:
-    """The QuantizeLinear at which rules about ``node`` were tried: itself, or downstream."""
+def _quantizers_after(view: View, node: Node, depth: int = 3) -> Iterator[Node]:
+    """The QuantizeLinear at which rules about ``node`` were tried: itself, or downstream.
+
+    A pattern has at most a Conv and an activation in between.
+    """
     if node.op == "QuantizeLinear":
         yield node
-        return
-    for user in view.users.get(node.outputs[0], ()):
-        if user.op in ("Conv", "Relu", "Clip", "QuantizeLinear"):
-            yield from _quantizers_after(view, user)
+    elif depth:
+        for user in view.users.get(node.outputs[0], ()):
+            if user.op in ("Conv", "Relu", "Clip", "QuantizeLinear"):
+                yield from _quantizers_after(view, user, depth - 1)
 
 
 def _why_alone(view: View, node: Node) -> str:

@@ -34,7 +34,10 @@ def pad_swapped(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, int]:
 
 
 def tail_reads_lowest_code(p: ConvParameters, weights: Array) -> Accumulate:
-    """The last ``pixels mod 8`` of a depthwise output are summed as under F11."""
+    """The last ``pixels mod 8`` of a depthwise output are summed as under F11.
+
+    Measured on OpenCV 5.0.0.93 in every plane below 40 pixels; in larger ones only at some sizes.
+    """
     exact = multiply_exactly(p, weights)
     return partial(_sum_tail, p, exact) if p.is_depthwise else exact
 

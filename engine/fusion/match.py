@@ -80,14 +80,15 @@ class View:
 
     def code_dtype(self, name: str) -> np.dtype[Any] | None:
         """The type of a tensor of codes, where the graph fixes it."""
+        node = self.producers.get(name)
+        while node is not None and node.op in _MOVES:
+            name = node.inputs[0]
+            node = self.producers.get(name)
         constant = self.graph.constants.get(name)
         if constant is not None:
             return constant.dtype
-        node = self.producers.get(name)
         if node is None:
             return next((each.dtype for each in self.graph.inputs if each.name == name), None)
-        if node.op in _MOVES:
-            return self.code_dtype(node.inputs[0])
         if node.op == "QLinearConv":
             return self.code_dtype(node.inputs[7])
         if node.op != "QuantizeLinear":

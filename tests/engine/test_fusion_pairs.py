@@ -136,3 +136,15 @@ def test_an_activation_with_two_consumers_stays_float() -> None:
     model = qdq_conv(W, **EXACT, activation="Relu", outputs=("y", "af"))
     assert reasons(model)["c1"].startswith("R04 G3: 'af' is a graph output")
     assert_keeps_values(model)
+
+
+def test_codes_keep_their_type_through_a_long_chain_of_moves() -> None:
+    """A DequantizeLinear without zero point has the type of its codes, however far away."""
+    nodes = [helper.make_node("QuantizeLinear", ["x", "s", "z"], ["t0"], name="Q")]
+    nodes += [helper.make_node("Identity", [f"t{i}"], [f"t{i + 1}"]) for i in range(1500)]
+    nodes.append(helper.make_node("DequantizeLinear", ["t1500", "s"], ["f"], name="D"))
+    nodes.append(helper.make_node("QuantizeLinear", ["f", "s", "z"], ["y"], name="Q2"))
+    constants: dict[str, Any] = {"s": np.float32(0.3), "z": np.array(0, np.int8)}
+    model = graph_model(nodes, {"x": (np.float32, [64])}, {"y": np.int8}, constants)
+    assert plan(model).steps[-1].rule == "R40"
+    assert_keeps_values(model, REALS)
