@@ -43,8 +43,8 @@ class Session:
         faults: Sequence[str] = (),
     ) -> None:
         arithmetic = find_profile(profile)
-        stages, guards_off = apply_faults(
-            correct_stages(arithmetic), [find(key) for key in faults]
+        stages, arithmetic, guards_off = apply_faults(
+            correct_stages(arithmetic), arithmetic, [find(key) for key in faults]
         )
         rules_off = _rules_off(fusion)
         self._how = Configuration(

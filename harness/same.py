@@ -52,11 +52,8 @@ def _diverges_alike(bench: Bench, suspect: Suspect, case: Case, outcome: Values)
         allowed = Oracle(case.proto()).allowed(case.inputs)
     except Silent:
         return False
+    if variants := faults_of(suspect):
+        profile = bench.profile(suspect.spec)
+        return any(explain(case, outcome.arrays, allowed, profile, each) for each in variants)
     verdicts = [judge(each, outcome.arrays.get(name)) for name, each in allowed.items()]
-    if suspect.signature.kind not in {each.kind for each in verdicts}:
-        return False
-    profile = bench.profile(suspect.spec)
-    variants = faults_of(suspect)
-    return not variants or any(
-        explain(case, outcome.arrays, allowed, profile, fault) for fault in variants
-    )
+    return suspect.signature.kind in {each.kind for each in verdicts}

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.kernels.parameters import ConvParameters
+from engine.kernels.quantize_linear import Rule
 from engine.kernels.stages import Stages
+from engine.profiles import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +16,8 @@ class Fault:
 
     ``key`` names the variant, ``id`` the fault in the catalogue; ``source`` is where the bug was
     seen; ``trigger`` the smallest condition on a convolution under which values can differ;
-    ``stages`` the stages of the kernel it replaces, by name; ``guards_off`` the guards of the
-    fusion rules it removes.
+    ``stages`` the stages of the kernel it replaces, by name; ``quantize`` the rounding of
+    QuantizeLinear; ``guards_off`` the guards of the fusion rules it removes.
     """
 
     key: str
@@ -23,6 +25,7 @@ class Fault:
     source: str
     trigger: Callable[[ConvParameters], bool] = field(compare=False)
     stages: Mapping[str, Callable[..., Any]] = field(default_factory=dict, compare=False)
+    quantize: Rule | None = field(default=None, compare=False)
     guards_off: tuple[str, ...] = ()
 
     @property
@@ -31,11 +34,15 @@ class Fault:
         return self.key.split(".")[0]
 
 
-def apply_faults(stages: Stages, faults: Sequence[Fault]) -> tuple[Stages, frozenset[str]]:
-    """The stages with every replacement made, later faults winning, and the guards removed."""
+def apply_faults(
+    stages: Stages, profile: Profile, faults: Sequence[Fault]
+) -> tuple[Stages, Profile, frozenset[str]]:
+    """Stages and profile with every replacement made, later faults winning; the guards removed."""
     guards_off: set[str] = set()
     for fault in faults:
         if fault.stages:
             stages = replace(stages, **fault.stages)
+        if fault.quantize:
+            profile = replace(profile, quantize=fault.quantize)
         guards_off.update(fault.guards_off)
-    return stages, frozenset(guards_off)
+    return stages, profile, frozenset(guards_off)

@@ -5,12 +5,33 @@ from fractions import Fraction
 
 import numpy as np
 
-from engine.arithmetic import round_half_away
+from engine.arithmetic import round_half_away, round_half_even
 from engine.faults.fault import Fault
 from engine.ir import Array
 from engine.kernels.parameters import ConvParameters
+from engine.kernels.quantize_linear import Scale
 from engine.kernels.stages import clamp, subtract_zero_points
 from engine.profiles import convert_then_saturate
+
+
+def away_from_zero(steps: Array, zero_point: int) -> Array:
+    """``sign(v) * floor(|v| + 1/2)``."""
+    return round_half_away(steps)
+
+
+def with_zero_point_inside(steps: Array, zero_point: int) -> Array:
+    """``rne(v + z) - z``: with an odd zero point, ties go to odd steps."""
+    return round_half_even(steps + zero_point) - zero_point
+
+
+def quantize_away_from_zero(x: Array, scale: Scale, zero_point: Array) -> Array:
+    """QuantizeLinear with ties away from zero."""
+    return round_half_away(x / scale) + zero_point
+
+
+def quantize_with_zero_point_inside(x: Array, scale: Scale, zero_point: Array) -> Array:
+    """QuantizeLinear as ``rne(fl(x/s) + z)``."""
+    return round_half_even(x / scale + zero_point)
 
 
 def relu_at_code_zero(codes: Array, p: ConvParameters) -> Array:
@@ -58,7 +79,16 @@ FAULTS = (
         "ties are rounded away from zero",
         "microsoft/onnxruntime#25045; sonos/tract PR 2672",
         can_tie,
-        {"round": round_half_away},
+        {"round": away_from_zero},
+        quantize_away_from_zero,
+    ),
+    Fault(
+        "F75",
+        "the zero point is added before rounding: with an odd one, ties go to odd steps",
+        "opencv/opencv modules/dnn/src/int8layers/conv2_int8_layer.cpp; onnx/onnx op_qlinear_conv.py",
+        lambda p: p.y_zero_point % 2 != 0 and can_tie(p),
+        {"round": with_zero_point_inside},
+        quantize_with_zero_point_inside,
     ),
     Fault(
         "F76",

@@ -83,7 +83,7 @@ def finisher(p: ConvParameters, stages: Stages, rescaling: Rescaling) -> Finish:
     def finish(acc: Array) -> Array:
         if bias is not None:
             acc = acc + bias
-        steps = stages.saturate(stages.round(rescaling.steps(acc)), low, high)
+        steps = stages.saturate(stages.round(rescaling.steps(acc), offset), low, high)
         if offset:
             steps += offset
         codes = steps.astype(p.y_dtype)

@@ -27,7 +27,8 @@ class Stages:
 
     ``weights`` (M, C/groups, *kernel) are the codes less their zero point; ``scales`` one value or
     M; ``layout`` says why the blocked kernel is not used, ``""`` where it is; ``pad`` gives the
-    padded codes (int16) and the zero point they are to be read with.
+    padded codes (int16) and the zero point they are to be read with; ``round`` takes the steps and
+    the zero point that is added to them afterwards.
     """
 
     weights: Callable[[ConvParameters], Array]
@@ -35,7 +36,7 @@ class Stages:
     layout: Callable[[ConvParameters], str]
     pad: Callable[[Array, ConvParameters, tuple[int, ...]], tuple[Array, int]]
     accumulate: Callable[[ConvParameters, Array], Accumulate]
-    round: Callable[[Array], Array]
+    round: Callable[[Array, int], Array]
     saturate: Callable[[Array, int, int], Array]
     activate: Callable[[Array, ConvParameters], Array]
 
@@ -48,10 +49,15 @@ def correct_stages(profile: Profile) -> Stages:
         layout=why_not_blocked,
         pad=pad_with_zero_point,
         accumulate=multiply_exactly,
-        round=round_half_even,
+        round=to_nearest_even,
         saturate=saturate if profile.saturate_first else convert_then_saturate,
         activate=clamp,
     )
+
+
+def to_nearest_even(steps: Array, zero_point: int) -> Array:
+    """``rne(v)``: the zero point is added outside the rounding."""
+    return round_half_even(steps)
 
 
 def subtract_zero_points(p: ConvParameters) -> Array:

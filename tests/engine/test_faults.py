@@ -76,6 +76,10 @@ PAIRS = {
         qlinear_conv(FEW, groups=8, x=(0.5, 3), w_scale=0.5, y=(2.0, 100)),
         qlinear_conv(FEW, groups=8, x=(0.3, 3), w_scale=0.5, y=(2.0, 100)),
     ),
+    "F75": Pair(
+        qlinear_conv(FEW, groups=8, x=(0.5, 3), w_scale=0.5, y=(2.0, 101)),
+        qlinear_conv(FEW, groups=8, x=(0.5, 3), w_scale=0.5, y=(2.0, 100)),
+    ),
     "F76": Pair(
         qlinear_conv(DENSE, x=(1e5, 3), w_scale=1e5, y=(1.0, 100)),
         qlinear_conv(DENSE, x=(1.0, 3), w_scale=1.0, y=(1.0, 100)),
@@ -150,7 +154,7 @@ def test_it_never_shows_where_its_trigger_is_off(fault: Fault) -> None:
 def test_it_shows_in_every_profile(fault: Fault, profile: str) -> None:
     if fault.key == "F76" and not PROFILES[profile].saturate_first:
         assert same(pair_of(fault).shows, "F76", profile)  # such a profile already does that
-    elif fault.key != "F70":  # a profile may round before its ties are reached
+    elif fault.key not in ("F70", "F75"):  # a profile may round before its ties are reached
         assert not same(pair_of(fault).shows, fault.key, profile)
 
 
@@ -169,6 +173,7 @@ def test_keys_titles_and_sources() -> None:
         "F51",
         "F60",
         "F70",
+        "F75",
         "F76",
         "F79a",
         "F80",
@@ -177,6 +182,23 @@ def test_keys_titles_and_sources() -> None:
     assert set(required) <= set(keys)
     assert len({each.title for each in CATALOGUE}) == len(keys)
     assert all(each.source and "\n" not in each.title for each in CATALOGUE)
+
+
+@pytest.mark.parametrize(("fault", "expected"), [("F70", [4, 5, 6]), ("F75", [4, 4, 6])])
+def test_faults_of_rounding_act_on_quantize_linear_too(fault: str, expected: list[int]) -> None:
+    node = onnx.helper.make_node("QuantizeLinear", ["x", "s", "z"], ["y"])
+    value = onnx.helper.make_tensor_value_info
+    constants = [
+        onnx.numpy_helper.from_array(np.float32(1), "s"),
+        onnx.numpy_helper.from_array(np.uint8(3), "z"),
+    ]
+    graph = onnx.helper.make_graph(
+        [node], "g", [value("x", 1, [3])], [value("y", 2, [3])], constants
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)])
+    x = {"x": np.array([0.5, 1.5, 2.5], np.float32)}
+    assert Session(model).run(x)["y"].tolist() == [3, 5, 5]
+    assert Session(model, faults=[fault]).run(x)["y"].tolist() == expected
 
 
 def test_find_lists_the_keys_it_knows() -> None:
