@@ -4,6 +4,7 @@ import platform
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from random import Random
 
 import numpy as np
 import onnx
@@ -14,6 +15,7 @@ from generators.operators.conv import ConvSpec, build, describe
 from harness.bench import Bench
 from harness.evidence import gather
 from harness.law import Law, find_law
+from harness.law.neighbours import fresh_data
 from harness.observe import CONVERSIONS, main_node
 from harness.oracle import Allowed, Oracle
 from harness.outcome import Outcome, Refused, Tapped, Values
@@ -26,6 +28,7 @@ DATA_ALONE = (
     "nondeterministic",
     "rounding-mode",
 )  # whether they show is no matter of parameters
+LOUD = 64
 NO_LAW = Law("", (), 0, 0, 0, 0, ())
 
 
@@ -120,7 +123,27 @@ def law_of(bench: Bench, suspect: Suspect, case: Case, seed: int) -> Law:
             return None
         return False if _runs_as(bench, suspect, near) else None
 
-    return find_law(spec, fails, seed=seed)
+    louder = loud(spec)
+    still = any(fails(each) for each in fresh_data(louder, Random(seed)))
+    return find_law(louder if still else spec, fails, seed=seed)
+
+
+def loud(spec: ConvSpec) -> ConvSpec:
+    """The spec with zero points that were shrunk to almost nothing far from zero again.
+
+    A zero point of 1 moves most results by less than a step, so that few neighbours would show
+    what it does.
+    """
+
+    def far(zero_point: int) -> int:
+        return LOUD if 0 < abs(zero_point) < LOUD else zero_point
+
+    return replace(
+        spec,
+        x_zero_point=far(spec.x_zero_point),
+        w_zero_points=tuple(map(far, spec.w_zero_points)),
+        y_zero_point=far(spec.y_zero_point),
+    )
 
 
 def main_first(suspect: Suspect) -> tuple[str, ...]:
