@@ -1,0 +1,5 @@
+"""``python -m harness`` is ``quantdiff``."""
+
+from harness.cli import main
+
+main()
