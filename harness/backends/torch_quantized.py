@@ -85,7 +85,7 @@ class Torch:
     def tap(
         self, model: bytes, inputs: dict[str, Array], options: dict[str, str]
     ) -> dict[str, Any]:
-        """One operation, ``quantized::convNd[_relu]``; torch shows no tensor inside it."""
+        """One operation of the family ``quantized::conv``; torch shows no tensor inside it."""
         found = self._found(model)
         nodes = onnx.ModelProto.FromString(model).graph.node
         middle = [each for each in nodes if each.op_type not in ("Constant",)]
@@ -94,8 +94,8 @@ class Torch:
         ]
         relu = "_relu" if found.is_relu else ""
         step = {
-            "kind": f"quantized::conv{found.weights.ndim - 2}d{relu}",
-            "name": "",
+            "kind": "quantized::conv",
+            "name": f"conv{found.weights.ndim - 2}d{relu}",
             "nodes": [node_id(each) for each in covered],
             "inputs": [found.input],
             "outputs": [found.output],
