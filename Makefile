@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PIP_FLAGS ?=
+PYTEST_FLAGS ?=
 TIME ?= 120s
 OUT ?= out/$(shell date +%Y%m%d-%H%M%S)
 BIN := $(VENV)/bin
@@ -28,7 +29,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 test: lint
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto $(PYTEST_FLAGS)
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks

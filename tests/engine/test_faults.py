@@ -185,7 +185,9 @@ def test_keys_titles_and_sources() -> None:
 
 
 @pytest.mark.parametrize(("fault", "expected"), [("F70", [4, 5, 6]), ("F75", [4, 4, 6])])
-def test_faults_of_rounding_act_on_quantize_linear_too(fault: str, expected: list[int]) -> None:
+def test_faults_of_rounding_act_on_quantize_linear_too(
+    fault: str, expected: list[int]
+) -> None:
     node = onnx.helper.make_node("QuantizeLinear", ["x", "s", "z"], ["y"])
     value = onnx.helper.make_tensor_value_info
     constants = [
