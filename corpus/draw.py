@@ -36,7 +36,8 @@ def drawn(
     if dtype.kind != "f" or dtype.itemsize not in (2, 4, 8):
         raise Unfillable
     low, high = _quantized_range(model, name)
-    values = random.uniform(low, high, shape) if low < high else random.standard_normal(shape)
+    spans = 0 < high - low < np.inf
+    values = random.uniform(low, high, shape) if spans else random.standard_normal(shape)
     return np.asarray(values, dtype)
 
 

@@ -4,6 +4,7 @@ Nothing here runs code of a file: arrays are never unpickled, and a model reache
 its own folder.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from math import prod
 from pathlib import Path
@@ -42,10 +43,7 @@ def load_model(path: Path) -> ModelProto:
     for tensor in _tensors(model.graph, path):
         if tensor.data_location == TensorProto.EXTERNAL:
             _read_in(tensor, path)
-    try:
-        onnx.checker.check_model(model)
-    except (onnx.checker.ValidationError, ValueError) as error:
-        raise InputError(f"{path} is not a valid ONNX model: {_first_line(error)}") from None
+    _require_valid(model, path)
     return model
 
 
@@ -53,7 +51,8 @@ def _require_file(path: Path) -> None:
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file in it")
     if not path.is_file():
-        raise InputError(f"{path} does not exist")
+        why = "is no regular file" if path.exists() else "does not exist"
+        raise InputError(f"{path} {why}")
     if path.stat().st_size > MOST_BYTES:
         raise InputError(f"{path} is larger than {MOST_BYTES} bytes, the limit for one file")
 
@@ -64,6 +63,29 @@ def _require_model(model: ModelProto, path: Path) -> None:
         raise InputError(f"{path} is not an ONNX model: it has no graph with outputs")
     if model.ir_version < 1 or not model.opset_import:
         raise InputError(f"{path} is not an ONNX model: it names no IR version or no opset")
+
+
+def _require_valid(model: ModelProto, path: Path) -> None:
+    """The checker's word, declared types against inferred ones, and what the checker leaves out."""
+    newest = onnx.defs.onnx_opset_version()
+    opset = max(
+        (e.version for e in model.opset_import if e.domain in ("", "ai.onnx")), default=0
+    )
+    if opset > newest:
+        raise InputError(
+            f"{path} has opset {opset}, onnx here knows up to {newest}; convert it"
+        )
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (
+        onnx.checker.ValidationError,
+        onnx.shape_inference.InferenceError,
+        ValueError,
+    ) as error:
+        raise InputError(f"{path} is not a valid ONNX model: {_first_line(error)}") from None
+    names = Counter(node.name for node in model.graph.node if node.name)
+    if twice := next((name for name, times in names.items() if times > 1), None):
+        raise InputError(f"{path} is not a valid ONNX model: two nodes are called {twice!r}")
 
 
 def _tensors(graph: GraphProto, path: Path, depth: int = 0) -> Iterator[TensorProto]:
@@ -157,6 +179,8 @@ def load_npy(path: Path) -> Array:
         array = np.load(path, allow_pickle=False, mmap_mode="r")
     except (ValueError, OSError, EOFError, MemoryError) as error:
         reason = _first_line(error)
+        if "pickle" in reason:  # numpy's advice is how to run what is in it
+            reason = "it has no header of numpy"
         raise InputError(f"{path} is not a .npy file of numbers: {reason}") from None
     if not isinstance(array, np.ndarray):
         raise InputError(f"{path} is an archive of arrays; save one array with numpy.save")

@@ -215,3 +215,44 @@ def test_inputs_of_unknown_rank_or_of_absurd_size() -> None:
         random_inputs(identity(TensorProto.FLOAT, None), 1)
     with pytest.raises(InputError, match="more than"):
         random_inputs(identity(TensorProto.FLOAT, [2**20, 2**20]), 1)
+
+
+def test_an_opset_from_the_future_is_refused(tmp_path: Path) -> None:
+    model = identity(TensorProto.FLOAT, [1])
+    model.opset_import[0].version = onnx.defs.onnx_opset_version() + 1
+    assert "convert it" in refusal(write(tmp_path / "m.onnx", model))
+
+
+def test_an_output_declared_with_another_shape_is_refused(tmp_path: Path) -> None:
+    model = conv_case().proto()
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = 77
+    assert "77" in refusal(write(tmp_path / "m.onnx", model))
+
+
+def test_two_nodes_of_one_name_are_refused(tmp_path: Path) -> None:
+    node = helper.make_node("Identity", ["x"], ["y"], name="same")
+    other = helper.make_node("Identity", ["y"], ["z"], name="same")
+    x, z = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xz")
+    model = helper.make_model(helper.make_graph([node, other], "g", [x], [z]))
+    assert "two nodes are called 'same'" in refusal(write(tmp_path / "m.onnx", model))
+
+
+def test_what_is_no_regular_file_is_not_read() -> None:
+    assert "no regular file" in refusal(Path("/dev/zero"))
+
+
+def test_nobody_is_told_to_unpickle(tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    path.write_text("not an array")
+    with pytest.raises(InputError, match="no header") as caught:
+        load_npy(path)
+    assert "pickle" not in str(caught.value)
+
+
+def test_an_infinite_scale_spans_no_range_to_draw_from() -> None:
+    scale = numpy_helper.from_array(np.float32(np.inf), "s")
+    node = helper.make_node("QuantizeLinear", ["x", "s"], ["q"])
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [8])
+    q = helper.make_tensor_value_info("q", TensorProto.UINT8, [8])
+    model = helper.make_model(helper.make_graph([node], "g", [x], [q], [scale]))
+    assert np.isfinite(random_inputs(model, 0)["x"]).all()
