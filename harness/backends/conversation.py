@@ -80,6 +80,7 @@ class Conversation:
         self._is_foreign = self._python != sys.executable
         self._batch, self._options = Batch("run", ()), [dict[str, str]()]
         self.answers: list[Message | Crashed | TimedOut] = []
+        self._wanted = 0
         self.is_starting = False
         self.deadline = 0.0
         self._start()
@@ -87,6 +88,7 @@ class Conversation:
     def ask(self, batch: Batch, options: Sequence[dict[str, str]]) -> None:
         """Send a batch; ``answers`` fills up as `hear` is called, case by case, option by option."""
         self._batch, self._options, self.answers = batch, list(options), []
+        self._wanted = len(batch) * len(self._options)
         if (
             not self.process.is_alive()
         ):  # it ended after its last answer, so no case is to blame
@@ -97,7 +99,11 @@ class Conversation:
 
     def is_waiting(self) -> bool:
         """Whether the description or answers are missing."""
-        return self.is_starting or len(self.answers) < len(self._batch) * len(self._options)
+        return self.is_starting or len(self.answers) < self._wanted
+
+    def missing(self) -> int:
+        """How many answers are still to come."""
+        return self._wanted - len(self.answers)
 
     def hear(self) -> None:
         """Take in what has arrived.

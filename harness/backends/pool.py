@@ -1,8 +1,10 @@
 """The pool: a batch of cases goes to every backend's worker at once; every answer is an outcome."""
 
 import contextlib
+import os
 import select
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
@@ -18,7 +20,10 @@ from harness.outcome import Crashed, Outcome, Refused, Tapped, TimedOut
 
 Answer = TypeVar("Answer")
 Key = tuple[str, str]  # adapter's name, interpreter
+Question = tuple[Conversation, list[dict[str, str]]]  # a worker and the options to ask it with
 GOODBYE_SECONDS = 1.0
+MANY_ANSWERS = 16
+NAP_SECONDS = 0.003  # lets the answers of a large batch gather in the pipes
 
 
 class Pool:
@@ -51,6 +56,10 @@ class Pool:
         for talk in self._talks.values():
             talk.end(GOODBYE_SECONDS)
         self._talks.clear()
+
+    def pids(self) -> dict[Key, int]:
+        """The process of every worker that runs, by adapter and interpreter."""
+        return {key: talk.process.pid for key, talk in self._talks.items()}
 
     def describe(self, spec: BackendSpec) -> Description | Unavailable:
         """What the backend says about itself, or why it cannot be used here."""
@@ -110,9 +119,10 @@ class Pool:
         by_worker = self._ready(specs)
         answers: list[dict[str, Answer | Crashed | TimedOut]] = [{} for _ in cases]
         talks = {key: self._talks[key] for key in by_worker}
-        for key, talk in talks.items():
-            talk.ask(batch, [dict(spec.options) for spec in by_worker[key]])
-        _listen(list(talks.values()))
+        questions = [
+            (talks[key], [dict(spec.options) for spec in by_worker[key]]) for key in talks
+        ]
+        _discuss(batch, questions)
         for key, talk in talks.items():
             said = iter(talk.answers)
             texts = [spec.text for spec in by_worker[key]]
@@ -141,21 +151,37 @@ def _key(spec: BackendSpec) -> Key:
     return spec.name, spec.python
 
 
-def _listen(talks: Sequence[Conversation]) -> None:
-    """Attend to all workers until every one has answered everything.
+def _discuss(batch: Batch, questions: Sequence[Question]) -> None:
+    """Ask every worker and hear all answers; no more of them are busy at once than there are cores.
 
     Raises:
         BadInput: a worker that crashed does not start again.
     """
+    waiting, busy = deque(questions), list[Conversation]()
     try:
-        while waiting := [talk for talk in talks if talk.is_waiting()]:
-            _attend(waiting)
+        while waiting or busy:
+            while waiting and len(busy) < _cores():
+                talk, options = waiting.popleft()
+                busy.append(talk)
+                talk.ask(batch, options)
+            busy = [talk for talk in busy if talk.is_waiting()]
+            if not busy:
+                continue
+            if sum(talk.missing() for talk in busy) > MANY_ANSWERS:
+                time.sleep(NAP_SECONDS)  # waking up for every answer costs more than it
+            _attend(busy)
     except BaseException as error:
-        for talk in talks:
+        for talk in busy:
             talk.end()  # half-read replies must not reach the next batch
         if isinstance(error, Lost):
             raise BadInput(f"backend {error.name} does not start again: {error}") from error
         raise
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _attend(waiting: Sequence[Conversation]) -> None:

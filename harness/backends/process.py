@@ -65,6 +65,11 @@ class Process:
         self._incoming = bytearray()
         self._ending: tuple[str, str] | None = None
 
+    @property
+    def pid(self) -> int:
+        """The operating system's number of the process."""
+        return self._popen.pid
+
     def is_alive(self) -> bool:
         """Whether the process has not ended yet."""
         return self._popen.poll() is None
