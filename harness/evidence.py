@@ -12,7 +12,8 @@ from harness.bench import Bench
 from harness.law import Law
 from harness.oracle import Allowed, judge
 from harness.outcome import FusedOp, Tapped, Values
-from harness.suspect import Suspect, failure_of
+from harness.suspect import Suspect
+from harness.verdicts import failure_of
 
 SHOWN = 4096
 

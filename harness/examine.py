@@ -7,10 +7,11 @@ from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.locate import Judged, locate
 from harness.observe import observe
-from harness.oracle import Oracle, judge
+from harness.oracle import Oracle
 from harness.outcome import Refused, Values
 from harness.passes import is_wrong
-from harness.suspect import Suspect, failure_of, suspects
+from harness.suspect import Suspect, suspects
+from harness.verdicts import failure_of, verdict_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,5 @@ def examine(bench: Bench, spec: BackendSpec, case: Case) -> Examined:
     tapped = observe(bench.pool, spec, case, outcome.arrays)
     rows = locate(case.proto(), tapped)
     allowed = Oracle(case.proto()).allowed(case.inputs)
-    kinds = {judge(each, outcome.arrays.get(name)).kind for name, each in allowed.items()}
-    worst = next((kind for kind in WORST_FIRST if kind in kinds), "exact")
-    return Examined(spec, version, worst, "", tapped.method, rows, found)
-
-
-WORST_FIRST = ("wrong-type-or-shape", "nonfinite", "divergent", "rounding-mode", "tie")
+    word = verdict_on(outcome, allowed)
+    return Examined(spec, version, word, "", tapped.method, rows, found)

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 
@@ -21,15 +21,14 @@ from harness.events import (
     count,
 )
 from harness.investigate import Dossier, investigate, shrink
-from harness.oracle import Allowed, Oracle, Silent, judge
-from harness.outcome import Outcome, Refused, Values
+from harness.outcome import Outcome, Values
 from harness.same import shows_bug
-from harness.suspect import Signature, Suspect, failure_of, suspects, tested
+from harness.suspect import Signature, Suspect, suspects, tested
+from harness.verdicts import is_suspicious, judge_all
 
 BATCH = 64
-UNEXPLAINED_LIMIT = (
-    6  # bugs without a diagnosis that are shrunk for one operation of one backend
-)
+BATCH_SECONDS = 2.0  # of engines that are slow or hang, a batch holds fewer cases
+UNEXPLAINED_LIMIT = 6  # findings without a diagnosis for one operation of one backend
 
 Keep = Callable[[Dossier], FindingSaved]
 Note = Callable[[int, Case, Mapping[str, str]], None]
@@ -76,16 +75,17 @@ class Campaign:
     aliases: dict[str, str] = field(default_factory=dict)
     unexplained: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     cells: set[str] = field(default_factory=set)
+    batch_size: int = 1
     started: float = field(default_factory=time.monotonic)
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Generator[Event]:
         """Everything that happens, in order; a KeyboardInterrupt ends it with its own event."""
         yield self._started()
         try:
             number = 0
-            while size := self._next_batch(number):
-                yield from self._batch(range(number, number + size))
-                number += size
+            while numbers := self._next_batch(number):
+                yield from self._batch(numbers)
+                number = numbers.stop
         except KeyboardInterrupt:
             yield from self._sightings()
             yield CampaignInterrupted(seconds=self._elapsed())
@@ -109,25 +109,33 @@ class Campaign:
     def _elapsed(self) -> float:
         return time.monotonic() - self.started
 
-    def _next_batch(self, number: int) -> int:
-        if self.plan.seconds is not None and self._elapsed() >= self.plan.seconds:
-            return 0
-        left = BATCH if self.plan.cases is None else self.plan.cases - number
-        return min(BATCH, left)
+    def _next_batch(self, number: int) -> range:
+        """The numbers of the next cases; there is always a first."""
+        late = self.plan.seconds is not None and self._elapsed() >= self.plan.seconds
+        last = number + self.batch_size
+        if self.plan.cases is not None:
+            last = min(last, self.plan.cases)
+        return range(number, number if late and number else last)
+
+    def _run(self, cases: Sequence[Case]) -> list[dict[BackendSpec, Outcome]]:
+        """All outcomes; how long they took decides how many cases are asked next."""
+        start = time.monotonic()
+        outcomes = self.bench.run_all(cases)
+        slow = time.monotonic() - start > BATCH_SECONDS
+        self.batch_size = max(1, len(cases) // 2) if slow else min(BATCH, 2 * len(cases))
+        return outcomes
 
     def _batch(self, numbers: Sequence[int]) -> Iterator[Event]:
         cases = [self.plan.case(number) for number in numbers]
         verdicts: dict[str, list[str]] = defaultdict(list)
         wrong: list[tuple[BackendSpec, Case, Outcome]] = []
-        for number, case, outcomes in zip(
-            numbers, cases, self.bench.run_all(cases), strict=True
-        ):
+        for number, case, outcomes in zip(numbers, cases, self._run(cases), strict=True):
             words = judge_all(case, outcomes)
             self.note(number, case, words)
             for spec, outcome in outcomes.items():
                 if (word := words.get(spec.text)) is not None:
                     verdicts[spec.text].append(word)
-                    if _is_suspicious(word, outcome):
+                    if is_suspicious(word, outcome):
                         wrong.append((spec, case, outcome))
         yield BatchJudged(
             cases=len(cases),
@@ -168,32 +176,34 @@ class Campaign:
         return False
 
     def _may_investigate(self, signature: Signature) -> bool:
-        key = (signature.backend, signature.kind, signature.op)
-        self.unexplained[key] += 1
-        return self.unexplained[key] <= UNEXPLAINED_LIMIT
+        self.unexplained[_place(signature)] += 1
+        return self.unexplained[_place(signature)] <= UNEXPLAINED_LIMIT
 
     def _investigate(self, suspect: Suspect) -> Iterator[Event]:
         try:
             small = shrink(self.bench, suspect)
         except KeyboardInterrupt:
-            yield self._save(suspect, law=False)
+            yield self._save(suspect)
             raise
         self.aliases[suspect.signature.id] = small.signature.id
         if small.signature.id in self.known:
             self.known[small.signature.id].seen += 1
             return
         if small.matches:
-            self.unexplained[
-                (small.signature.backend, small.signature.kind, small.signature.op)
-            ] -= 1
+            self.unexplained[_place(small.signature)] -= 1
         try:
-            yield self._save(small, law=True)
+            dossier = investigate(self.bench, small, seed=self.plan.seed)
         except KeyboardInterrupt:
-            yield self._save(small, law=False)
+            yield self._save(small)
             raise
+        yield self._keep(small, dossier)
 
-    def _save(self, suspect: Suspect, *, law: bool) -> FindingSaved:
-        dossier = investigate(self.bench, suspect, seed=self.plan.seed, law=law)
+    def _save(self, suspect: Suspect) -> FindingSaved:
+        """Keep a bug in a hurry: without its law, and as large as it is."""
+        dossier = investigate(self.bench, suspect, seed=self.plan.seed, law=False)
+        return self._keep(suspect, dossier)
+
+    def _keep(self, suspect: Suspect, dossier: Dossier) -> FindingSaved:
         self.known[suspect.signature.id] = _Known(suspect, seen=1, reported=1)
         return self.keep(dossier)
 
@@ -204,27 +214,8 @@ class Campaign:
                 yield FindingSeen(id=name, seen=each.seen)
 
 
-def judge_all(case: Case, outcomes: Mapping[BackendSpec, Outcome]) -> dict[str, str]:
-    """The verdict on every backend's outcome of one case, by the backend's name.
-
-    Empty where the oracle is silent: what nobody judged is not counted as right.
-    """
-    try:
-        allowed = Oracle(case.proto()).allowed(case.inputs)
-    except Silent:
-        return {}
-    return {spec.text: verdict_on(outcome, allowed) for spec, outcome in outcomes.items()}
-
-
-def verdict_on(outcome: Outcome, allowed: Mapping[str, Allowed]) -> str:
-    """The worst verdict on the graph outputs, or the kind of failure."""
-    if not isinstance(outcome, Values):
-        return failure_of(outcome)[0]
-    words = {judge(each, outcome.arrays.get(name)).kind for name, each in allowed.items()}
-    return next((word for word in _WORST_FIRST if word in words), "exact")
-
-
-_WORST_FIRST = ("wrong-type-or-shape", "nonfinite", "divergent", "rounding-mode", "tie")
+def _place(signature: Signature) -> tuple[str, str, str]:
+    return signature.backend, signature.kind, signature.op
 
 
 def own_version() -> str:
@@ -233,9 +224,3 @@ def own_version() -> str:
         return version("quantdiff")
     except PackageNotFoundError:
         return "0.1.0"
-
-
-def _is_suspicious(word: str, outcome: Outcome) -> bool:
-    if isinstance(outcome, Refused):
-        return not outcome.documented
-    return word not in ("exact", "tie")

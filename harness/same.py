@@ -8,7 +8,8 @@ from harness.bench import Bench
 from harness.diagnose import explain
 from harness.oracle import Oracle, Silent, judge
 from harness.outcome import Outcome, Values
-from harness.suspect import Suspect, failure_of, is_stable, without_numbers
+from harness.suspect import Suspect, is_stable, without_numbers
+from harness.verdicts import failure_of
 
 
 def same_bug(bench: Bench, suspect: Suspect) -> Callable[[Case], bool]:
@@ -38,9 +39,12 @@ def shows_bug(bench: Bench, suspect: Suspect, case: Case, outcome: Outcome) -> b
 
 
 def faults_of(suspect: Suspect) -> tuple[Fault, ...]:
-    """Every variant of the fault that the suspect was diagnosed with."""
-    cause = suspect.matches[0].fault if suspect.matches else ""
-    return tuple(fault for fault in CATALOGUE if fault.id == cause)
+    """Every variant of the fault that the suspect was diagnosed with, the likeliest first."""
+    if not suspect.matches:
+        return ()
+    best = suspect.matches[0]
+    variants = [fault for fault in CATALOGUE if fault.id == best.fault]
+    return tuple(sorted(variants, key=lambda fault: fault.title != best.title))
 
 
 def _has_op(case: Case, op: str) -> bool:

@@ -14,8 +14,9 @@ from harness.diagnose import diagnose
 from harness.locate import Judged, culprits, locate
 from harness.observe import main_node, main_op, observe, units
 from harness.oracle import Oracle, Verdict, judge
-from harness.outcome import Crashed, FusedOp, Outcome, Refused, TimedOut, Values
+from harness.outcome import FusedOp, Outcome, Values
 from harness.passes import passes_of
+from harness.verdicts import failure_of
 
 PASS = "pass "
 
@@ -92,22 +93,6 @@ def suspects(
         _divergent(bench, spec, case, row, rows, tapped.method) for row in culprits(rows)
     )
     return found or _not_located(bench, spec, case, oracle, outcome)
-
-
-def failure_of(outcome: Outcome) -> tuple[str, str]:
-    """Kind and message of an outcome without values; the kinds are verdicts of the oracle."""
-    match outcome:
-        case Refused(message=message):
-            return "refused", message
-        case Crashed(how=how, stderr=stderr):
-            return (
-                "crashed",
-                f"{how}: {stderr.strip().splitlines()[-1]}" if stderr.strip() else how,
-            )
-        case TimedOut(seconds=seconds):
-            return "timed-out", f"no answer within {seconds:g} s"
-        case Values():
-            return "", ""
 
 
 def without_numbers(text: str) -> str:

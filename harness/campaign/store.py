@@ -57,8 +57,7 @@ class Store:
                 pass
 
     def close(self) -> None:
-        """Commit what is there and close the file."""
-        self._database.commit()
+        """Close the file; cases of a batch that was not finished are not in it."""
         self._database.close()
 
     def _write(self, statement: str, row: tuple[object, ...]) -> None:

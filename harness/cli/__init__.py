@@ -4,58 +4,40 @@ Exit status everywhere: 0 nothing wrong, 1 divergence found, 2 bad usage or bad 
 3 interrupted with everything saved.
 """
 
+import os
+import signal
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
-import click
-
-from corpus.load import InputError
-from harness.cli.backends import backends
-from harness.cli.check import check
-from harness.cli.fuzz import fuzz
-from harness.cli.reduce import reduce
-from harness.cli.replay import replay
-from harness.cli.report import report
-from harness.errors import BadInput
-from harness.events import BadLog
-from harness.run import own_version
-
-WRONG, BAD_INPUT, INTERRUPTED = 1, 2, 3
-
-
-@click.group()
-@click.version_option(own_version(), prog_name="quantdiff")
-def quantdiff() -> None:
-    """Find, locate, explain, shrink and report wrong answers of int8 inference engines."""
-
-
-for command in (backends, check, fuzz, reduce, replay, report):
-    quantdiff.add_command(command)
+INTERRUPTED = 3
 
 
 def main() -> None:
-    """Run a command; what a person did wrong is one line on stderr."""
-    sys.exit(run(sys.argv[1:]))
+    """Run the command of ``sys.argv``; SIGTERM is an interrupt like Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        status = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    if status == INTERRUPTED:
+        _leave(status)
+    sys.exit(status)
+
+
+def _leave(status: int) -> NoReturn:
+    """End at once: where Ctrl-C came while a module ran ``exec``, Python would end by SIGINT."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(status)
 
 
 def run(arguments: list[str]) -> int:
-    """The exit status of one command line."""
-    try:
-        status = quantdiff.main(arguments, prog_name="quantdiff", standalone_mode=False)
-    except click.exceptions.Abort:
-        return INTERRUPTED
-    except click.exceptions.Exit as leave:
-        return int(leave.exit_code)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except click.ClickException as error:
-        return _complain(error.format_message())
-    except (BadInput, InputError, BadLog) as error:
-        return _complain(str(error))
-    except BrokenPipeError:
-        return 0
-    return status if isinstance(status, int) else 0
+    """The exit status of one command line; what a person did wrong is one line on stderr.
 
+    The commands are imported here, where Ctrl-C is already understood: it takes a second.
+    """
+    from harness.cli import commands
 
-def _complain(message: str) -> int:
-    print(f"quantdiff: {' '.join(message.split())}", file=sys.stderr)
-    return BAD_INPUT
+    return commands.run(arguments)

@@ -12,14 +12,14 @@ from harness.backends import catalogue
 from harness.backends.description import Description, Unavailable
 from harness.backends.pool import Pool
 from harness.backends.spec import parse
-from harness.cli.options import backend_option
+from harness.cli.options import backend_option, json_option
 
 Answer = Description | Unavailable
 
 
 @click.command()
 @backend_option()
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@json_option()
 def backends(backends: tuple[str, ...], as_json: bool) -> int:
     """List each backend: version, available or why not, taps, switches, operators."""
     specs = [parse(name) for name in backends or catalogue.names()]

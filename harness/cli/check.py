@@ -15,9 +15,12 @@ from corpus.finding import Finding
 from harness.bench import Bench
 from harness.cli.options import (
     backend_option,
+    free_place,
     input_option,
+    json_option,
     open_bench,
     read_case,
+    seed_option,
     timeout_option,
 )
 from harness.errors import BadInput
@@ -26,15 +29,16 @@ from harness.examine import Examined, examine
 from harness.investigate import Dossier, investigate
 from harness.oracle import Oracle, Silent
 from reports import html
+from reports.text import short, visible
 
 
 @click.command()
 @click.argument("model", metavar="MODEL")
 @input_option()
 @backend_option()
-@click.option("--seed", type=int, default=0, show_default=True, help="For inputs not given.")
+@seed_option()
 @click.option("--html", "page", metavar="FILE", help="Write the first culprit's page here.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@json_option()
 @timeout_option()
 def check(
     model: str,
@@ -48,8 +52,7 @@ def check(
     """Run MODEL on every backend and judge every tensor that can be seen."""
     case = read_case(model, inputs, seed)
     must_be_judged(case, model)
-    if page and Path(page).exists():
-        raise BadInput(f"--html {page} exists; name a file that does not, or remove it")
+    place = free_place("--html", page) if page is not None else None
     with open_bench(backends, timeout, variants=False) as (bench, _):
         examined = [examine(bench, spec, case) for spec in bench.specs]
         dossiers = [_dossiers(bench, each) for each in examined]
@@ -58,9 +61,8 @@ def check(
     else:
         _show(examined, dossiers)
     found = [dossier for each in dossiers for dossier in each]
-    if page and found:
-        saved = FindingSaved(found[0].finding, found[0].evidence, ".")
-        Path(page).write_text(html.render_finding(saved, index="", files=[], nodes=()))
+    if place is not None:
+        _write_page(place, found)
     return 1 if found else 0
 
 
@@ -70,6 +72,16 @@ def must_be_judged(case: Case, path: str) -> None:
         Oracle(case.proto()).allowed(case.inputs)
     except Silent as silent:
         raise BadInput(f"{path}: {silent}") from silent
+
+
+def _write_page(place: Path, found: list[Dossier]) -> None:
+    if not found:
+        print(f"nothing is wrong: {place} is not written", file=sys.stderr)
+        return
+    saved = FindingSaved(found[0].finding, found[0].evidence, ".")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    page = html.render_finding(saved, index="", files=[], nodes=())
+    place.write_text(page, encoding="utf-8")
 
 
 def _dossiers(bench: Bench, examined: Examined) -> list[Dossier]:
@@ -108,12 +120,13 @@ def _show(examined: list[Examined], dossiers: list[list[Dossier]]) -> None:
     console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
     for each, found in zip(examined, dossiers, strict=True):
         title = f"{each.spec.text} {each.version}".strip()
-        console.print(f"[bold]{escape(title)}[/bold]  {each.verdict}  {escape(each.message)}")
+        said = short(each.message, 200)
+        console.print(f"[bold]{escape(title)}[/bold]  {each.verdict}  {escape(said)}")
         if found and each.rows:
             console.print(_table(each))
         for dossier in found:
             for line in _lines(dossier.finding):
-                console.print(f"  {escape(line)}")
+                console.print(f"  {escape(visible(line))}")
 
 
 def _table(examined: Examined) -> Table:
@@ -121,8 +134,8 @@ def _table(examined: Examined) -> Table:
     for row in examined.rows:
         verdict = row.verdict
         table.add_row(
-            escape(row.tensor),
-            escape(row.unit.kind),
+            escape(short(row.tensor)),
+            escape(short(row.unit.kind)),
             verdict.kind,
             f"{verdict.wrong} of {verdict.total}",
             f"{verdict.max_steps:g}",

@@ -3,18 +3,20 @@
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import click
 
 from harness.bench import Bench
 from harness.campaign.store import Store
+from harness.cli.interrupts import Interrupts
 from harness.cli.keep import keep_in
 from harness.cli.options import (
     backend_option,
     free_folder,
     fresh_seed,
+    json_option,
     open_bench,
     timeout_option,
 )
@@ -56,7 +58,7 @@ class Duration(click.ParamType[float]):
 @click.option("--family", type=click.Choice(FAMILIES), default="conv", show_default=True)
 @click.option("--scales", type=click.Choice(SCALES), default="any", show_default=True)
 @click.option("--out", metavar="DIR", help="A folder that does not exist yet [default: out].")
-@click.option("--json", "as_json", is_flag=True, help="summary.json on stdout, nothing else.")
+@json_option("summary.json on stdout, nothing else.")
 @timeout_option()
 def fuzz(
     backends: tuple[str, ...],
@@ -81,29 +83,44 @@ def fuzz(
         cases=cases,
         seconds=seconds,
     )
-    with open_bench(backends, timeout, variants=True) as (bench, skipped):
-        interrupted = _run(bench, plan, folder, skipped)
-    report = write_pages(folder)
+    with (
+        Interrupts() as interrupts,
+        open_bench(backends, timeout, variants=True) as (bench, skipped),
+    ):
+        create(folder)
+        try:
+            _run(bench, plan, folder, skipped, timeout, interrupts)
+        finally:
+            interrupts.hold()
+            report = write_pages(folder)
     if as_json:
         print(summary.render(report), end="")
-    if interrupted:
+    if interrupts.came:
         return 3
     return 1 if report.findings else 0
 
 
-def _run(bench: Bench, plan: Plan, folder: Path, skipped: Sequence[tuple[str, str]]) -> bool:
-    """Run the campaign into its folder; whether a person ended it."""
-    _create(folder)
+def _run(
+    bench: Bench,
+    plan: Plan,
+    folder: Path,
+    skipped: Sequence[tuple[str, str]],
+    timeout: float,
+    interrupts: Interrupts,
+) -> None:
+    """Run the campaign into its folder, until it is done or a person ends it."""
     store = Store(folder / "run.sqlite")
-    campaign = Campaign(bench, plan, keep_in(folder), store.note)
-    with _handlers(store, LogWriter(folder / LOG_NAME), Console(sys.stderr)) as handlers:
-        try:
-            for event in _with_skipped(campaign.events(), skipped):
+    keep = interrupts.holding(keep_in(folder, patience=timeout))
+    campaign = Campaign(bench, plan, keep, store.note)
+    events = interrupts.stopping(campaign.events())
+    with (
+        suppress(KeyboardInterrupt),
+        _handlers(store, LogWriter(folder / LOG_NAME), Console(sys.stderr)) as handlers,
+    ):
+        for event in _with_skipped(events, skipped):
+            with interrupts.held():
                 for handler in handlers:
                     handler.handle(event)
-        except KeyboardInterrupt:
-            return True
-    return False
 
 
 def _with_skipped(
@@ -122,7 +139,8 @@ def _handlers(*handlers: Handler) -> Iterator[Sequence[Handler]]:
         yield handlers
 
 
-def _create(folder: Path) -> None:
+def create(folder: Path) -> None:
+    """Make the run's folder."""
     try:
         folder.mkdir(parents=True)
     except OSError as error:

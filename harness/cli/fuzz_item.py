@@ -18,6 +18,8 @@ from harness.passes import is_wrong
 from harness.suspect import suspects
 from reports.console import finding_block
 
+TIMEOUT = 10.0
+
 
 class DivergenceError(AssertionError):
     """A backend computed something that its model does not say."""
@@ -40,7 +42,7 @@ class FuzzItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run the cases; raises ``DivergenceError`` with the finding and its folder."""
-        with Pool() as pool:
+        with Pool(TIMEOUT) as pool:
             bench = set_up(pool, with_variants([parse(self.backend)]))
             if wrong := self._first_wrong(bench):
                 folder = Path(self.config.getoption("--quantdiff-out"))
@@ -89,6 +91,6 @@ def _finding(bench: Bench, case: Case, out: Path) -> str:
         (spec, each) for spec, each in bench.run_all([case])[0].items() if is_wrong(case, each)
     )
     suspect = shrink(bench, suspects(bench, spec, case, outcome)[0])
-    saved = keep_in(out)(investigate(bench, suspect, seed=0))
+    saved = keep_in(out, patience=TIMEOUT)(investigate(bench, suspect, seed=0))
     lines = [line.plain for line in finding_block(saved, str(out))]
     return "\n".join(["", *lines, f"  folder {out / saved.folder}"])

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,28 +22,31 @@ from reports.repro import OutputFiles, Recipe, render
 FINDINGS = "findings"
 REPRODUCED = 1
 CLEAN_PROCESS_SECONDS = 60.0
+START_SECONDS = 5.0  # for the imports of a script that is expected to hang
 NOT_REPRODUCED = (
     "repro.py does not show it in a clean process: it may depend on what ran before"
 )
 
 
-def keep_in(out: Path) -> Keep:
-    """What stores a finding in the run folder ``out``, under its id."""
+def keep_in(out: Path, *, patience: float) -> Keep:
+    """What stores a finding in the run folder ``out``, under its id.
+
+    ``patience`` is after how many seconds without an answer an engine hangs.
+    """
 
     def keep(dossier: Dossier) -> FindingSaved:
-        name = f"{FINDINGS}/{dossier.finding.id}"
-        return _keep(out, name, dossier)
+        return _keep(out, f"{FINDINGS}/{dossier.finding.id}", dossier, patience)
 
     return keep
 
 
-def keep_as(folder: Path, dossier: Dossier) -> FindingSaved:
+def keep_as(folder: Path, dossier: Dossier, *, patience: float) -> FindingSaved:
     """Store a finding as ``folder`` itself."""
-    return _keep(folder, ".", dossier)
+    return _keep(folder, ".", dossier, patience)
 
 
-def _keep(out: Path, name: str, dossier: Dossier) -> FindingSaved:
-    folder = out / name if name != "." else out
+def _keep(out: Path, name: str, dossier: Dossier, patience: float) -> FindingSaved:
+    folder = out / name
     dossier = with_command(dossier, ["quantdiff", "replay", str(folder)])
     finding, case = dossier.finding, dossier.case
     spec = parse(finding.backend.name)
@@ -50,7 +55,9 @@ def _keep(out: Path, name: str, dossier: Dossier) -> FindingSaved:
         "repro.py": render(finding, _recipe(spec, dossier)),
     }
     store.save(folder, case, dossier.arrays, files=files)
-    if not reproduces(folder, spec):
+    hangs = finding.kind == "timed-out"
+    seconds = START_SECONDS + patience if hangs else CLEAN_PROCESS_SECONDS
+    if not reproduces(folder, spec, seconds):
         message = "; ".join(each for each in (finding.message, NOT_REPRODUCED) if each)
         dossier = replace(dossier, finding=replace(finding, message=message))
         (folder / "finding.json").write_text(_json(dossier))
@@ -59,21 +66,29 @@ def _keep(out: Path, name: str, dossier: Dossier) -> FindingSaved:
     return saved
 
 
-def reproduces(folder: Path, spec: BackendSpec) -> bool:
-    """Whether the folder's script shows the finding: its exit status, or the signal it dies of."""
+def reproduces(folder: Path, spec: BackendSpec, seconds: float) -> bool:
+    """Whether the folder's script shows the finding: its exit status, or the signal it dies of.
+
+    One that has not ended after ``seconds`` hangs, which is what it was to show.
+    """
+    process = subprocess.Popen(
+        [spec.python or sys.executable, "repro.py"],
+        cwd=folder,
+        env=_clean_environment(spec),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is not for it
+    )
     try:
-        done = subprocess.run(
-            [spec.python or sys.executable, "repro.py"],
-            cwd=folder,
-            env=_clean_environment(spec),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=CLEAN_PROCESS_SECONDS,
-            check=False,
-        )
+        status = process.wait(seconds)
     except subprocess.TimeoutExpired:
         return True
-    return done.returncode == REPRODUCED or done.returncode < 0
+    finally:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)  # and whatever the engine started
+        process.wait()
+    return status == REPRODUCED or status < 0
 
 
 def _clean_environment(spec: BackendSpec) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Options that several commands share, and what they turn into."""
 
+import os
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,24 @@ from harness.bench import Bench, set_up, with_variants
 from harness.errors import BadInput
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class Seconds(click.ParamType[float]):
+    """A time limit from 0.01 to 3600 seconds."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds; anything else, also NaN, is bad usage."""
+        try:
+            seconds = float(str(value))
+        except ValueError:
+            seconds = 0.0
+        if not 0.01 <= seconds <= 3600:
+            self.fail(f"{value!r} is not a number of seconds from 0.01 to 3600", param, ctx)
+        return seconds
 
 
 def backend_option(*, required: bool = False) -> Decorator:
@@ -50,12 +69,29 @@ def timeout_option() -> Decorator:
     """``--timeout SECONDS`` for one answer of one backend."""
     return click.option(
         "--timeout",
-        type=click.FloatRange(min=0.01),
+        type=Seconds(),
         default=10.0,
         show_default=True,
         metavar="SECONDS",
         help="An engine that takes longer for one case hangs.",
     )
+
+
+def seed_option() -> Decorator:
+    """``--seed S`` of the inputs that are not given."""
+    return click.option(
+        "--seed",
+        type=click.IntRange(min=0),
+        default=0,
+        show_default=True,
+        metavar="S",
+        help="For inputs not given.",
+    )
+
+
+def json_option(shown: str = "One JSON document on stdout, nothing else.") -> Decorator:
+    """``--json``, in the words of the command."""
+    return click.option("--json", "as_json", is_flag=True, help=shown)
 
 
 @contextmanager
@@ -95,7 +131,10 @@ def read_case(path: str, inputs: Sequence[str], seed: int) -> Case:
         BadInput: an option is malformed.
     """
     model = load_model(Path(path))
-    given = dict(_read_input(model, each) for each in inputs)
+    named = [_read_input(model, each) for each in inputs]
+    given = dict(named)
+    if len(given) < len(named):
+        raise BadInput("--input: an input is given twice; give it once")
     drawn = random_inputs(model, seed, given=given)
     return Case(model.SerializeToString(), {**drawn, **given}, origin=f"{Path(path).name}")
 
@@ -104,7 +143,10 @@ def _read_input(model: onnx.ModelProto, text: str) -> tuple[str, Array]:
     name, equals, file = text.partition("=")
     if not (name and equals and file):
         raise BadInput(f"--input {text!r} is not of the form NAME=FILE.npy")
-    return name, load_array(Path(file), model, name)
+    array = load_array(Path(file), model, name)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise BadInput(f"{file} holds NaN or infinity, of which no int8 code is the right one")
+    return name, array
 
 
 def fresh_seed() -> int:
@@ -121,12 +163,22 @@ def free_folder(out: str | None) -> Path:
     if out is None:
         numbered = (Path("out" if n == 1 else f"out-{n}") for n in range(1, 10**6))
         return next(path for path in numbered if not path.exists())
-    if Path(out).exists():
-        raise BadInput(f"--out {out} exists; name a folder that does not, or remove it")
-    return Path(out)
+    return free_place("--out", out)
 
 
-def as_list(array: Array) -> list[Any]:
-    """A numpy array as plain JSON types."""
-    values: list[Any] = np.asarray(array).tolist()
-    return values
+def free_place(option: str, name: str) -> Path:
+    """The path of a file or folder that can be made, told before the work rather than after it.
+
+    Raises:
+        BadInput: it exists, or there is no place for it.
+    """
+    path = Path(name)
+    try:
+        if path.exists() or path.is_symlink():
+            raise BadInput(f"{option} {name} exists; name one that does not, or remove it")
+        place = next(each for each in path.absolute().parents if each.exists())
+    except OSError as error:
+        raise BadInput(f"{option} {name} cannot be made: {error.strerror}") from error
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        raise BadInput(f"{option} {name} cannot be made: {place} is no folder to write to")
+    return path

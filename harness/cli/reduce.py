@@ -8,10 +8,11 @@ from harness.cli.check import must_be_judged
 from harness.cli.keep import keep_as
 from harness.cli.options import (
     backend_option,
-    free_folder,
+    free_place,
     input_option,
     open_bench,
     read_case,
+    seed_option,
     timeout_option,
 )
 from harness.errors import BadInput
@@ -28,7 +29,7 @@ from reports.console import finding_block
 @click.option(
     "-o", "--out", required=True, metavar="DIR", help="A folder that does not exist."
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="For inputs not given.")
+@seed_option()
 @timeout_option()
 def reduce(
     model: str,
@@ -41,7 +42,7 @@ def reduce(
     """Shrink MODEL to the smallest case with the same signature on backend B."""
     if len(backends) != 1:
         raise BadInput("reduce takes one backend; give -b once")
-    folder = free_folder(out)
+    folder = free_place("-o", out)
     case = read_case(model, inputs, seed)
     must_be_judged(case, model)
     with open_bench(backends, timeout, variants=False) as (bench, _):
@@ -51,7 +52,8 @@ def reduce(
             print(f"{spec.text} is right on {model}: nothing to reduce", file=sys.stderr)
             return 0
         small = shrink(bench, suspects(bench, spec, case, outcome)[0])
-        saved = keep_as(folder, investigate(bench, small, seed=seed))
+        dossier = investigate(bench, small, seed=seed)
+        saved = keep_as(folder, dossier, patience=timeout)
     for line in finding_block(saved, ""):
         print(line.plain)
     return 1

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from corpus.known import Known, cpu_features, known_differences
 from corpus.load import InputError
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
-from harness.cli.options import backend_option, open_bench, timeout_option
+from harness.cli.options import backend_option, json_option, open_bench, timeout_option
 from harness.outcome import Refused
-from harness.run import judge_all
+from harness.verdicts import judge_all
+from reports.model import LOG_NAME
+from reports.text import visible
 
 CORPUS = Path(store.__file__).parent / "cases"
 
@@ -45,7 +48,7 @@ class Replayed:
 @click.command()
 @click.argument("folders", metavar="[DIR]...", nargs=-1)
 @backend_option()
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout.")
+@json_option()
 @timeout_option()
 def replay(
     folders: tuple[str, ...], backends: tuple[str, ...], as_json: bool, timeout: float
@@ -53,14 +56,8 @@ def replay(
     """Run findings or the corpus again: DIR is a finding, a run or a corpus [default: the corpus]."""
     kept = [each for name in folders or (str(CORPUS),) for each in _kept(Path(name))]
     named = backends or tuple(dict.fromkeys(each.backend for each in kept if each.backend))
-    with open_bench(named, timeout, variants=False) as (bench, _):
-        rows = [
-            _replay(bench, spec, each)
-            for each in kept
-            for spec in bench.specs
-            if backends or not each.backend or spec.text == each.backend
-        ]
-        stale = _stale(rows, {each.title for each in kept})
+    rows = _rows(kept, named, timeout, everywhere=bool(backends)) if kept else []
+    stale = _stale(rows, {each.title for each in kept})
     if as_json:
         document = {
             "schema": 1,
@@ -73,8 +70,21 @@ def replay(
     return 1 if stale or any(each.wrong for each in rows) else 0
 
 
+def _rows(
+    kept: Sequence[Kept], backends: Sequence[str], timeout: float, *, everywhere: bool
+) -> list[Replayed]:
+    """Every case on every backend; a finding, unless ``everywhere``, only on its own."""
+    with open_bench(backends, timeout, variants=False) as (bench, _):
+        return [
+            _replay(bench, spec, each)
+            for each in kept
+            for spec in bench.specs
+            if everywhere or not each.backend or spec.text == each.backend
+        ]
+
+
 def _kept(folder: Path) -> list[Kept]:
-    """The cases of a finding's folder, of a run's, or of a corpus.
+    """The cases of a finding's folder, of a run's (which may have found nothing), or of a corpus.
 
     Raises:
         InputError: there is none.
@@ -84,7 +94,7 @@ def _kept(folder: Path) -> list[Kept]:
     if (folder / "model.onnx").is_file():
         return [_read(folder)]
     places = sorted({*folder.glob("*/model.onnx"), *folder.glob("findings/*/model.onnx")})
-    if not places:
+    if not places and not (folder / LOG_NAME).is_file():
         raise InputError(f"{folder} holds no model.onnx; name a finding, a run or a corpus")
     return [_read(each.parent) for each in places]
 
@@ -92,12 +102,13 @@ def _kept(folder: Path) -> list[Kept]:
 def _read(folder: Path) -> Kept:
     case, _ = store.load(folder)
     finding, entry = _json(folder / "finding.json"), _json(folder / "case.json")
-    backend = finding.get("backend", {})
+    backend = finding.get("backend")
+    name = str(backend.get("name", "")) if isinstance(backend, dict) else ""
     title = str(entry.get("title") or finding.get("id") or folder.name)
-    return Kept(folder, title, str(backend.get("name", "")), case)
+    return Kept(folder, title, name, case)
 
 
-def _json(path: Path) -> dict[str, dict[str, object]]:
+def _json(path: Path) -> dict[str, object]:
     if not path.is_file():
         return {}
     try:
@@ -146,10 +157,13 @@ def _stale(rows: list[Replayed], titles: set[str]) -> list[Known]:
 
 
 def _show(rows: list[Replayed], stale: list[Known]) -> None:
+    if not rows:
+        print("there is nothing to replay: the run found nothing", file=sys.stderr)
     for each in rows:
         mark = "WRONG " if each.wrong else "known " if each.known else "ok    "
         reason = f"  {each.known}" if each.known else ""
-        print(f"{mark} {each.case}  {each.backend} {each.version}  {each.verdict}{reason}")
+        case = visible(each.case)
+        print(f"{mark} {case}  {each.backend} {each.version}  {each.verdict}{reason}")
     for entry in stale:
         print(
             f"stale  ledger/{entry.backend}.toml: {entry.case} is no longer {entry.kind}; remove it",

@@ -6,12 +6,13 @@ from pathlib import Path
 import click
 
 from harness.cli.fuzz import write_pages
+from harness.cli.options import json_option
 from reports import console, summary
 
 
 @click.command()
 @click.argument("folder", metavar="DIR")
-@click.option("--json", "as_json", is_flag=True, help="summary.json on stdout, nothing else.")
+@json_option("summary.json on stdout, nothing else.")
 def report(folder: str, as_json: bool) -> int:
     """Render the pages, the summary and the JUnit file of a run again from events.ndjson."""
     found = write_pages(Path(folder))

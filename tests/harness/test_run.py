@@ -19,7 +19,8 @@ from harness.events import (
 )
 from harness.investigate import Dossier
 from harness.outcome import Crashed, Refused, TimedOut
-from harness.run import Campaign, Plan, verdict_on
+from harness.run import Campaign, Plan
+from harness.verdicts import verdict_on
 from tests.harness.benches import bench_of
 
 

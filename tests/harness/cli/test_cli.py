@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from harness.cli import run
-from tests.harness.benches import grouped
+from tests.harness.benches import grouped, padded
 
 
 @pytest.fixture
@@ -87,6 +87,13 @@ def test_fuzz_with_a_bug_is_status_1_and_its_folder_is_complete(tmp_path: Path) 
         (["replay", "no-such-folder"], "no-such-folder"),
         (["report", "no-such-folder"], "no-such-folder"),
         (["nonsense"], "nonsense"),
+        ([], "replay"),
+        (["fuzz", "--out", "n" * 300], "--out"),
+        (["fuzz", "--out", "/dev/null/run"], "no folder"),
+        (["fuzz", "--timeout", "nan"], "--timeout"),
+        (["fuzz", "--timeout", "inf"], "--timeout"),
+        (["check", "m.onnx", "--seed", "-1"], "--seed"),
+        (["reduce", "m.onnx", "-b", "engine", "-o", "/dev/null/x"], "no folder"),
     ],
 )
 def test_bad_usage_is_one_line_and_status_2(
@@ -170,3 +177,62 @@ def test_reduce_writes_the_smallest_case(
 def test_backends_lists_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["backends", "-b", "engine", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["engine"]["available"] is True
+
+
+def test_what_reaches_beyond_real_numbers_or_comes_twice_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "m.onnx").write_bytes(padded().model)
+    given = ["--input", f"x={tmp_path / 'x.npy'}"]
+    case = padded()
+    np.save(tmp_path / "x.npy", case.inputs["x"])
+    assert run(["check", str(tmp_path / "m.onnx"), "-b", "engine", *given, *given]) == 2
+    assert "twice" in complaint(capsys)
+    relu = onnx.parser.parse_model(
+        '<ir_version: 8, opset_import: ["":17]> g (float[1,2] x) => (float[1,2] y) {y = Relu(x)}'
+    )
+    onnx.save(relu, tmp_path / "relu.onnx")
+    np.save(tmp_path / "x.npy", np.array([[np.nan, 1]], np.float32))
+    assert run(["check", str(tmp_path / "relu.onnx"), "-b", "engine", *given]) == 2
+    assert "NaN" in complaint(capsys)
+
+
+def test_the_page_of_check_is_written_where_it_is_wanted_or_not_begun(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "new" / "page.html"
+    assert run(["check", str(model), "-b", "engine:fault=F01", "--html", str(page)]) == 1
+    assert "F01" in page.read_text()
+    capsys.readouterr()
+    assert run(["check", str(model), "-b", "engine:fault=F01", "--html", str(page)]) == 2
+    assert "exists" in complaint(capsys)
+    assert run(["check", str(model), "-b", "engine", "--html", str(model / "x")]) == 2
+    assert "no folder" in complaint(capsys)
+    assert run(["check", str(model), "-b", "engine", "--html", str(tmp_path / "no")]) == 0
+    assert "not written" in capsys.readouterr().err
+
+
+def test_hostile_names_stay_on_their_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proto = grouped().proto()
+    proto.graph.node[0].name = "a\nb\x1b[31m[red]"
+    (tmp_path / "m.onnx").write_bytes(proto.SerializeToString())
+    assert run(["check", str(tmp_path / "m.onnx"), "-b", "engine:fault=F01"]) == 1
+    assert r"QLinearConv a\nb\x1b[31m[red]" in capsys.readouterr().out
+
+
+def test_a_run_without_findings_has_nothing_to_replay(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert run(["fuzz", "-b", "engine", "--cases", "1", "--out", str(out)]) == 0
+    capsys.readouterr()
+    assert run(["replay", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"schema": 1, "replayed": [], "stale": []}
+
+
+def test_a_time_that_is_over_at_once_still_runs_a_case(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert run(["fuzz", "-b", "engine", "--time", "0.001s", "--out", str(out)]) == 0
+    assert json.loads((out / "summary.json").read_text())["cases"] == 1
