@@ -3,7 +3,7 @@
 from engine.errors import EngineError, InvalidModel, Unsupported
 from engine.plan import Kept, Plan, Step
 from engine.profiles import PROFILES
-from engine.session import Session
+from engine.session import Session, load
 
 __all__ = [
     "PROFILES",
@@ -14,4 +14,5 @@ __all__ = [
     "Session",
     "Step",
     "Unsupported",
+    "load",
 ]

@@ -18,11 +18,22 @@ from engine.profiles import find_profile
 from engine.program import Configuration, Operation, compile_graph
 
 
+def load(model: bytes | onnx.ModelProto | str | Path) -> Graph:
+    """The graph of a serialized or parsed ONNX model or of a file, for any number of sessions.
+
+    Raises:
+        Unsupported: a valid model that needs something this engine lacks.
+        InvalidModel: no valid ONNX model.
+        EngineError: the file cannot be read.
+    """
+    return import_graph(read_model(model), ATTRIBUTES)
+
+
 class Session:
     """An int8 engine for one ONNX model.
 
     Args:
-        model: a serialized or parsed ONNX model, or the path of one.
+        model: what `load` takes, or what it returned.
         profile: whose arithmetic turns sums into codes; see ``engine.PROFILES``.
         fusion: ``"on"``, ``"off"`` (every DequantizeLinear, operator and QuantizeLinear runs by
             itself in float32, QLinearConv in the plain kernel), or the ids of rules to switch off.
@@ -36,7 +47,7 @@ class Session:
 
     def __init__(
         self,
-        model: bytes | onnx.ModelProto | str | Path,
+        model: bytes | onnx.ModelProto | str | Path | Graph,
         *,
         profile: str = "spec",
         fusion: str | Collection[str] = "on",
@@ -54,7 +65,7 @@ class Session:
             guards_off=guards_off,
             fuse=len(rules_off) < len(RULE_IDS),
         )
-        self._graph: Graph = import_graph(read_model(model), ATTRIBUTES)
+        self._graph: Graph = model if isinstance(model, Graph) else load(model)
         with np.errstate(all="ignore"):
             self._program: list[Operation] = compile_graph(self._graph, self._how)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.backends.protocol import Array
 
 KEPT_SESSIONS = 8
+KEPT_GRAPHS = 2
 
 
 def adapter(name: str) -> EngineSession:
@@ -30,7 +31,8 @@ class EngineSession:
     """Sessions of our engine, the last few kept."""
 
     def __init__(self) -> None:
-        self._session = lru_cache(KEPT_SESSIONS)(_session)
+        self._graph = lru_cache(KEPT_GRAPHS)(engine.load)  # one for all options of a model
+        self._session = lru_cache(KEPT_SESSIONS)(self._create)
 
     def describe(self) -> dict[str, Any]:
         """Facts, as `harness.backends.protocol.Adapter` asks for them."""
@@ -77,19 +79,16 @@ class EngineSession:
         except Unsupported as error:
             raise Limit(str(error)) from error
 
-
-def _session(model: bytes, options: tuple[tuple[str, str], ...]) -> Any:
-    given = dict(options)
-    faults = given["fault"].split("+") if "fault" in given else ()
-    fusion: Any = given.get("fusion", "on")
-    if "disable" in given and fusion == "on":
-        fusion = given["disable"].split("+")
-    return engine.Session(
-        model,
-        profile=given.get("profile", "spec"),
-        fusion=fusion,
-        faults=faults,
-    )
+    def _create(self, model: bytes, options: tuple[tuple[str, str], ...]) -> Any:
+        given = dict(options)
+        faults = given["fault"].split("+") if "fault" in given else ()
+        fusion: Any = given.get("fusion", "on")
+        if "disable" in given and fusion == "on":
+            fusion = given["disable"].split("+")
+        profile = given.get("profile", "spec")
+        return engine.Session(
+            self._graph(model), profile=profile, fusion=fusion, faults=faults
+        )
 
 
 def _step(step: Any, computed: dict[str, Array]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The name of a backend as a person writes it: ``NAME[:k=v,k=v...][@PYTHON]``."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from harness.backends import catalogue
 from harness.errors import BadInput
@@ -20,17 +21,18 @@ class BackendSpec:
     @property
     def text(self) -> str:
         """The canonical spelling, which `parse` reads back."""
-        options = ",".join(f"{key}={value}" for key, value in self.options)
-        return self.name + (f":{options}" if options else "") + self._at
-
-    @property
-    def _at(self) -> str:
-        return f"@{self.python}" if self.python else ""
+        return _spell(self.name, self.options, self.python)
 
     def with_option(self, key: str, value: str) -> "BackendSpec":
         """The same backend with one option set; an empty value takes it away."""
         options = {**dict(self.options), key: value}
         return replace(self, options=tuple(sorted((k, v) for k, v in options.items() if v)))
+
+
+@lru_cache(maxsize=256)  # a campaign asks for it with every outcome
+def _spell(name: str, options: tuple[tuple[str, str], ...], python: str) -> str:
+    given = ",".join(f"{key}={value}" for key, value in options)
+    return name + (f":{given}" if given else "") + (f"@{python}" if python else "")
 
 
 def parse(text: str) -> BackendSpec:
