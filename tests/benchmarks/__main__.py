@@ -2,16 +2,18 @@
 
 import os
 
-from tests.benchmarks import hunt, inside, loop
+from tests.benchmarks import hunt, inside, layers, loop
+
+PARTS = (loop, inside, layers, hunt)
 
 
 def main() -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # workers inherit it
-    for part in (loop.report, inside.report, hunt.report):
-        for line in part():
+    for part in PARTS:
+        for line in part.report():
             print(line, flush=True)
-        print()
+        print(flush=True)
 
 
 if __name__ == "__main__":
