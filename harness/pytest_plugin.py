@@ -19,7 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     option(
         "--quantdiff-cases",
-        type=int,
+        type=_positive,
         default=200,
         metavar="N",
         help="cases for each backend (default: 200)",
@@ -42,6 +42,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="where the folders of findings go (default: quantdiff-findings)",
     )
+
+
+def _positive(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
 
 
 def pytest_collection_modifyitems(

@@ -181,3 +181,36 @@ class Full:
 def echoes(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
     """The inputs themselves, whatever the model says."""
     return dict(inputs)
+
+
+def dies_and_leaves_a_child(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """Exits, while a child of it goes on holding the pipe."""
+    if os.fork() == 0:
+        time.sleep(60)
+    os._exit(5)
+
+
+class DescribesItselfWrongly:
+    """A description of the wrong types."""
+
+    def describe(self) -> dict[str, Any]:
+        return {"version": 7, "switches": "none", "options": ["level"]}
+
+    def run(self, model: bytes, inputs: Arrays, options: dict[str, str]) -> Arrays:
+        return perfect(onnx.ModelProto.FromString(model), inputs)
+
+
+class TapsWrongly(Full):
+    """A tap without a plan."""
+
+    def tap(self, model: bytes, inputs: Arrays, options: dict[str, str]) -> dict[str, Any]:
+        plan = [{"kind": None, "name": 1, "nodes": None}]
+        return {"arrays": {}, "plan": plan, "method": None, "confirmed": "yes"}
+
+
+class HangsWhenTapped(Full):
+    """A tap that never answers."""
+
+    def tap(self, model: bytes, inputs: Arrays, options: dict[str, str]) -> dict[str, Any]:
+        time.sleep(3600)
+        return {}

@@ -128,8 +128,9 @@ class Conversation:
             Lost: the worker was not even ready.
         """
         if self.is_waiting() and time.monotonic() >= self.deadline:
-            self.process.end()
-            self._replace(TimedOut(self._timeout))
+            died = not self.process.is_alive()  # and left a child that holds its pipe
+            how, stderr = self.process.end()
+            self._replace(Crashed(how, stderr) if died else TimedOut(self._timeout))
 
     def end(self, patience: float = 0.0) -> None:
         """End the worker; it is killed after ``patience`` seconds."""

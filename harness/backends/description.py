@@ -40,14 +40,27 @@ def described(said: Mapping[str, Any]) -> Description:
     """The description from what an adapter's ``describe`` returned.
 
     Raises:
-        TypeError: it has a key that means nothing here.
+        TypeError: it has a key that means nothing here, or a value of the wrong type.
     """
     values: dict[str, Any] = {
         key: tuple(each) if isinstance(each, list) else each for key, each in said.items()
     }
+    for key, kind in _KINDS.items():
+        if not isinstance(values.get(key, kind()), kind):
+            raise TypeError(f"{key} is {values[key]!r}, not of type {kind.__name__}")
     if (options := said.get("options")) is not None:
+        if not isinstance(options, dict):
+            raise TypeError(f"options is {options!r}, not of type dict")
         values["options"] = {key: tuple(allowed) for key, allowed in options.items()}
     return Description(**values)
+
+
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("name", "version", "profile"), str),
+    **dict.fromkeys(("switches", "operators", "limits", "many"), tuple),
+    "taps": bool,
+    "versions": dict,
+}
 
 
 def check_options(spec: BackendSpec, description: Description) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import select
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
@@ -22,6 +22,7 @@ Answer = TypeVar("Answer")
 Key = tuple[str, str]  # adapter's name, interpreter
 Question = tuple[Conversation, list[dict[str, str]]]  # a worker and the options to ask it with
 GOODBYE_SECONDS = 1.0
+MOST_LOST_TAPS = 3  # each costs the time limit, or starting again
 MANY_ANSWERS = 16
 NAP_SECONDS = 0.003  # lets the answers of a large batch gather in the pipes
 
@@ -37,6 +38,7 @@ class Pool:
         self._timeout = timeout
         self._talks: dict[Key, Conversation] = {}
         self._unavailable: dict[Key, Unavailable] = {}
+        self._lost_taps: Counter[Key] = Counter()
 
     def __enter__(self) -> Self:
         return self
@@ -106,7 +108,12 @@ class Pool:
         Raises:
             BadInput: the backend cannot be used, or does not take an option.
         """
-        return self._ask("tap", [case], [spec], reply.tapped)[0][spec.text]
+        key = _key(spec)
+        if self._lost_taps[key] >= MOST_LOST_TAPS:
+            return Refused("its tap crashed or hung again and again", documented=True)
+        tapped = self._ask("tap", [case], [spec], reply.tapped)[0][spec.text]
+        self._lost_taps[key] += isinstance(tapped, Crashed | TimedOut)
+        return tapped
 
     def _ask(
         self,

@@ -1,5 +1,7 @@
 """A worker's reply as the value the rest of the harness works with."""
 
+from typing import Any
+
 from harness.backends.process import Message
 from harness.outcome import FusedOp, Refused, Tapped, Values
 
@@ -17,14 +19,20 @@ def tapped(message: Message) -> Tapped | Refused:
     header, arrays = message
     if header["kind"] != "tapped":
         return Refused(header["message"], header["documented"])
-    plan = tuple(
+    try:
+        return Tapped(
+            dict(arrays), _plan(header), str(header["method"]), header["confirmed"] is True
+        )
+    except (KeyError, TypeError) as error:
+        return Refused(f"its tap returned no plan: {error}", documented=True)
+
+
+def _plan(header: dict[str, Any]) -> tuple[FusedOp, ...]:
+    return tuple(
         FusedOp(
-            each["kind"],
-            each["name"],
-            tuple(each["nodes"]),
-            tuple(each["inputs"]),
-            tuple(each["outputs"]),
+            str(each["kind"]),
+            str(each["name"]),
+            *(tuple(map(str, each[key])) for key in ("nodes", "inputs", "outputs")),
         )
         for each in header["plan"]
     )
-    return Tapped(dict(arrays), plan, header["method"], header["confirmed"])

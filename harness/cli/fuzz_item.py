@@ -93,4 +93,4 @@ def _finding(bench: Bench, case: Case, out: Path) -> str:
     suspect = shrink(bench, suspects(bench, spec, case, outcome)[0])
     saved = keep_in(out, patience=TIMEOUT)(investigate(bench, suspect, seed=0))
     lines = [line.plain for line in finding_block(saved, str(out))]
-    return "\n".join(["", *lines, f"  folder {out / saved.folder}"])
+    return "\n".join([*lines, f"  folder {out / saved.folder}"])

@@ -22,6 +22,7 @@ from reports.repro import OutputFiles, Recipe, render
 FINDINGS = "findings"
 REPRODUCED = 1
 CLEAN_PROCESS_SECONDS = 60.0
+MOST_ALIKE = 10_000  # runs of pytest that write to one folder
 START_SECONDS = 5.0  # for the imports of a script that is expected to hang
 NOT_REPRODUCED = (
     "repro.py does not show it in a clean process: it may depend on what ran before"
@@ -29,13 +30,16 @@ NOT_REPRODUCED = (
 
 
 def keep_in(out: Path, *, patience: float) -> Keep:
-    """What stores a finding in the run folder ``out``, under its id.
+    """What stores a finding in the run folder ``out``, under its id; an older one stays.
 
     ``patience`` is after how many seconds without an answer an engine hangs.
     """
 
     def keep(dossier: Dossier) -> FindingSaved:
-        return _keep(out, f"{FINDINGS}/{dossier.finding.id}", dossier, patience)
+        name = f"{FINDINGS}/{dossier.finding.id}"
+        names = (name, *(f"{name}-{number}" for number in range(2, MOST_ALIKE)))
+        free = next(each for each in names if not (out / each).exists())
+        return _keep(out, free, dossier, patience)
 
     return keep
 

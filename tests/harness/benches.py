@@ -10,10 +10,12 @@ from harness.backends.pool import Pool
 from harness.backends.spec import parse
 from harness.bench import Bench, Contestant, set_up
 
+TIMEOUT = 5.0
+
 
 @contextmanager
 def bench_of(*names: str) -> Iterator[Bench]:
-    with Pool(timeout=5.0) as pool:
+    with Pool(timeout=TIMEOUT) as pool:
         yield set_up(pool, [Contestant(parse(name), PLAIN) for name in names])
 
 

@@ -1,6 +1,7 @@
 """Campaigns: what is counted, what is found, what is kept when somebody interrupts."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,3 +103,27 @@ def test_the_store_holds_every_judged_case(tmp_path: Path) -> None:
     ).fetchall()
     database.close()
     assert rows == [("engine", "exact"), ("ort", "divergent")]
+
+
+def test_a_hang_costs_a_few_time_limits_and_nothing_is_looked_for_in_vain(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tests.harness.benches.TIMEOUT", 0.3)
+    start = time.monotonic()
+    events = events_of("tests.fakes:hangs", cases=40)
+    assert time.monotonic() - start < 60
+    (saved,) = (each.finding for each in events if isinstance(each, FindingSaved))
+    assert saved.kind == "timed-out"
+    assert "time limit" in saved.message
+    assert saved.law == ""
+    counts = [each.counts.values() for each in events if isinstance(each, BatchJudged)]
+    assert sum(each.timed_out for batch in counts for each in batch) > 1
+
+
+def test_cases_of_an_unfinished_batch_are_not_in_the_store(tmp_path: Path) -> None:
+    store = Store(tmp_path / "run.sqlite")
+    store.note(0, plan().case(0), {"engine": "exact"})
+    store.close()
+    database = sqlite3.connect(tmp_path / "run.sqlite")
+    assert database.execute("select count(*) from cases").fetchone() == (0,)
+    database.close()

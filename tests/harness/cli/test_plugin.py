@@ -47,6 +47,10 @@ def test_a_wrong_backend_fails_and_names_the_folder(tmp_path: Path) -> None:
     folder = tmp_path / line.split()[-1]
     assert (folder / "repro.py").is_file()
     assert "Traceback" not in done.stdout
+    again = pytest_in(
+        tmp_path, "--quantdiff-backend", "mine:forgetful", "--quantdiff-cases", "100"
+    )
+    assert f"folder quantdiff-findings/findings/{folder.name}-2" in again.stdout
 
 
 def test_an_unknown_backend_is_one_line(tmp_path: Path) -> None:
@@ -54,3 +58,10 @@ def test_an_unknown_backend_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "nonsense' is unknown" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_no_cases_are_bad_usage(tmp_path: Path) -> None:
+    done = pytest_in(tmp_path, "--quantdiff-backend", "mine:right", "--quantdiff-cases", "0")
+    assert done.returncode == 4
+    assert "--quantdiff-cases" in done.stderr
+    assert "Traceback" not in done.stderr
