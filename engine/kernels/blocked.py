@@ -33,6 +33,7 @@ def blocked_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> 
     """
     weights = stages.weights(p)
     packed, wraps = _pack(weights, p)
+    side_by_side = packed.transpose(0, 2, 1, 3).reshape(p.groups, packed.shape[2], -1)
     base = first_channels(p)
     fold = _by_lane(weights.reshape(p.out_channels, -1).sum(axis=1, dtype=np.int32), base)
     bias = None if p.bias is None else _by_lane(p.bias, base)
@@ -45,8 +46,8 @@ def blocked_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> 
         check_input(x, p)
         pads, out = window.resolve(x.shape[2:], p.node)
         padded, zero_point = stages.pad(x, p, pads)
-        sums = np.matmul(_patches(padded, window, out, packed), packed)
-        acc = wrap_int32(sums) if wraps else sums.astype(np.int32)
+        sums = _tasks(np.matmul(_patches(padded, window, out, packed), side_by_side))
+        acc = wrap_int32(sums) if wraps else sums.astype(np.int32, order="C")
         acc = acc.reshape(x.shape[0], len(base), math.prod(out), _LANES)
         if zero_point:
             acc -= zero_point * fold
@@ -107,8 +108,17 @@ def _pack(weights: Array, p: ConvParameters) -> tuple[Array, bool]:
     return packed.reshape(p.groups, blocks, taps * slices * _LANES, _LANES), bound >= 2**31
 
 
+def _tasks(sums: Array) -> Array:
+    """The sums of all blocks, computed side by side, task by task.
+
+    One product with the weights of all blocks reads each patch once. Shapes: (N, group, pixels,
+    Kblk * 8) -> (N, group, Kblk, pixels, 8).
+    """
+    return sums.reshape(*sums.shape[:3], -1, _LANES).swapaxes(2, 3)
+
+
 def _patches(padded: Array, window: Window, out: tuple[int, ...], packed: Array) -> Array:
-    """The windows of the blocked image as (N, group, 1, pixels, tap * C1 * 8), absent lanes 0."""
+    """The windows of the blocked image as (N, group, pixels, tap * C1 * 8), absent lanes 0."""
     n, image = len(padded), padded.shape[2:]
     groups, depth = packed.shape[0], packed.shape[2]
     lanes = depth // math.prod(window.kernel)
@@ -117,4 +127,4 @@ def _patches(padded: Array, window: Window, out: tuple[int, ...], packed: Array)
     rows = padded.reshape(n, groups, inner, -1).transpose(0, 1, 3, 2)
     blocked.reshape(n, groups, -1, lanes)[..., :inner] = rows
     view = windows(blocked, window, out)
-    return view.reshape(n, groups, 1, math.prod(out), depth)
+    return view.reshape(n, groups, math.prod(out), depth)
