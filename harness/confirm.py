@@ -4,103 +4,158 @@ Where results saturate, or where a convolution is too small to tell, several fau
 true one goes on predicting the backend when data and parameters change; the others do not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
-from corpus.case import Case
+import numpy as np
+
+from corpus.case import Array, Case
 from corpus.finding import Match
-from engine.faults import CATALOGUE
+from engine.faults import CATALOGUE, Fault
 from generators.operators.conv import ConvSpec, build, describe
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
-from harness.diagnose import diagnose, emulate
+from harness.diagnose import emulate, explain, is_outside, is_triggered
 from harness.law.neighbours import Neighbourhood, fresh_data
-from harness.oracle import Oracle, judge
+from harness.oracle import Allowed, Oracle, Silent, judge
 from harness.outcome import Values
 
 DRAWS = 8
-NEIGHBOURS = 24
+NEIGHBOURS = 60  # drawn; those on which the candidates agree are not run
+CONTESTED = 20  # run at most
+HELD = 0.5  # of the fresh draws that the backend gets wrong, how many must be explained
+
+Emulated = Mapping[str, Array]
 
 
 def confirmed(
     bench: Bench, spec: BackendSpec, case: Case, matches: Sequence[Match]
 ) -> tuple[Match, ...]:
-    """The matches that hold on fresh data too, the best predictors of neighbours first.
+    """The matches that hold on fresh data too, those first that predict the neighbours best.
 
-    A single match on every element needs no confirmation; a graph that is not one convolution gets
-    none. On fresh data that the backend gets wrong, a fault must again explain every wrong element.
+    A graph that is not one convolution gets no confirmation. A variant must explain most of the
+    fresh data that the backend gets wrong. Those left are tried where they differ from each other:
+    on neighbours for which they foretell different values. Of a fault's variants the best one stays.
     """
-    if len(matches) == 1 and matches[0].matched == matches[0].total:
-        return tuple(matches)
     conv = describe(case) if matches else None
     if conv is None:
         return tuple(matches)
-    held = {each.fault: each for each in matches}
-    for fresh in _redrawn(conv):
-        outcome = bench.run(fresh, spec)
-        if isinstance(outcome, Values):
-            held = _still_explained(held, fresh, outcome, bench.profile(spec))
-    if len(held) < 2:
-        return tuple(held.values())
-    scores = _scores(bench, spec, conv, tuple(held))
-    return tuple(sorted(held.values(), key=lambda each: -scores[each.fault]))
+    profile = bench.profile(spec)
+    found = {each.fault: each for each in matches}
+    candidates = [
+        each for each in CATALOGUE if each.id in found and is_triggered(case, profile, each)
+    ]
+    held = _holding(bench, spec, _redrawn(conv), candidates)
+    scores = _scores(bench, spec, conv, held, profile) if len(held) > 1 else {}
+    ranked = sorted(held, key=lambda each: -scores.get(each.key, 0))
+    best: dict[str, Match] = {}
+    for each in ranked:
+        best.setdefault(each.id, replace(found[each.id], title=each.title))
+    return tuple(best.values())
 
 
-def _still_explained(
-    held: dict[str, Match], case: Case, outcome: Values, profile: str
-) -> dict[str, Match]:
-    """Without the faults that do not explain what is wrong with this outcome."""
-    allowed = Oracle(case.proto()).allowed(case.inputs)
-    if not any(
-        judge(each, outcome.arrays.get(name)).is_wrong for name, each in allowed.items()
-    ):
-        return held
-    candidates = [each for each in CATALOGUE if each.id in held]
-    found = {
-        each.fault for each in diagnose(case, outcome.arrays, allowed, profile, candidates)
-    }
-    return {fault: match for fault, match in held.items() if fault in found}
+def _holding(
+    bench: Bench, spec: BackendSpec, cases: Sequence[Case], candidates: Sequence[Fault]
+) -> list[Fault]:
+    """The candidates that explain enough of the cases that the backend gets wrong."""
+    wrong = 0
+    explained = dict.fromkeys((each.key for each in candidates), 0)
+    for case, outcomes in zip(cases, bench.pool.run(cases, [spec]), strict=True):
+        outcome = outcomes[spec.text]
+        allowed = _allowed(case)
+        if isinstance(outcome, Values) and _is_wrong(outcome, allowed):
+            wrong += 1
+            for each in candidates:
+                told = explain(case, outcome.arrays, allowed, bench.profile(spec), each)
+                explained[each.key] += told is not None
+    return [each for each in candidates if explained[each.key] >= HELD * wrong]
 
 
 def _scores(
-    bench: Bench, spec: BackendSpec, conv: ConvSpec, faults: Sequence[str]
+    bench: Bench, spec: BackendSpec, conv: ConvSpec, faults: Sequence[Fault], profile: str
 ) -> dict[str, int]:
-    """On how many neighbouring convolutions each fault predicts the backend entirely."""
-    rng = Random(NEIGHBOURS)
-    around = Neighbourhood(conv, rng)
-    near = [build(next(fresh_data(around.many_changes(), rng))) for _ in range(NEIGHBOURS)]
-    scores = dict.fromkeys(faults, 0)
-    for case, outcomes in zip(near, bench.pool.run(near, [spec]), strict=True):
+    """On how many contested neighbours each fault foretells what the backend gets wrong or right."""
+    near = _contested(conv, faults, profile)
+    scores = dict.fromkeys((each.key for each in faults), 0)
+    cases = [case for case, _ in near]
+    for (case, told), outcomes in zip(near, bench.pool.run(cases, [spec]), strict=True):
         outcome = outcomes[spec.text]
         if isinstance(outcome, Values):
-            for fault in faults:
-                scores[fault] += _predicts(case, outcome, fault, bench.profile(spec))
+            allowed = _allowed(case)
+            for key, emulated in told.items():
+                scores[key] += _agrees(emulated, outcome, allowed)
     return scores
 
 
-def _predicts(case: Case, outcome: Values, fault: str, profile: str) -> bool:
-    variants = (emulate(case, profile, each) for each in CATALOGUE if each.id == fault)
-    return any(
-        name in values and values[name].tobytes() == array.tobytes()
-        for values in variants
+def _contested(
+    conv: ConvSpec, faults: Sequence[Fault], profile: str
+) -> list[tuple[Case, dict[str, Emulated]]]:
+    """Neighbours for which not all faults foretell the same values, and what each foretells."""
+    rng = Random(NEIGHBOURS)
+    around = Neighbourhood(conv, rng)
+    found: list[tuple[Case, dict[str, Emulated]]] = []
+    for number in range(NEIGHBOURS):
+        drawn = list(fresh_data(around.many_changes(), rng))
+        case = build(drawn[number % len(drawn)])
+        told: dict[str, Emulated] = {each.key: emulate(case, profile, each) for each in faults}
+        first = next(iter(told.values()))
+        if any(not _is_equal(first, each) for each in told.values()):
+            found.append((case, told))
+        if len(found) == CONTESTED:
+            break
+    return found
+
+
+def _is_equal(first: Emulated, second: Emulated) -> bool:
+    return first.keys() == second.keys() and all(
+        np.array_equal(array, second[name]) for name, array in first.items()
+    )
+
+
+def _agrees(emulated: Emulated, outcome: Values, allowed: Mapping[str, Allowed]) -> bool:
+    """Whether every element is what was foretold, or both are right there."""
+    if not outcome.arrays.keys() <= emulated.keys() & allowed.keys():
+        return False
+    return all(
+        array.shape == emulated[name].shape == allowed[name].low.shape
+        and bool(
+            (
+                (array == emulated[name])
+                | ~(
+                    is_outside(allowed[name], array)
+                    | is_outside(allowed[name], emulated[name])
+                )
+            ).all()
+        )
         for name, array in outcome.arrays.items()
     )
 
 
+def _allowed(case: Case) -> Mapping[str, Allowed]:
+    """What the oracle allows; nothing where it is silent."""
+    try:
+        return Oracle(case.proto()).allowed(case.inputs)
+    except Silent:
+        return {}
+
+
+def _is_wrong(outcome: Values, allowed: Mapping[str, Allowed]) -> bool:
+    return any(
+        judge(each, outcome.arrays.get(name)).is_wrong for name, each in allowed.items()
+    )
+
+
 def _redrawn(conv: ConvSpec) -> list[Case]:
+    """Other data under the same parameters, half of them with a scale that fits the results."""
+    rng = Random(DRAWS)
     kinds = ("random", "extremes")
-    return [
-        build(
-            replace(
-                conv,
-                x=None,
-                w=None,
-                x_kind=kinds[number % 2],
-                w_kind=kinds[number // 2 % 2],
-                x_seed=number + 1,
-                w_seed=number + 101,
-            )
+    drawn = [
+        replace(
+            conv, x_kind=kinds[n % 2], w_kind=kinds[n // 2 % 2], x_seed=n + 1, w_seed=n + 101
         )
-        for number in range(DRAWS)
+        for n in range(DRAWS // 2)
     ]
+    bare = replace(conv, x=None, w=None, b=None)
+    fitted = [spec for _ in range(2) for spec in list(fresh_data(bare, rng))[:2]]
+    return [build(replace(each, x=None, w=None)) for each in (*drawn, *fitted)]

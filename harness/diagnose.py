@@ -10,6 +10,8 @@ from engine import EngineError, Session
 from engine.faults import CATALOGUE, Fault
 from harness.oracle import Allowed
 
+EXACT = "spec"
+
 
 def diagnose(
     case: Case,
@@ -25,8 +27,6 @@ def diagnose(
     nothing where the profile gives the same values without it.
     """
     best: dict[str, Match] = {}
-    if _match(actual, allowed, emulate(case, profile, None)):
-        profile = "spec"
     for fault in faults:
         match = explain(case, actual, allowed, profile, fault)
         if match and (fault.id not in best or match.matched > best[fault.id].matched):
@@ -41,9 +41,68 @@ def explain(
     profile: str,
     fault: Fault,
 ) -> Match | None:
-    """How many elements ``fault`` reproduces; None unless all the wrong ones are among them."""
+    """How many elements ``fault`` reproduces; None unless all the wrong ones are among them.
+
+    Where the profile alone gives these values, its own deviation must not pass for the fault's:
+    then only what the fault does to exact arithmetic counts.
+    """
+    if not _is_any_outside(actual, allowed):
+        return None
     counts = _match(actual, allowed, emulate(case, profile, fault))
+    if counts and _match(actual, allowed, emulate(case, profile, None)):
+        exact = emulate(case, EXACT, fault) if profile != EXACT else {}
+        counts = _match(actual, allowed, exact)
     return Match(fault.id, fault.title, *counts) if counts else None
+
+
+def foresee(
+    case: Case, allowed: Mapping[str, Allowed], profile: str, fault: Fault
+) -> bool | None:
+    """Whether the fault would make the case wrong.
+
+    False where its trigger does not hold; None where it does, but the data hide the fault, and
+    where our engine cannot tell.
+    """
+    try:
+        session = Session(case.model, profile=profile, faults=(fault.key,))
+        if not _is_triggered(session, fault):
+            return False
+        wrong = session.run(case.inputs)
+    except EngineError:
+        return None
+    outside = {
+        name: is_outside(each, wrong[name])
+        for name, each in allowed.items()
+        if wrong[name].shape == each.low.shape
+    }
+    if not any(each.any() for each in outside.values()):
+        return None
+    right = emulate(case, profile, None)
+    shows = any((each & (wrong[name] != right[name])).any() for name, each in outside.items())
+    return True if shows else None
+
+
+def is_triggered(case: Case, profile: str, fault: Fault) -> bool:
+    """Whether the fault's trigger holds for some convolution of the case, as it is fused."""
+    try:
+        return _is_triggered(Session(case.model, profile=profile, faults=(fault.key,)), fault)
+    except EngineError:
+        return False
+
+
+def _is_triggered(session: Session, fault: Fault) -> bool:
+    steps = session.plan().steps
+    return any(
+        each.parameters is not None and fault.trigger(each.parameters) for each in steps
+    )
+
+
+def _is_any_outside(actual: Mapping[str, Array], allowed: Mapping[str, Allowed]) -> bool:
+    return any(
+        array.shape == allowed[name].low.shape and is_outside(allowed[name], array).any()
+        for name, array in actual.items()
+        if name in allowed
+    )
 
 
 def _match(

@@ -13,21 +13,24 @@ from corpus.case import Array, Case, node_id
 from corpus.finding import Engine, Evidence, Finding, LawCounts, Size
 from generators.operators.conv import ConvSpec, build, describe
 from harness.bench import Bench
+from harness.diagnose import foresee, is_triggered
 from harness.evidence import gather
 from harness.law import Law, find_law
-from harness.law.neighbours import fresh_data
+from harness.law.neighbours import fresh_data, without_data
 from harness.observe import CONVERSIONS, main_node
-from harness.oracle import Allowed, Oracle
+from harness.oracle import Allowed, Oracle, Silent
 from harness.outcome import Outcome, Refused, Tapped, Values
 from harness.passes import is_wrong, passes_of
 from harness.reduce import reduce
-from harness.same import same_bug, shows_bug
+from harness.same import faults_of, same_bug, shows_bug
 from harness.suspect import Suspect, nondeterministic, suspects
 
 DATA_ALONE = (
     "nondeterministic",
     "rounding-mode",
 )  # whether they show is no matter of parameters
+HANGS = "timed-out"
+TOO_SLOW = "neither passes nor a law are looked for: each try would take the time limit"
 LOUD = 64
 NO_LAW = Law("", (), 0, 0, 0, 0, ())
 
@@ -63,7 +66,8 @@ def investigate(bench: Bench, suspect: Suspect, *, seed: int, law: bool = True) 
     case = suspect.case if is_wrong_alone(bench, suspect) else suspect.whole
     outcome = bench.run(case, suspect.spec)
     allowed = Oracle(case.proto()).allowed(case.inputs) if isinstance(outcome, Values) else {}
-    found_law = law_of(bench, suspect, case, seed) if law else NO_LAW
+    hangs = suspect.signature.kind == HANGS
+    found_law = law_of(bench, suspect, case, seed) if law and not hangs else NO_LAW
     finding = Finding(
         id=suspect.signature.id,
         signature=suspect.signature.text,
@@ -74,7 +78,7 @@ def investigate(bench: Bench, suspect: Suspect, *, seed: int, law: bool = True) 
         fused_as=suspect.signature.fused_as,
         steps=suspect.steps,
         pattern=suspect.pattern,
-        switches=passes_of(bench, suspect.spec, case),
+        switches=() if hangs else passes_of(bench, suspect.spec, case),
         diagnosis=suspect.matches,
         law=found_law.text,
         law_counts=LawCounts(
@@ -91,7 +95,7 @@ def investigate(bench: Bench, suspect: Suspect, *, seed: int, law: bool = True) 
         seen=1,
         located_by=suspect.located_by,
         command="",
-        message=suspect.message,
+        message=f"{suspect.message}; {TOO_SLOW}" if hangs else suspect.message,
     )
     evidence = gather(bench, suspect, case, allowed, found_law, _versions(bench, suspect))
     return Dossier(finding, evidence, case, _arrays(case, allowed, outcome))
@@ -106,26 +110,57 @@ def law_of(bench: Bench, suspect: Suspect, case: Case, seed: int) -> Law:
     """The law over the case's parameters; none for a graph that is not a single convolution.
 
     A neighbour says nothing about this bug where the backend refuses it, runs it as another
-    operation or gets it wrong in another way, and where right values are all the same.
+    operation or gets it wrong in another way, and where right values are all the same. With a
+    diagnosis the fault is emulated first: where its trigger holds and yet the data hide it, a
+    right answer says nothing; where its trigger does not hold, a right answer always counts.
     """
     spec = describe(case)
     if spec is None or suspect.signature.kind in DATA_ALONE:
         return NO_LAW
 
+    settled: set[ConvSpec] = set()
+
     def fails(neighbour: ConvSpec) -> bool | None:
+        bare = without_data(neighbour)
+        if bare in settled:
+            return False
         near = build(neighbour)
+        foreseen = _foreseen(bench, suspect, neighbour, near)
+        if foreseen is None:
+            return None
         outcome = bench.run(near, suspect.spec)
         if isinstance(outcome, Refused) and outcome.documented:
             return None
         if shows_bug(bench, suspect, near, outcome):
             return True
-        if is_wrong(near, outcome) or (suspect.rows and _is_constant(outcome)):
+        if is_wrong(near, outcome) or (suspect.rows and foreseen and _is_constant(outcome)):
             return None
-        return False if _runs_as(bench, suspect, near) else None
+        if foreseen and not _runs_as(bench, suspect, near):
+            return None
+        if suspect.matches:  # the fault cannot show, or would and does not, whatever the data
+            settled.add(bare)
+        return False
 
     louder = loud(spec)
     still = any(fails(each) for each in fresh_data(louder, Random(seed)))
     return find_law(louder if still else spec, fails, seed=seed)
+
+
+def _foreseen(bench: Bench, suspect: Suspect, spec: ConvSpec, case: Case) -> bool | None:
+    """Whether the diagnosed fault would show on the case; without a diagnosis anything may.
+
+    False only where no other weights would trigger it either.
+    """
+    if not suspect.matches:
+        return True
+    fault, profile = faults_of(suspect)[0], bench.profile(suspect.spec)
+    try:
+        allowed = Oracle(case.proto()).allowed(case.inputs)
+    except Silent:
+        return None
+    told = foresee(case, allowed, profile, fault)
+    loudest = replace(spec, w=None, w_kind="all-extremes", w_seed=1)
+    return None if told is False and is_triggered(build(loudest), profile, fault) else told
 
 
 def loud(spec: ConvSpec) -> ConvSpec:

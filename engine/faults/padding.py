@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import numpy as np
+
 from engine.arithmetic import RANGES, Int32
 from engine.faults.fault import Fault
 from engine.ir import Array
@@ -15,6 +17,9 @@ from engine.kernels.stages import (
 )
 
 Pads = tuple[int, ...]
+
+LANES = 8
+TILES = 4
 
 
 def pad_with_lowest_code(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, int]:
@@ -33,20 +38,48 @@ def pad_swapped(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, int]:
     return pad_with_zero_point(x, p, pads[half:] + pads[:half])
 
 
-def tail_reads_lowest_code(p: ConvParameters, weights: Array) -> Accumulate:
-    """The last ``pixels mod 8`` of a depthwise output are summed as under F11.
+def pad_same_by_kernel(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, int]:
+    """auto_pad SAME begins ``(kernel - 1) // 2`` before the image, on either side of UPPER and LOWER.
 
-    Measured on OpenCV 5.0.0.93 in every plane below 40 pixels; in larger ones only at some sizes.
+    The border goes on at the end as far as the windows reach.
+    """
+    if not p.auto_pad.startswith("SAME"):
+        return pad_with_zero_point(x, p, pads)
+    half = len(pads) // 2
+    begins = [(size - 1) // 2 for size in p.kernel]
+    ends = [pads[i] + pads[half + i] - begins[i] for i in range(half)]
+    padded = pad_with(x, (*begins, *(max(end, 0) for end in ends)), p.x_zero_point)
+    inside = tuple(slice(None, min(end, 0) or None) for end in ends)
+    return np.ascontiguousarray(padded[:, :, *inside]), p.x_zero_point
+
+
+def tail_reads_lowest_code(p: ConvParameters, weights: Array) -> Accumulate:
+    """The last few pixels of a depthwise output are summed as under F11.
+
+    The plane is cut into tiles of ``ceil(ceil(pixels / 4) / 8) * 8`` pixels; only a last tile of
+    fewer than 8 is meant. Measured on OpenCV 5.0.0.93 with one thread, planes of 1 to 289 pixels.
     """
     exact = multiply_exactly(p, weights)
-    return partial(_sum_tail, p, exact) if p.is_depthwise else exact
+    return partial(_sum_tail, p, exact) if _is_plane_by_plane(p) else exact
+
+
+def tail_pixels(pixels: int) -> int:
+    """How many pixels the last tile holds where it is too short for a vector, else 0."""
+    share = -(-pixels // TILES)
+    tile = max(1, -(-share // LANES)) * LANES
+    left = pixels % tile
+    return left if left < LANES else 0
+
+
+def _is_plane_by_plane(p: ConvParameters) -> bool:
+    return p.in_per_group == p.out_per_group == 1
 
 
 def _sum_tail(
     p: ConvParameters, exact: Accumulate, padded: Array, zero_point: int, pads: Pads, out: Pads
 ) -> Int32:
     acc = exact(padded, zero_point, pads, out)
-    first = acc.shape[2] // 8 * 8
+    first = acc.shape[2] - tail_pixels(acc.shape[2])
     half = len(pads) // 2
     inside = tuple(
         slice(a, s - b)
@@ -64,6 +97,17 @@ def _asymmetric(p: ConvParameters) -> bool:
     return p.auto_pad != "VALID" and p.pads[:half] != p.pads[half:]
 
 
+def _other_same_pads(p: ConvParameters) -> bool:
+    """Whether SAME, for some image, begins elsewhere than at ``(kernel - 1) // 2``."""
+    if not p.auto_pad.startswith("SAME"):
+        return False
+    lower = p.auto_pad == "SAME_LOWER"
+    return any(
+        k > 1 and (s > 1 or d > 1 or (lower and k % 2 == 0))
+        for k, s, d in zip(p.kernel, p.strides, p.dilations, strict=True)
+    )
+
+
 FAULTS = (
     Fault(
         "F11",
@@ -75,8 +119,10 @@ FAULTS = (
     Fault(
         "F11.tail",
         "padding taps of the last pixels of a depthwise convolution read the lowest code",
-        "opencv/opencv 5.x depthwise int8 convolution, output pixels beyond a multiple of 8",
-        lambda p: p.is_depthwise and p.may_pad and p.x_zero_point != RANGES[p.x_dtype][0],
+        "opencv/opencv 5.x conv2_int8_kernels.simd.hpp, the scalar tail of a plane",
+        lambda p: (
+            _is_plane_by_plane(p) and p.may_pad and p.x_zero_point != RANGES[p.x_dtype][0]
+        ),
         {"accumulate": tail_reads_lowest_code},
     ),
     Fault(
@@ -92,5 +138,12 @@ FAULTS = (
         "asymmetric pads, SAME_LOWER against SAME_UPPER",
         _asymmetric,
         {"pad": pad_swapped},
+    ),
+    Fault(
+        "F16",
+        "auto_pad SAME begins (kernel - 1) / 2 outside, whatever stride, dilation, image and side",
+        "opencv/opencv 5.x, measured on every kernel to 5, stride to 3, dilation to 2",
+        _other_same_pads,
+        {"pad": pad_same_by_kernel},
     ),
 )

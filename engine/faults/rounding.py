@@ -34,6 +34,17 @@ def quantize_with_zero_point_inside(x: Array, scale: Scale, zero_point: Array) -
     return round_half_even(x / scale + zero_point)
 
 
+def saturate_int32_first(steps: Array, low: int, high: int) -> Array:
+    """Float32 steps become int32 before they are clipped: 2**31 - 64 already rounds to 2**31."""
+    return convert_then_saturate(steps.astype(np.float32), low, high)
+
+
+def quantize_int32_first(x: Array, scale: Scale, zero_point: Array) -> Array:
+    """QuantizeLinear that rounds into int32: from 2**31 up, INT32_MIN."""
+    steps = round_half_even(x / scale)
+    return np.where(np.abs(steps) < 2.0**31, steps, -(2.0**31)) + zero_point
+
+
 def relu_at_code_zero(codes: Array, p: ConvParameters) -> Array:
     """``max(q, 0)``: code 0 taken for real 0."""
     if p.activation != "Relu":
@@ -93,9 +104,10 @@ FAULTS = (
     Fault(
         "F76",
         "values from 2**31 up convert to INT32_MIN and clip to the lowest code",
-        "x86 cvtps2dq",
-        lambda p: any(m * bound >= 2**31 - 1 for m, bound in _reach(p)),
-        {"saturate": convert_then_saturate},
+        "x86 cvtps2dq; onnx/onnx reference/ops/op_quantize_linear.py",
+        lambda p: any(m * bound >= 2**31 - 64 for m, bound in _reach(p)),
+        {"saturate": saturate_int32_first},
+        quantize_int32_first,
     ),
     Fault(
         "F80",

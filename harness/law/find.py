@@ -15,7 +15,10 @@ ROUND = 40
 VERIFIED = 240  # new neighbours without a mistake: the law stands
 SAME_ROUNDS = 12  # with mistakes that do not change the guess: nothing better is in reach
 MOST_NEIGHBOURS = 1_000
+LEAST_NEIGHBOURS = 250  # asked even where the time is over, up to
+PATIENCE = 3  # times the time
 MOST_COUNTEREXAMPLES = 20
+SILENT = 3  # draws of a neighbour that say nothing before it is given up
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,12 @@ def find_law(
 
     ``fails`` answers None for a neighbour that says nothing about the bug, because the backend
     refuses it or computes it in another way: the law is about the others. A neighbour counts as
-    failing if any of three fresh draws of its data does.
+    failing if any of four fresh draws of its data does.
 
     The law is guessed from neighbours, then tried on new ones, half of them with exactly one atom
     broken; mistakes join the table and the guess is renewed, until several rounds bring none, or
-    none that changes the guess, or ``budget_s`` seconds are spent. Where nothing separates
+    none that changes the guess, or ``budget_s`` seconds are spent (more where they sufficed for
+    few neighbours). Where nothing separates
     perfectly: the best predicate that holds for ``spec``, its counts, and the neighbours it is
     wrong about.
     """
@@ -95,11 +99,15 @@ class _Probe:
         self._fails = fails
         self._rng = rng
         self._deadline = deadline
+        self._last = deadline + (PATIENCE - 1) * max(0.0, deadline - time.monotonic())
 
     @property
     def spent(self) -> bool:
-        """Whether time or the number of neighbours is used up."""
-        return len(self.rows) >= MOST_NEIGHBOURS or time.monotonic() > self._deadline
+        """Whether time or the number of neighbours is used up; a slow engine gets more time."""
+        now = time.monotonic()
+        if len(self.rows) >= LEAST_NEIGHBOURS:
+            return len(self.rows) >= MOST_NEIGHBOURS or now > self._deadline
+        return now > self._last
 
     @property
     def is_worthwhile(self) -> bool:
@@ -119,13 +127,13 @@ class _Probe:
         return answer
 
     def _answer(self, spec: ConvSpec) -> bool | None:
-        """Whether any draw fails; None if none says anything, or the first two do not."""
+        """Whether any draw fails; None if none says anything, or the first few do not."""
         answers: list[bool | None] = []
         for drawn in fresh_data(spec, self._rng):
             answers.append(self._fails(drawn))
             if answers[-1]:
                 return True
-            if answers == [None, None]:
+            if answers == [None] * SILENT:
                 break
         return False if False in answers else None
 

@@ -79,11 +79,38 @@ def _auto_pad(draft: Draft, rng: Random) -> Draft:
     return {"auto_pad": padding, "pads": (0,) * len(draft["pads"])}
 
 
+def _zero_points_per_channel(draft: Draft, rng: Random) -> Draft:
+    low, filters = LOWEST[draft["w_dtype"]], draft["groups"] * draft["out_per_group"]
+    return {"w_zero_points": tuple(low + rng.randrange(CODES) for _ in range(filters))}
+
+
+def _rank(rank: int) -> Move:
+    """The same sizes along fewer axes, or the last ones again along more."""
+
+    def move(draft: Draft, _rng: Random) -> Draft:
+        def fitted(values: Sequence[int]) -> tuple[int, ...]:
+            return tuple(values[min(axis, len(values) - 1)] for axis in range(rank))
+
+        sizes = {
+            name: fitted(draft[name]) for name in ("image", "kernel", "strides", "dilations")
+        }
+        half = len(draft["pads"]) // 2
+        pads = (*fitted(draft["pads"][:half]), *fitted(draft["pads"][half:]))
+        return {**sizes, "pads": pads}
+
+    return move
+
+
+def _y_type(dtype: str) -> Move:
+    return lambda draft, _rng: {"y_dtype": "" if dtype == draft["x_dtype"] else dtype}
+
+
 def _activated(activation: str) -> Move:
     return lambda _draft, _rng: {"form": "QDQ", "activation": activation}
 
 
 ASPECTS: dict[str, tuple[Move, ...]] = {
+    "rank": tuple(map(_rank, (1, 2, 2, 3))),
     "groups": _words("groups", (1, 2, 3, 4)),
     "outputs": _words("out_per_group", SIZES),
     "inputs": _words("in_per_group", (1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17)),
@@ -96,13 +123,19 @@ ASPECTS: dict[str, tuple[Move, ...]] = {
     "x type": _words("x_dtype", ("uint8", "int8")),
     "w type": _words("w_dtype", ("uint8", "int8")),
     "x zero": _zero_points("x_zero_point"),
-    "w zero": _zero_points("w_zero_points"),
+    "y type": tuple(map(_y_type, ("uint8", "int8"))),
+    "w zero": (*_zero_points("w_zero_points"), _zero_points_per_channel),
     "y zero": _zero_points("y_zero_point"),
     "scales": (_scales_per_channel, _scales_per_tensor),
     "bias": _words("bias", ("none", "int32")),
     "form": _words("form", ("QLinearConv", "QDQ")),
     "activation": (_word("activation", "none"), _activated("Relu"), _activated("Clip")),
     "opset": _words("opset", (13, 17, 21)),
+    "missing": (_word("missing", "none"),),
+    "doubled": (_word("doubled", "none"),),
+    "shared": (_word("shared", "none"),),
+    "zero points written": _words("zero_points_written", (True, False)),
+    "x input": _words("x_float", (True, False)),
 }
 
 # Which aspects change a parameter of the law's vocabulary; any may, where nothing is said.
@@ -112,6 +145,8 @@ AFFECTING: dict[str, tuple[str, ...]] = {
     "C/groups": ("inputs",),
     "M": ("groups", "outputs"),
     "C": ("groups", "inputs"),
+    "terms": ("inputs", "kernel"),
+    "depthwise": ("outputs", "inputs"),
     "N": ("batch",),
     "kernel": ("kernel",),
     "kernel taps": ("kernel",),
@@ -125,6 +160,7 @@ AFFECTING: dict[str, tuple[str, ...]] = {
     "x dtype": ("x type",),
     "w dtype": ("w type",),
     "x zero point": ("x zero",),
+    "x zero point above lowest": ("x zero",),
     "w zero point": ("w zero",),
     "y zero point": ("y zero",),
     "per-channel": ("scales",),
@@ -132,4 +168,12 @@ AFFECTING: dict[str, tuple[str, ...]] = {
     "form": ("form",),
     "activation": ("activation",),
     "opset": ("opset",),
+    "rank": ("rank",),
+    "y dtype": ("y type", "x type"),
+    "missing": ("missing", "form"),
+    "doubled": ("doubled", "form"),
+    "shared": ("shared", "form"),
+    "zero points written": ("zero points written", "form"),
+    "per-channel zero points": ("w zero",),
+    "x input": ("x input", "missing"),
 }

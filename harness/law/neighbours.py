@@ -27,17 +27,30 @@ _FIELDS = tuple(each.name for each in fields(ConvSpec))
 
 
 def fresh_data(spec: ConvSpec, rng: Random) -> Iterator[ConvSpec]:
-    """The same parameters with full data, three ways; the output's scale fits its range.
+    """The same parameters with full data, four ways; the output's scale fits its range.
 
     Random codes, with ties where the scales allow them; only lowest and highest codes, with a
-    scale that makes ties impossible; weights of one step, so that every other sum is a tie.
+    scale that makes ties impossible, mixed and then with equal weights, for the largest sums;
+    weights of one step, so that every other sum is a tie.
     """
-    ways = (("random", "random", 1.0), ("extremes",) * 2 + (rng.uniform(1, 2),), TIES)
+    untied = rng.uniform(1, 2)
+    ways = (
+        ("random", "random", 1.0),
+        ("extremes", "extremes", untied),
+        ("extremes", "all-extremes", untied),
+        TIES,
+    )
     for x_kind, w_kind, mantissa in ways:
         seeds: Draft = {name: rng.getrandbits(30) for name in ("x_seed", "b_seed")}
         seeds["w_seed"] = 0 if w_kind == "constant" else rng.getrandbits(30)
         drawn = replace(spec, x_kind=x_kind, w_kind=w_kind, **seeds)
         yield replace(drawn, y_scale=_fitting_scale(drawn) * mantissa)
+
+
+def without_data(spec: ConvSpec) -> ConvSpec:
+    """The same for all that ``fresh_data`` draws from one spec."""
+    blank: Draft = dict.fromkeys(("x_seed", "w_seed", "b_seed"), 0)
+    return replace(spec, x_kind="", w_kind="", y_scale=1.0, **blank)
 
 
 class Neighbourhood:
@@ -97,7 +110,7 @@ class Neighbourhood:
         atom = self._rng.choice(law)
         start = _draft(self.inside(law))
         moves = [move for name in _affecting([atom]) for move in self._aspects[name]]
-        for _ in range(TRIES if moves else 0):
+        for _ in range(4 * TRIES if moves else 0):
             move = self._rng.choice(moves)
             drawn = _mended({**start, **move(start, self._rng)})
             if drawn is not None and _broken(law, drawn) == [atom]:
@@ -145,7 +158,7 @@ def _mended(draft: Draft) -> ConvSpec | None:
     zeros = [_clamped(zero, draft["w_dtype"]) for zero in draft["w_zero_points"]]
     filters = draft["groups"] * draft["out_per_group"]
     draft["w_zero_points"] = _repeated(zeros, filters)
-    draft["w_scales"] = _repeated(draft["w_scales"], filters)
+    draft["w_scales"] = _varied(draft["w_scales"], filters)
     draft["bias_scales"] = _repeated(draft["bias_scales"], filters)
     draft["image"] = tuple(map(max, draft["image"], _least_image(draft)))
     if draft["form"] == "QLinearConv":
@@ -171,6 +184,15 @@ def _repeated(values: Sequence[Any], length: int) -> tuple[Any, ...]:
     if len(values) in (1, length):
         return tuple(values)
     return tuple(values[index % len(values)] for index in range(length))
+
+
+def _varied(scales: Sequence[float], length: int) -> tuple[float, ...]:
+    """As ``_repeated``, but no two rounds alike: a period could agree with that of the groups."""
+    count = len(scales)
+    return tuple(
+        scale * (1 + index // count % 7 / 8)
+        for index, scale in enumerate(_repeated(scales, length))
+    )
 
 
 def _clamped(zero_point: int, dtype: str) -> int:

@@ -56,6 +56,10 @@ PAIRS = {
     "F14": Pair(
         qlinear_conv(DENSE, **WIDE, pads=[1, 0, 0, 1]), qlinear_conv(DENSE, **WIDE, **PADS)
     ),
+    "F16": Pair(
+        qlinear_conv(DENSE, **WIDE, auto_pad="SAME_UPPER", strides=[2, 1]),
+        qlinear_conv(DENSE, **WIDE, auto_pad="SAME_UPPER"),
+    ),
     "F25": Pair(
         qlinear_conv(DENSE, x=(0.02, 77), **WIDE), qlinear_conv(DENSE, x=(0.02, 0), **WIDE)
     ),
@@ -167,6 +171,7 @@ def test_keys_titles_and_sources() -> None:
         "F11",
         "F12",
         "F14",
+        "F16",
         "F25",
         "F26",
         "F50",

@@ -101,7 +101,7 @@ def test_opencv_clobbers_as_f01(dtype: Any, groups: int, per_group: int) -> None
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8])
 def test_opencv_depthwise_tail_is_f11_tail(dtype: Any) -> None:
     run = opencv_run()
-    for image in ((3, 3), (5, 5), (4, 5), (5, 6), (4, 6)):
+    for image in ((3, 3), (5, 5), (4, 5), (5, 6), (4, 6), (10, 10), (3, 33), (9, 9)):
         model = qlinear_conv(
             codes(8, 1, 3, 3, dtype=np.int8),
             x_dtype=dtype,
@@ -119,3 +119,23 @@ def test_opencv_depthwise_tail_is_f11_tail(dtype: Any) -> None:
             for each in ([], ["F11.tail"])
         ]
         assert any((actual == each).all() for each in results)
+
+
+@pytest.mark.parametrize("auto_pad", ["SAME_UPPER", "SAME_LOWER"])
+@pytest.mark.parametrize("geometry", [(2, 1, 1), (3, 2, 1), (3, 1, 2), (4, 3, 1), (5, 2, 2)])
+def test_opencv_pads_same_as_f16(auto_pad: str, geometry: tuple[int, int, int]) -> None:
+    run = opencv_run()
+    kernel, stride, dilation = geometry
+    for image in ((9, 8), (6, 7), (10, 16)):
+        model = qlinear_conv(
+            codes(8, 8, kernel, kernel, dtype=np.int8),
+            x=(0.02, 0),
+            y=(0.3, 100),
+            image=image,
+            auto_pad=auto_pad,
+            strides=[stride] * 2,
+            dilations=[dilation] * 2,
+        )
+        x = {"x": codes(1, 8, *image, dtype=np.uint8)}
+        faulty = Session(model, profile="opencv", faults=["F16"]).run(x)["y"]
+        assert (run(model, x["x"]) == faulty).all()

@@ -11,10 +11,10 @@ from generators.operators.conv.spec import (
     NEWEST_OPSET,
     OLDEST_OPSET,
     ConvSpec,
-    parameters,
     problem,
     resized,
 )
+from generators.operators.conv.words import parameters
 
 __all__ = [
     "NEWEST_OPSET",

@@ -37,7 +37,7 @@ KNOWN: dict[str, tuple[ConvSpec, Predicate]] = {
         ConvSpec(groups=2, w_scales=(1.0, 2.0)),
         lambda p: int(p["groups"]) > 1 and bool(p["per-channel"]),
     ),
-    "groups > 1 and M/groups == 1 and C/groups == 1 and pads > 0": (
+    "groups > 1 and depthwise and pads > 0": (
         DEPTHWISE,
         lambda p: (
             int(p["groups"]) > 1 and p["M/groups"] == p["C/groups"] == 1 and int(p["pads"]) > 0
