@@ -3,13 +3,14 @@ import signal
 import sys
 import time
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from corpus.case import Case
+from harness.backends import pool as pool_module
 from harness.backends import process
 from harness.backends.conversation import Conversation
 from harness.backends.description import Description, Unavailable
@@ -43,6 +44,35 @@ def numbers(outcome: Outcome) -> list[int]:
 def test_a_perfect_backend_answers_in_order(pool: Pool) -> None:
     found = pool.run(GOOD, [PERFECT])
     assert [numbers(each[PERFECT.text]) for each in found] == ANSWERS
+
+
+def test_answers_of_a_large_batch_stay_in_order(pool: Pool) -> None:
+    found = pool.run(GOOD * 20, [PERFECT])
+    assert [numbers(each[PERFECT.text]) for each in found] == ANSWERS * 20
+
+
+def test_no_more_workers_are_busy_than_there_are_cores(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy: list[int] = []
+    attend = pool_module._attend
+
+    def counted(talks: Sequence[Conversation]) -> None:
+        busy.append(len(talks))
+        attend(talks)
+
+    other = fake("rounds_half_up")
+    pool.run(GOOD, [PERFECT, other])  # both have started
+    monkeypatch.setattr(pool_module, "_attend", counted)
+    monkeypatch.setattr(pool_module, "_cores", lambda: 1)
+    found = pool.run(GOOD, [PERFECT, other])
+    assert set(busy) == {1}
+    assert all(len(each) == 2 for each in found)
+    assert [numbers(each[PERFECT.text]) for each in found] == ANSWERS
+
+
+def test_an_empty_batch_asks_nobody(pool: Pool) -> None:
+    assert pool.run([], [PERFECT]) == []
 
 
 @pytest.mark.parametrize(
