@@ -1,4 +1,4 @@
-"""The pool: a batch of cases goes to every backend's worker at once; every answer is an outcome."""
+"""The pool: a batch of cases goes to the workers of all backends; every answer is an outcome."""
 
 import contextlib
 import os
