@@ -6,6 +6,7 @@ true one goes on predicting the backend when data and parameters change; the oth
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from random import Random
 
 import numpy as np
@@ -22,8 +23,8 @@ from harness.oracle import Allowed, Oracle, Silent, judge
 from harness.outcome import Values
 
 DRAWS = 8
-NEIGHBOURS = 60  # drawn; those on which the candidates agree are not run
-CONTESTED = 20  # run at most
+NEIGHBOURS = 100  # drawn at most; those on which the candidates agree are not run
+CONTESTED = 4  # that tell each pair of candidates apart
 HELD = 0.5  # of the fresh draws that the backend gets wrong, how many must be explained
 
 Emulated = Mapping[str, Array]
@@ -91,18 +92,23 @@ def _scores(
 def _contested(
     conv: ConvSpec, faults: Sequence[Fault], profile: str
 ) -> list[tuple[Case, dict[str, Emulated]]]:
-    """Neighbours for which not all faults foretell the same values, and what each foretells."""
+    """Neighbours that tell faults apart, each pair on a few, and what each fault foretells."""
     rng = Random(NEIGHBOURS)
     around = Neighbourhood(conv, rng)
+    together = dict.fromkeys(combinations([each.key for each in faults], 2), CONTESTED)
     found: list[tuple[Case, dict[str, Emulated]]] = []
     for number in range(NEIGHBOURS):
         drawn = list(fresh_data(around.many_changes(), rng))
         case = build(drawn[number % len(drawn)])
         told: dict[str, Emulated] = {each.key: emulate(case, profile, each) for each in faults}
-        first = next(iter(told.values()))
-        if any(not _is_equal(first, each) for each in told.values()):
+        apart = [pair for pair in together if not _is_equal(told[pair[0]], told[pair[1]])]
+        if apart:
             found.append((case, told))
-        if len(found) == CONTESTED:
+        for pair in apart:
+            together[pair] -= 1
+            if not together[pair]:
+                del together[pair]
+        if not together:
             break
     return found
 
