@@ -214,3 +214,8 @@ class HangsWhenTapped(Full):
     def tap(self, model: bytes, inputs: Arrays, options: dict[str, str]) -> dict[str, Any]:
         time.sleep(3600)
         return {}
+
+
+def answers_in_words(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """Texts instead of numbers."""
+    return {name: array.astype(str) for name, array in perfect(model, inputs).items()}

@@ -171,8 +171,10 @@ def _named(outputs: Mapping[str, Any]) -> list[tuple[str, Array]]:
         raise TypeError(f"run returned {type(outputs).__name__}, not a dict")
     named = [(str(name), np.asarray(value)) for name, value in outputs.items()]
     for name, array in named:
-        if array.dtype.hasobject:
-            raise TypeError(f"output {name} has dtype object")
+        if array.dtype.kind not in "biuf":
+            raise TypeError(
+                f"output {name} has dtype {array.dtype}, which holds no numbers here"
+            )
     return named
 
 

@@ -11,7 +11,7 @@ import click
 from harness.bench import Bench
 from harness.campaign.store import Store
 from harness.cli.interrupts import Interrupts
-from harness.cli.keep import keep_in
+from harness.cli.keep import FINDING, as_json, keep_in
 from harness.cli.options import (
     backend_option,
     free_folder,
@@ -151,4 +151,7 @@ def write_pages(folder: Path) -> Report:
     """Render everything that is rendered from the log of a run, into the run's folder."""
     report = replay(folder)
     write_run(report, folder)
+    for each in report.findings:  # how often it was seen is known only now
+        text = as_json(each.finding)
+        (folder / each.folder / FINDING).write_text(text, encoding="utf-8")
     return report

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import engine
 from corpus import store
+from corpus.finding import Finding
 from harness.backends.spec import BackendSpec, parse
 from harness.cli.torch_recipe import torch_conv
 from harness.events import FindingSaved, finite
@@ -20,6 +21,7 @@ from reports.folder import write_finding
 from reports.repro import OutputFiles, Recipe, render
 
 FINDINGS = "findings"
+FINDING = "finding.json"
 REPRODUCED = 1
 CLEAN_PROCESS_SECONDS = 60.0
 MOST_ALIKE = 10_000  # runs of pytest that write to one folder
@@ -55,7 +57,7 @@ def _keep(out: Path, name: str, dossier: Dossier, patience: float) -> FindingSav
     finding, case = dossier.finding, dossier.case
     spec = parse(finding.backend.name)
     files = {
-        "finding.json": _json(dossier),
+        FINDING: as_json(finding),
         "repro.py": render(finding, _recipe(spec, dossier)),
     }
     store.save(folder, case, dossier.arrays, files=files)
@@ -64,7 +66,7 @@ def _keep(out: Path, name: str, dossier: Dossier, patience: float) -> FindingSav
     if not reproduces(folder, spec, seconds):
         message = "; ".join(each for each in (finding.message, NOT_REPRODUCED) if each)
         dossier = replace(dossier, finding=replace(finding, message=message))
-        (folder / "finding.json").write_text(_json(dossier))
+        (folder / FINDING).write_text(as_json(dossier.finding), encoding="utf-8")
     saved = FindingSaved(dossier.finding, dossier.evidence, name)
     write_finding(saved, out)
     return saved
@@ -105,8 +107,9 @@ def _clean_environment(spec: BackendSpec) -> dict[str, str]:
     return environment
 
 
-def _json(dossier: Dossier) -> str:
-    return json.dumps(finite(dossier.finding.to_dict()), indent=2) + "\n"
+def as_json(finding: Finding) -> str:
+    """The text of ``finding.json``."""
+    return json.dumps(finite(finding.to_dict()), indent=2) + "\n"
 
 
 def _recipe(spec: BackendSpec, dossier: Dossier) -> Recipe:

@@ -39,3 +39,11 @@ def test_a_tap_that_hangs_is_not_asked_for_ever() -> None:
         start = time.monotonic()
         assert isinstance(pool.tap(grouped(), spec), Refused)
         assert time.monotonic() - start < 0.05
+
+
+def test_what_is_no_number_is_a_refusal() -> None:
+    with Pool() as pool:
+        outcome = pool.run_one(grouped(), parse("tests.fakes:answers_in_words"))
+    assert isinstance(outcome, Refused)
+    assert not outcome.documented
+    assert "output y has dtype <U" in outcome.message

@@ -69,7 +69,14 @@ def test_fuzz_with_a_bug_is_status_1_and_its_folder_is_complete(tmp_path: Path) 
     assert {each.name for each in folder.iterdir()} >= set(expected.split())
     assert "does not show it" not in finding["message"]
     assert run(["replay", str(folder)]) == 1
+    whole = {each.name: each.read_bytes() for each in folder.iterdir()}
+    assert json.loads(whole["finding.json"]) == finding
+    for name in ("report.html", "issue.md"):
+        (folder / name).unlink()
+    (out / "index.html").unlink()
     assert run(["report", str(out)]) == 1
+    assert {each.name: each.read_bytes() for each in folder.iterdir()} == whole
+    assert (out / "index.html").is_file()
 
 
 @pytest.mark.parametrize(
