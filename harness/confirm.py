@@ -4,6 +4,7 @@ Where results saturate, or where a convolution is too small to tell, several fau
 true one goes on predicting the backend when data and parameters change; the others do not.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -25,6 +26,7 @@ from harness.outcome import Values
 DRAWS = 8
 NEIGHBOURS = 100  # drawn at most; those on which the candidates agree are not run
 CONTESTED = 4  # that tell each pair of candidates apart
+REFUTED = 0.5  # of the best one's neighbours: who foretells fewer only looked alike
 HELD = 0.5  # of the fresh draws that the backend gets wrong, how many must be explained
 
 Emulated = Mapping[str, Array]
@@ -35,33 +37,41 @@ def confirmed(
 ) -> tuple[Match, ...]:
     """The matches that hold on fresh data too, those first that predict the neighbours best.
 
-    A graph that is not one convolution gets no confirmation. A variant must explain most of the
-    fresh data that the backend gets wrong. Those left are tried where they differ from each other:
-    on neighbours for which they foretell different values. Of a fault's variants the best one stays.
+    A variant must explain most of the fresh data that the backend gets wrong. Those left are tried
+    where they differ from each other: on neighbours for which they foretell different values; a
+    graph that is not one convolution has none. Of a fault's variants the best one stays.
     """
-    conv = describe(case) if matches else None
-    if conv is None:
-        return tuple(matches)
+    if not matches:
+        return ()
+    conv = describe(case)
     profile = bench.profile(spec)
     found = {each.fault: each for each in matches}
     candidates = [
-        each for each in CATALOGUE if each.id in found and is_triggered(case, profile, each)
+        each for each in CATALOGUE if each.id in found and _may_act(case, profile, each)
     ]
-    held = _holding(bench, spec, _redrawn(conv), candidates)
-    scores = _scores(bench, spec, conv, held, profile) if len(held) > 1 else {}
+    fresh = _redrawn(conv) if conv else _other_inputs(case)
+    held = _holding(bench, spec, fresh, candidates)
+    scores = _scores(bench, spec, conv, held, profile) if conv and len(held) > 1 else {}
     ranked = sorted(held, key=lambda each: -scores.get(each.key, 0))
+    top = max(scores.values(), default=0)
     best: dict[str, Match] = {}
-    for each in ranked:
+    for each in (each for each in ranked if scores.get(each.key, 0) >= REFUTED * top):
         best.setdefault(each.id, replace(found[each.id], title=each.title))
     return tuple(best.values())
+
+
+def _may_act(case: Case, profile: str, fault: Fault) -> bool:
+    """Whether it is triggered in a convolution, or acts on every QuantizeLinear."""
+    return fault.quantize is not None or is_triggered(case, profile, fault)
 
 
 def _holding(
     bench: Bench, spec: BackendSpec, cases: Sequence[Case], candidates: Sequence[Fault]
 ) -> list[Fault]:
-    """The candidates that explain enough of the cases that the backend gets wrong."""
+    """The candidates that explain enough of what is wrong; those first that foretell most values."""
     wrong = 0
-    explained = dict.fromkeys((each.key for each in candidates), 0)
+    explained: Counter[str] = Counter()
+    matched: Counter[str] = Counter()
     for case, outcomes in zip(cases, bench.pool.run(cases, [spec]), strict=True):
         outcome = outcomes[spec.text]
         allowed = _allowed(case)
@@ -70,7 +80,9 @@ def _holding(
             for each in candidates:
                 told = explain(case, outcome.arrays, allowed, bench.profile(spec), each)
                 explained[each.key] += told is not None
-    return [each for each in candidates if explained[each.key] >= HELD * wrong]
+                matched[each.key] += told.matched if told else 0
+    held = [each for each in candidates if explained[each.key] >= HELD * wrong]
+    return sorted(held, key=lambda each: -matched[each.key])
 
 
 def _scores(
@@ -165,3 +177,23 @@ def _redrawn(conv: ConvSpec) -> list[Case]:
     bare = replace(conv, x=None, w=None, b=None)
     fitted = [spec for _ in range(2) for spec in list(fresh_data(bare, rng))[:2]]
     return [build(replace(each, x=None, w=None)) for each in (*drawn, *fitted)]
+
+
+def _other_inputs(case: Case) -> list[Case]:
+    """The same model on multiples of its real inputs, which keep their ties, and on random codes."""
+    rng = np.random.default_rng(DRAWS)
+    return [
+        case.with_inputs(
+            {name: _other(array, factor, rng) for name, array in case.inputs.items()}
+        )
+        for factor in (-1, 3, -3, 5)
+    ]
+
+
+def _other(array: Array, factor: int, rng: np.random.Generator) -> Array:
+    if array.dtype.kind == "f":
+        return (array * factor).astype(array.dtype)
+    if array.dtype.itemsize > 1:
+        return array
+    info = np.iinfo(array.dtype)
+    return rng.integers(info.min, info.max + 1, array.shape).astype(array.dtype)

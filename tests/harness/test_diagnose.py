@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 
-from corpus.case import Case
+from corpus.case import Array, Case
 from engine.faults import CATALOGUE, find
 from generators.operators.conv import ConvSpec, build
 from harness.backends.spec import parse
@@ -95,6 +96,30 @@ def test_a_fault_that_only_looks_alike_on_one_element_does_not_hold(bench: Bench
         y_scale=300.0,
     )
     assert {fault for fault, _ in named(bench, build(spec), "F01")} <= {"F01", "F02"}
+
+
+@pytest.mark.parametrize("fault", ["F70", "F75"])
+def test_a_lonely_quantize_linear_is_confirmed_on_other_reals(
+    bench: Bench, fault: str
+) -> None:
+    """Ties at even steps alone go the same way under both; multiples of them do not."""
+    case = _quantize(np.array([0.5, 2.5, -1.5, 82.5], np.float32))
+    assert named(bench, case, fault)[0][0] == fault
+
+
+def _quantize(x: Array) -> Case:
+    node = onnx.helper.make_node("QuantizeLinear", ["x", "s", "z"], ["y"])
+    value = onnx.helper.make_tensor_value_info
+    constants = [
+        onnx.numpy_helper.from_array(np.float32(1), "s"),
+        onnx.numpy_helper.from_array(np.int8(1), "z"),
+    ]
+    graph = onnx.helper.make_graph(
+        [node], "g", [value("x", 1, x.shape)], [value("y", 3, x.shape)], constants
+    )
+    opset = onnx.helper.make_opsetid("", 13)
+    model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8)
+    return Case(model.SerializeToString(), {"x": x})
 
 
 def test_what_the_profile_does_by_itself_is_no_faults_doing() -> None:
