@@ -159,6 +159,7 @@ def plain_only(wrong: Callable[[Case], bool]) -> Callable[[ConvSpec], bool | Non
             spec.form == "QLinearConv"
             and spec.w_dtype == "int8"
             and not any(spec.w_zero_points)
+            and spec.y_codes == spec.x_dtype
         )
         return wrong(build(spec)) if fused and not padded else None
 
