@@ -8,8 +8,9 @@ from harness.bench import Bench
 from harness.diagnose import explain
 from harness.oracle import Oracle, Silent, judge
 from harness.outcome import Outcome, Values
-from harness.suspect import Suspect, is_stable, without_numbers
+from harness.suspect import Suspect, is_stable
 from harness.verdicts import failure_of
+from harness.wording import message_words
 
 
 def same_bug(bench: Bench, suspect: Suspect) -> Callable[[Case], bool]:
@@ -27,7 +28,7 @@ def shows_bug(bench: Bench, suspect: Suspect, case: Case, outcome: Outcome) -> b
     kind, message = failure_of(outcome)
     if kind or signature.kind in ("refused", "crashed", "timed-out"):
         return kind == signature.kind and (
-            kind == "timed-out" or without_numbers(message) == signature.cause
+            kind == "timed-out" or message_words(message, case) == signature.cause
         )
     if not isinstance(outcome, Values):
         return False

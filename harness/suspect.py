@@ -1,7 +1,6 @@
 """From a wrong outcome to a suspect: which operation, which kind of wrong, which cause."""
 
 import hashlib
-import re
 from dataclasses import dataclass, replace
 
 from corpus.case import Case, node_id
@@ -17,8 +16,9 @@ from harness.oracle import Oracle, Verdict, judge
 from harness.outcome import FusedOp, Outcome, Values
 from harness.passes import passes_of
 from harness.verdicts import failure_of
+from harness.wording import message_words, place_words
 
-PASS = "pass "
+PASS, PASSES = "pass ", "graph"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class Signature:
 
     ``cause`` is the best fault's id; without a diagnosis, the passes whose removal restores the
     answer, else the pattern of the wrong values in words, or the backend's message, both without
-    their numbers. ``fused_as`` counts for ``op`` where there is one, but not where a pass is the
-    cause: it is what the pass makes of the operation.
+    their numbers. ``fused_as`` counts for ``op`` where there is one; neither counts where a pass is
+    the cause: it is wrong about the graph, whatever operation shows it.
     """
 
     backend: str
@@ -40,7 +40,7 @@ class Signature:
     @property
     def text(self) -> str:
         """One line, the same for the same bug in every run."""
-        where = self.op if self.cause.startswith(PASS) else self.fused_as or self.op
+        where = PASSES if self.cause.startswith(PASS) else self.fused_as or self.op
         return " | ".join((self.backend, self.kind, where, self.cause))
 
     @property
@@ -95,12 +95,6 @@ def suspects(
     return found or _not_located(bench, spec, case, oracle, outcome)
 
 
-def without_numbers(text: str) -> str:
-    """A message or pattern by its words: what stays the same when sizes and addresses change."""
-    without = re.sub(r"0x[0-9a-f]+|[-+]?\d[\d.]*", "n", text)
-    return re.sub(r"\s+", " ", re.sub(r"n(, ?n|,)+", "n", without))[:160].strip()
-
-
 def _divergent(
     bench: Bench,
     spec: BackendSpec,
@@ -140,7 +134,7 @@ def _cause(bench: Bench, spec: BackendSpec, whole: Case, verdict: Verdict) -> st
     if verdict.kind == "wrong-type-or-shape":
         return verdict.kind
     passes = passes_of(bench, spec, whole)
-    return PASS + "+".join(passes[0]) if passes else without_numbers(verdict.pattern)
+    return PASS + "+".join(passes[0]) if passes else place_words(verdict.pattern)
 
 
 def _not_located(
@@ -193,7 +187,7 @@ def _whole(spec: BackendSpec, case: Case, kind: str, message: str) -> Suspect:
     unit = whole_graph(case)
     return Suspect(
         spec=spec,
-        signature=Signature(tested(spec), kind, unit.kind, "", without_numbers(message)),
+        signature=Signature(tested(spec), kind, unit.kind, "", message_words(message, case)),
         case=case,
         whole=case,
         unit=unit,

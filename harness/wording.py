@@ -1,0 +1,31 @@
+"""Messages and patterns by their words: what stays the same when sizes, names and addresses change."""
+
+import re
+
+from corpus.case import Case, node_id
+
+LONGEST = 160
+
+
+def without_numbers(text: str) -> str:
+    """Numbers, and lists of them, as one ``n``."""
+    without = re.sub(r"0x[0-9a-f]+|[-+]?\d[\d.]*", "n", text)
+    return re.sub(r"\s+", " ", re.sub(r"n(, ?n|,)+", "n", without))[:LONGEST].strip()
+
+
+def message_words(message: str, case: Case) -> str:
+    """A backend's message without numbers, and without the model's own names where quoted."""
+    graph = case.proto().graph
+    names = {node_id(node) for node in graph.node}
+    names |= {name for node in graph.node for name in (*node.input, *node.output) if name}
+    longest_first = sorted(map(re.escape, names), key=len, reverse=True)
+    quoted = rf"(?<=[\"'(])({'|'.join(longest_first)})(?=[\"'),:_])"
+    return without_numbers(re.sub(quoted, "*", message) if names else message)
+
+
+def place_words(pattern: str) -> str:
+    """Where a divergence sits, roughly: on channels, on certain pixels, or on elements at large."""
+    place = pattern.split(",")[0]
+    if place.startswith("channel"):
+        return "channels"
+    return without_numbers(place) if "pixels" in place else "elements"

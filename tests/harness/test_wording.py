@@ -1,0 +1,35 @@
+"""What two reports of the same bug have in common, in words."""
+
+import pytest
+
+from harness.wording import message_words, place_words, without_numbers
+from tests.harness.benches import grouped
+
+
+def test_numbers_addresses_and_lists_of_numbers_do_not_count() -> None:
+    first = "cannot broadcast (1,2,5) with (2,1) at 0x7f12"
+    assert without_numbers(first) == without_numbers(
+        "cannot broadcast (3,1) with (7,) at 0xab"
+    )
+
+
+def test_the_models_own_names_do_not_count_where_they_are_quoted() -> None:
+    case = grouped()  # its node is c1, its output y
+    said = message_words('output arg (y) of node ("c1_bias_div", Round) is a tensor', case)
+    assert said == 'output arg (*) of node ("*_bias_div", Round) is a tensor'
+    assert message_words("a yak", case) == "a yak"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("channels 8..11 of 24, one step off", "channels"),
+        ("channel 8 of 18", "channels"),
+        ("last pixels, constant offset -3", "last pixels"),
+        ("all elements", "elements"),
+        ("the only element, one step off", "elements"),
+        ("3 of 7 elements", "elements"),
+    ],
+)
+def test_patterns_are_alike_by_place(pattern: str, words: str) -> None:
+    assert place_words(pattern) == words
