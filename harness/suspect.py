@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from corpus.case import Case, node_id
 from corpus.finding import Match, Steps
+from engine.faults import CATALOGUE
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.confirm import confirmed
@@ -18,7 +19,7 @@ from harness.passes import passes_of
 from harness.verdicts import failure_of
 from harness.wording import message_words, place_words
 
-PASS, PASSES = "pass ", "graph"
+PASS = "pass "
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,8 @@ class Signature:
 
     ``cause`` is the best fault's id; without a diagnosis, the passes whose removal restores the
     answer, else the pattern of the wrong values in words, or the backend's message, both without
-    their numbers. ``fused_as`` counts for ``op`` where there is one; neither counts where a pass is
-    the cause: it is wrong about the graph, whatever operation shows it.
+    their numbers. A fault or a pass is the same bug in whatever operation it shows; only where
+    neither is known do ``fused_as``, or else ``op``, tell bugs apart.
     """
 
     backend: str
@@ -40,8 +41,9 @@ class Signature:
     @property
     def text(self) -> str:
         """One line, the same for the same bug in every run."""
-        where = PASSES if self.cause.startswith(PASS) else self.fused_as or self.op
-        return " | ".join((self.backend, self.kind, where, self.cause))
+        if self.cause.startswith(PASS) or any(self.cause == each.id for each in CATALOGUE):
+            return " | ".join((self.backend, self.kind, self.cause))
+        return " | ".join((self.backend, self.kind, self.fused_as or self.op, self.cause))
 
     @property
     def id(self) -> str:
