@@ -12,7 +12,7 @@ from harness.confirm import confirmed
 from harness.cut import cut, tensor_types
 from harness.diagnose import diagnose
 from harness.locate import Judged, culprits, locate
-from harness.observe import main_node, main_op, observe, units
+from harness.observe import CONVERSIONS, main_node, main_op, observe, units
 from harness.oracle import Oracle, Verdict, judge
 from harness.outcome import FusedOp, Outcome, Values
 from harness.passes import passes_of
@@ -108,14 +108,12 @@ def _divergent(
     model = whole.proto()
     fed = {each.tensor: each.array for each in rows if each.tensor not in row.unit.outputs}
     alone = cut(model, {**whole.inputs, **fed}, [row.tensor], tensor_types(model))
-    profile = bench.profile(spec)
-    matches: tuple[Match, ...] = ()
-    if row.verdict.kind in ("divergent", "rounding-mode"):
-        matches = diagnose(alone, {row.tensor: row.array}, {row.tensor: row.allowed}, profile)
-        matches = confirmed(bench, spec, alone, matches)
-    op = _op_of(row.unit, whole)
-    cause = matches[0].fault if matches else _cause(bench, spec, whole, row.verdict)
-    verdict = row.verdict
+    op, verdict = _op_of(row.unit, whole), row.verdict
+    matches = _diagnosis(bench, spec, alone, row)
+    passes = passes_of(bench, spec, whole) if not matches or op in CONVERSIONS else ()
+    if passes and op in CONVERSIONS:  # a kernel's rounding rule does not hang on a pass
+        matches = ()
+    cause = matches[0].fault if matches else _cause(verdict, passes)
     return Suspect(
         spec=spec,
         signature=Signature(tested(spec), verdict.kind, op, row.unit.kind, cause),
@@ -131,11 +129,19 @@ def _divergent(
     )
 
 
-def _cause(bench: Bench, spec: BackendSpec, whole: Case, verdict: Verdict) -> str:
+def _diagnosis(bench: Bench, spec: BackendSpec, alone: Case, row: Judged) -> tuple[Match, ...]:
+    """The faults that explain the wrong values, there and on other data."""
+    if row.verdict.kind not in ("divergent", "rounding-mode"):
+        return ()
+    actual, allowed = {row.tensor: row.array}, {row.tensor: row.allowed}
+    matches = diagnose(alone, actual, allowed, bench.profile(spec))
+    return confirmed(bench, spec, alone, matches)
+
+
+def _cause(verdict: Verdict, passes: tuple[tuple[str, ...], ...]) -> str:
     """What stands for the cause of values that no fault explains."""
     if verdict.kind == "wrong-type-or-shape":
         return verdict.kind
-    passes = passes_of(bench, spec, whole)
     return PASS + "+".join(passes[0]) if passes else place_words(verdict.pattern)
 
 
