@@ -97,7 +97,7 @@ class Neighbourhood:
             if (
                 touched
             ):  # one aspect less, chosen blindly: the law may hold for few values of it
-                touched.discard(self._rng.choice(list(touched)))
+                touched.discard(self._rng.choice(sorted(touched)))
         return self.spec
 
     def outside(self, law: Sequence[Atom]) -> ConvSpec:
@@ -109,7 +109,7 @@ class Neighbourhood:
             return self.many_changes()
         atom = self._rng.choice(law)
         start = _draft(self.inside(law))
-        moves = [move for name in _affecting([atom]) for move in self._aspects[name]]
+        moves = [move for name in sorted(_affecting([atom])) for move in self._aspects[name]]
         for _ in range(4 * TRIES if moves else 0):
             move = self._rng.choice(moves)
             drawn = _mended({**start, **move(start, self._rng)})

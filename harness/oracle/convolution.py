@@ -48,9 +48,11 @@ def window(
         begins, ends = _same_pads(x[2:], strides, spans, lower=auto == b"SAME_LOWER")
     elif auto == b"VALID":
         begins = ends = (0,) * rank
-    else:
+    elif auto in (b"NOTSET", b""):
         pads = _integers(attributes.get("pads"), 2 * rank, 0, where)
         begins, ends = pads[:rank], pads[rank:]
+    else:
+        raise Silent(f"auto_pad {auto!r} is not of the standard", where)
     room = [x[2 + i] + begins[i] + ends[i] - spans[i] for i in range(rank)]
     if min(room) < 0 or min(begins + ends) < 0:
         raise Silent(f"no room for kernel {kernel} in image {x[2:]}", where)

@@ -8,6 +8,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from corpus.case import Array
+from generators.operators.conv import ConvSpec, build
 from harness.oracle import Allowed, Oracle, Silent
 from tests.harness.oracle.models import constant, draw, model, qdq, qlinear
 
@@ -344,3 +345,13 @@ class TestSilence:
     def test_a_foreign_domain(self) -> None:
         with pytest.raises(Silent, match=r"^com\.microsoft::Relu"):
             ask("Relu", inputs={"x": f32(1)}, domain="com.microsoft")
+
+
+def test_an_auto_pad_that_is_not_of_the_standard_is_nobodys_to_judge() -> None:
+    case = build(ConvSpec(auto_pad="VALID"))
+    model = case.proto()
+    for attribute in model.graph.node[0].attribute:
+        if attribute.name == "auto_pad":
+            attribute.s = b"BANANA"
+    with pytest.raises(Silent, match="BANANA"):
+        Oracle(model).allowed(case.inputs)
