@@ -48,7 +48,8 @@ class Dossier:
 def shrink(bench: Bench, suspect: Suspect, *, budget_s: float = 20.0) -> Suspect:
     """The same bug on the smallest case found; a candidate that shows another bug is not followed.
 
-    A backend that was wrong on that case, and now is right on it, is nondeterministic.
+    A backend that was wrong on that case, and now is right on it, is nondeterministic; a crash
+    that does not come again stays a crash, for it may be the harm of an earlier case.
     """
     same = same_bug(bench, suspect)
     start = suspect.case if same(suspect.case) else suspect.whole
@@ -58,6 +59,8 @@ def shrink(bench: Bench, suspect: Suspect, *, budget_s: float = 20.0) -> Suspect
     ).case
     again = suspects(bench, suspect.spec, small, bench.run(small, suspect.spec))
     alike = [each for each in again if each.signature.kind == suspect.signature.kind]
+    if not alike and suspect.signature.kind == "crashed":
+        return suspect
     return next(iter(alike or again), nondeterministic(suspect.spec, small))
 
 

@@ -5,7 +5,7 @@ import pytest
 from corpus.case import Case
 from harness.backends.spec import parse
 from harness.investigate import is_wrong_alone, shrink
-from harness.outcome import Refused, Values
+from harness.outcome import Crashed, Refused, Values
 from harness.passes import is_wrong
 from harness.suspect import suspects
 from tests.harness.benches import bench_of, grouped, padded
@@ -87,3 +87,12 @@ def test_signatures_of_the_same_bug_agree_across_forms() -> None:
     in_qdq = only_suspect("engine:fault=F01", FAULTS["F01"]).signature
     again = only_suspect("engine:fault=F01", grouped(out_per_group=12, groups=3)).signature
     assert in_qdq.id == again.id
+
+
+def test_a_crash_that_does_not_come_again_stays_a_crash() -> None:
+    with bench_of("engine") as bench:
+        spec, case = bench.specs[0], grouped()
+        suspect = suspects(
+            bench, spec, case, Crashed("signal SIGABRT", "free(): invalid pointer")
+        )[0]
+        assert shrink(bench, suspect).signature.kind == "crashed"
