@@ -9,7 +9,6 @@ import numpy.typing as npt
 from engine.ir import Array
 
 Float32 = npt.NDArray[np.float32]
-Float64 = npt.NDArray[np.float64]
 Int32 = npt.NDArray[np.int32]
 
 INT32_MIN = -(2**31)

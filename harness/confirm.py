@@ -20,8 +20,9 @@ from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.diagnose import emulate, explain, is_outside, is_triggered
 from harness.law.neighbours import Neighbourhood, fresh_data
-from harness.oracle import Allowed, Oracle, Silent, judge
+from harness.oracle import Allowed, Oracle, Silent
 from harness.outcome import Values
+from harness.verdicts import is_suspicious, verdict_on
 
 DRAWS = 8
 NEIGHBOURS = 100  # drawn at most; those on which the candidates agree are not run
@@ -75,7 +76,9 @@ def _holding(
     for case, outcomes in zip(cases, bench.pool.run(cases, [spec]), strict=True):
         outcome = outcomes[spec.text]
         allowed = _allowed(case)
-        if isinstance(outcome, Values) and _is_wrong(outcome, allowed):
+        if isinstance(outcome, Values) and is_suspicious(
+            verdict_on(outcome, allowed), outcome
+        ):
             wrong += 1
             for each in candidates:
                 told = explain(case, outcome.arrays, allowed, bench.profile(spec), each)
@@ -156,12 +159,6 @@ def _allowed(case: Case) -> Mapping[str, Allowed]:
         return Oracle(case.proto()).allowed(case.inputs)
     except Silent:
         return {}
-
-
-def _is_wrong(outcome: Values, allowed: Mapping[str, Allowed]) -> bool:
-    return any(
-        judge(each, outcome.arrays.get(name)).is_wrong for name, each in allowed.items()
-    )
 
 
 def _redrawn(conv: ConvSpec) -> list[Case]:

@@ -9,9 +9,8 @@ from harness.locate import Judged, locate
 from harness.observe import observe
 from harness.oracle import Oracle
 from harness.outcome import Refused, Values
-from harness.passes import is_wrong
 from harness.suspect import Suspect, suspects
-from harness.verdicts import failure_of, verdict_on
+from harness.verdicts import failure_of, is_wrong, verdict_on
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,11 @@ from harness.law.neighbours import fresh_data, without_data
 from harness.observe import CONVERSIONS, main_node
 from harness.oracle import Allowed, Oracle, Silent
 from harness.outcome import Outcome, Refused, Tapped, Values
-from harness.passes import is_wrong, passes_of
+from harness.passes import passes_of
 from harness.reduce import reduce
 from harness.same import faults_of, same_bug, shows_bug
 from harness.suspect import Suspect, nondeterministic, suspects
+from harness.verdicts import is_wrong
 
 DATA_ALONE = (
     "nondeterministic",

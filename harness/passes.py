@@ -3,9 +3,8 @@
 from corpus.case import Case
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
-from harness.oracle import Oracle, Silent, judge
-from harness.outcome import Outcome, Refused, Values
 from harness.switches import minimal_sets
+from harness.verdicts import is_wrong
 
 
 def passes_of(bench: Bench, spec: BackendSpec, case: Case) -> tuple[tuple[str, ...], ...]:
@@ -21,18 +20,3 @@ def passes_of(bench: Bench, spec: BackendSpec, case: Case) -> tuple[tuple[str, .
 def without_passes(spec: BackendSpec, off: frozenset[str]) -> BackendSpec:
     """The same backend with some of its passes turned off."""
     return spec.with_option("disable", "+".join(sorted(off)))
-
-
-def is_wrong(case: Case, outcome: Outcome) -> bool:
-    """Whether the outcome is a bug of the backend, by the oracle alone."""
-    if isinstance(outcome, Refused):
-        return not outcome.documented
-    if not isinstance(outcome, Values):
-        return True
-    try:
-        allowed = Oracle(case.proto()).allowed(case.inputs)
-    except Silent:
-        return False
-    return any(
-        judge(each, outcome.arrays.get(name)).is_wrong for name, each in allowed.items()
-    )

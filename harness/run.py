@@ -161,7 +161,7 @@ class Campaign:
             alias = self.aliases.get(suspect.signature.id, suspect.signature.id)
             if alias in self.known:
                 self.known[alias].seen += 1
-            elif self._may_investigate(suspect.signature):
+            elif suspect.matches or self._may_investigate(suspect.signature):
                 yield from self._investigate(suspect)
 
     def _recognise(self, spec: BackendSpec, case: Case, outcome: Outcome) -> bool:
@@ -189,8 +189,6 @@ class Campaign:
         if small.signature.id in self.known:
             self.known[small.signature.id].seen += 1
             return
-        if small.matches:
-            self.unexplained[_place(small.signature)] -= 1
         try:
             dossier = investigate(self.bench, small, seed=self.plan.seed)
         except KeyboardInterrupt:

@@ -49,3 +49,13 @@ def is_suspicious(word: str, outcome: Outcome) -> bool:
     if isinstance(outcome, Refused):
         return not outcome.documented
     return word not in ("exact", "tie")
+
+
+def is_wrong(case: Case, outcome: Outcome) -> bool:
+    """Whether the outcome is a bug of the backend; not where the oracle is silent."""
+    try:
+        is_judged = isinstance(outcome, Values)
+        allowed = Oracle(case.proto()).allowed(case.inputs) if is_judged else {}
+    except Silent:
+        return False
+    return is_suspicious(verdict_on(outcome, allowed), outcome)

@@ -8,7 +8,6 @@ from typing import Any
 import onnx
 from onnxruntime.capi import _pybind_state
 
-Types = "dict[str, frozenset[str]]"  # type parameter -> the types a kernel takes for it
 CPU = "CPUExecutionProvider"
 
 

@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from corpus.case import Case
 from corpus.finding import Finding
 from harness.bench import Bench
 from harness.cli.options import (
@@ -18,16 +17,15 @@ from harness.cli.options import (
     free_place,
     input_option,
     json_option,
+    must_be_judged,
     open_bench,
     read_case,
     seed_option,
     timeout_option,
 )
-from harness.errors import BadInput
 from harness.events import FindingSaved, finite
 from harness.examine import Examined, examine
 from harness.investigate import Dossier, investigate
-from harness.oracle import Oracle, Silent
 from reports import html
 from reports.text import short, visible
 
@@ -64,14 +62,6 @@ def check(
     if place is not None:
         _write_page(place, found)
     return 1 if found else 0
-
-
-def must_be_judged(case: Case, path: str) -> None:
-    """Refuse a model that the oracle cannot judge, in one line."""
-    try:
-        Oracle(case.proto()).allowed(case.inputs)
-    except Silent as silent:
-        raise BadInput(f"{path}: {silent}") from silent
 
 
 def _write_page(place: Path, found: list[Dossier]) -> None:

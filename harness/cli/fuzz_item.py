@@ -14,8 +14,8 @@ from harness.bench import Bench, set_up, with_variants
 from harness.cli.keep import keep_in
 from harness.errors import BadInput
 from harness.investigate import investigate, shrink
-from harness.passes import is_wrong
 from harness.suspect import suspects
+from harness.verdicts import is_wrong
 from reports.console import finding_block
 
 TIMEOUT = 10.0

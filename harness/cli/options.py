@@ -19,6 +19,7 @@ from harness.backends.pool import Pool
 from harness.backends.spec import BackendSpec, parse
 from harness.bench import Bench, set_up, with_variants
 from harness.errors import BadInput
+from harness.oracle import Oracle, Silent
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -182,3 +183,11 @@ def free_place(option: str, name: str) -> Path:
     if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
         raise BadInput(f"{option} {name} cannot be made: {place} is no folder to write to")
     return path
+
+
+def must_be_judged(case: Case, path: str) -> None:
+    """Refuse a model that the oracle cannot judge, in one line."""
+    try:
+        Oracle(case.proto()).allowed(case.inputs)
+    except Silent as silent:
+        raise BadInput(f"{path}: {silent}") from silent

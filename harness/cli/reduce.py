@@ -4,12 +4,12 @@ import sys
 
 import click
 
-from harness.cli.check import must_be_judged
 from harness.cli.keep import keep_as
 from harness.cli.options import (
     backend_option,
     free_place,
     input_option,
+    must_be_judged,
     open_bench,
     read_case,
     seed_option,
@@ -17,8 +17,8 @@ from harness.cli.options import (
 )
 from harness.errors import BadInput
 from harness.investigate import investigate, shrink
-from harness.passes import is_wrong
 from harness.suspect import suspects
+from harness.verdicts import is_wrong
 from reports.console import finding_block
 
 

@@ -11,7 +11,6 @@ from corpus.case import Array
 from harness.reduce.problem import Problem, lower, magnitude
 
 SMALL_CODES = 7
-SPATIAL_FROM = 2
 
 
 def crop_inputs(problem: Problem) -> None:

@@ -16,11 +16,12 @@ from harness.investigate import Dossier
 from harness.locate import locate
 from harness.observe import observe
 from harness.outcome import Values
-from harness.passes import is_wrong, passes_of
+from harness.passes import passes_of
 from harness.reduce import reduce
 from harness.run import Campaign, Plan
 from harness.same import same_bug
 from harness.suspect import suspects
+from harness.verdicts import is_wrong
 from reports.folder import write_run
 from reports.model import LOG_NAME, replay
 from tests.harness.reduce.models import wrapped

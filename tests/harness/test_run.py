@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -127,3 +128,11 @@ def test_cases_of_an_unfinished_batch_are_not_in_the_store(tmp_path: Path) -> No
     database = sqlite3.connect(tmp_path / "run.sqlite")
     assert database.execute("select count(*) from cases").fetchone() == (0,)
     database.close()
+
+
+def test_the_limit_for_unexplained_bugs_never_drops_a_diagnosed_one() -> None:
+    spent = Counter({("engine", "divergent", op): 99 for op in ("QLinearConv", "Conv")})
+    with bench_of("engine:fault=F25") as bench:
+        campaign = Campaign(bench, plan(64), keep, lambda *_: None, unexplained=spent)
+        saved = [each.finding for each in campaign.events() if isinstance(each, FindingSaved)]
+    assert [each.diagnosis[0].fault for each in saved] == ["F25"]

@@ -1,13 +1,15 @@
 """From a wrong outcome to the operation and the cause, for faults of our own engine."""
 
+from dataclasses import replace
+
 import pytest
 
 from corpus.case import Case
-from harness.backends.spec import parse
+from generators.operators.conv import build, describe
 from harness.investigate import is_wrong_alone, shrink
 from harness.outcome import Crashed, Refused, Values
-from harness.passes import is_wrong
-from harness.suspect import suspects
+from harness.suspect import Suspect, suspects
+from harness.verdicts import is_wrong
 from tests.harness.benches import bench_of, grouped, padded
 
 FAULTS = {
@@ -19,7 +21,7 @@ FAULTS = {
 }
 
 
-def only_suspect(name: str, case: Case):  # type: ignore[no-untyped-def]
+def only_suspect(name: str, case: Case) -> Suspect:
     with bench_of(name) as bench:
         spec = bench.specs[0]
         found = suspects(bench, spec, case, bench.run(case, spec))
@@ -83,10 +85,12 @@ def test_a_documented_refusal_is_no_bug_and_any_other_is() -> None:
 
 
 def test_signatures_of_the_same_bug_agree_across_forms() -> None:
-    assert parse("engine:fault=F01").name == "engine"
-    in_qdq = only_suspect("engine:fault=F01", FAULTS["F01"]).signature
-    again = only_suspect("engine:fault=F01", grouped(out_per_group=12, groups=3)).signature
-    assert in_qdq.id == again.id
+    other = describe(grouped(out_per_group=12, groups=3))
+    assert other is not None
+    in_qdq = only_suspect("engine:fault=F01", build(replace(other, form="QDQ"))).signature
+    fused = only_suspect("engine:fault=F01", grouped()).signature
+    assert (fused.op, in_qdq.op) == ("QLinearConv", "Conv")
+    assert in_qdq.id == fused.id
 
 
 def test_a_crash_that_does_not_come_again_stays_a_crash() -> None:
