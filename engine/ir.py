@@ -26,13 +26,29 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operator; ``id`` is its name, or its first output's; ``""`` is an absent input."""
+    """One operator; ``id`` is its name, or its first output's; ``""`` is an absent input.
+
+    ``origin`` holds the ids of the source nodes it stands for, ``rules`` the fusion rules that made
+    it; both are empty in a graph as it was read.
+    """
 
     id: str
     op: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Attribute]
+    origin: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Its first output, which names it in a graph (ids may repeat)."""
+        return self.outputs[0] or next(filter(None, self.outputs))
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The ids of the source nodes it stands for, itself in a graph as it was read."""
+        return self.origin or (self.id,)
 
     def input(self, index: int) -> str:
         """The name of an input, ``""`` where it is absent."""

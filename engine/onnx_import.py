@@ -5,9 +5,9 @@ loads a model per case. What the engine relies on is checked here: names, order,
 versions, where tensors live.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import onnx
@@ -16,6 +16,7 @@ from onnx import numpy_helper
 
 from engine.errors import EngineError, InvalidModel, Unsupported
 from engine.ir import Array, Attribute, Graph, Node, Value
+from engine.kernels.operator import MANY, Operator, operator
 
 OPSETS = range(10, 28)
 """Every operator of ours means the same throughout; 28 redefines QuantizeLinear."""
@@ -36,6 +37,12 @@ _DTYPES: Mapping[int, np.dtype[Any]] = {
 }
 _TENSOR_TYPES = dict(onnx.TensorProto.DataType.items())
 _EXTERNAL = 1
+_CONSTANT = operator(
+    "Constant",
+    lambda node, setting: lambda: None,  # becomes an initializer
+    "value value_float value_floats value_int value_ints",
+    inputs=0,
+)
 
 
 def read_model(model: bytes | onnx.ModelProto | str | Path) -> onnx.ModelProto:
@@ -61,12 +68,12 @@ def _read_file(path: Path) -> bytes:
         ) from error
 
 
-def import_graph(proto: onnx.ModelProto, operators: Mapping[str, frozenset[str]]) -> Graph:
+def import_graph(proto: onnx.ModelProto, operators: Mapping[str, Operator]) -> Graph:
     """The graph of a model.
 
     Args:
         proto: the parsed model; not changed.
-        operators: the operators that may occur, each with the attributes it may have.
+        operators: the operators that may occur.
 
     Raises:
         Unsupported: an opset, operator, attribute or storage this engine does not have.
@@ -136,29 +143,61 @@ def read_tensor(tensor: onnx.TensorProto) -> Array:
     return values
 
 
-def _node(proto: onnx.NodeProto, operators: Mapping[str, frozenset[str]], opset: int) -> Node:
-    outputs = tuple(proto.output)
-    op = proto.op_type
-    if not outputs or not outputs[0]:
+def _node(proto: onnx.NodeProto, operators: Mapping[str, Operator], opset: int) -> Node:
+    inputs, outputs = _trimmed(proto.input), _trimmed(proto.output)
+    op, identity = proto.op_type, proto.name
+    if not identity:
+        identity = next(filter(None, outputs), op)
+    if not outputs:
         raise InvalidModel(f"{op} {proto.name!r} has no output; remove the node")
-    if len(outputs) > 1 and any(outputs[1:]):
-        raise Unsupported(
-            f"{op} {proto.name!r} has {len(outputs)} outputs; only one is supported"
+    known = _CONSTANT if op == "Constant" else operators.get(op)
+    if known is None or proto.domain.replace("ai.onnx", "") not in known.domains:
+        _refuse_operator(proto, identity, operators, opset)
+    if opset < known.since and not proto.domain:
+        raise InvalidModel(
+            f"{op} {identity!r} exists from opset {known.since}, not in {opset}"
         )
-    identity = proto.name or outputs[0]
-    known = operators.get(op) if proto.domain in ("", "ai.onnx") else None
-    if known is None:
-        domain = f"{proto.domain}." if proto.domain else ""
-        raise Unsupported(
-            f"operator {domain}{op} (opset {opset}, node {identity!r}) is not supported; "
-            f"supported: {', '.join(sorted(operators))}"
-        )
+    _check_counts(op, identity, known, inputs, outputs)
     attributes: dict[str, Attribute] = {}
     for each in proto.attribute:
-        if each.name not in known:
+        if each.name not in known.attributes:
             raise Unsupported(f"{op} {identity!r}: attribute {each.name!r} is not supported")
         attributes[each.name] = _attribute(each, op, identity)
-    return Node(identity, op, tuple(proto.input), outputs, attributes)
+    return Node(identity, op, inputs, outputs, attributes)
+
+
+def _check_counts(
+    op: str, identity: str, known: Operator, inputs: tuple[str, ...], outputs: tuple[str, ...]
+) -> None:
+    for count, (fewest, most), what in (
+        (len(inputs), known.inputs, "input(s)"),
+        (len(outputs), known.outputs, "output(s)"),
+    ):
+        if not fewest <= count <= most:
+            upto = "" if most == fewest else " or more" if most == MANY else f" to {most}"
+            raise InvalidModel(f"{op} {identity!r} has {count} {what}; it takes {fewest}{upto}")
+    for i, name in enumerate(inputs[: known.inputs[0]]):
+        if not name:
+            raise InvalidModel(f"{op} {identity!r} has no input {i}; it is required")
+
+
+def _trimmed(names: Sequence[str]) -> tuple[str, ...]:
+    """The names without the absent ones at the end."""
+    found = tuple(names)
+    while found and not found[-1]:
+        found = found[:-1]
+    return found
+
+
+def _refuse_operator(
+    proto: onnx.NodeProto, identity: str, operators: Mapping[str, Operator], opset: int
+) -> NoReturn:
+    domain = f"{proto.domain}." if proto.domain else ""
+    names = sorted(name for name, each in operators.items() if each.domains)
+    raise Unsupported(
+        f"operator {domain}{proto.op_type} (opset {opset}, node {identity!r}) is not supported; "
+        f"supported: {', '.join(names)}"
+    )
 
 
 def _attribute(proto: onnx.AttributeProto, op: str, identity: str) -> Attribute:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from engine.fusion.match import View
-from engine.fusion.rewrite import Rewrite
+from engine.fusion.rewrite import Refused, Rewrite
 from engine.ir import Node
-from engine.kernels.parameters import ConvParameters
 
 _QUANTIZED = ("Conv", "QuantizeLinear", "DequantizeLinear")
 
@@ -15,9 +15,10 @@ _QUANTIZED = ("Conv", "QuantizeLinear", "DequantizeLinear")
 class Step:
     """One operation as it runs.
 
-    ``kind`` is QConv (plain integer kernel), QConvBlocked, or an ONNX operator; ``rule`` the
-    fusion rule behind it, or ``""``; ``nodes`` the ids of the source nodes it covers; ``inputs``
-    and ``outputs`` source tensors at its edges.
+    ``kind`` is QConv (plain integer kernel), QConvBlocked, or an operator; ``rule`` the fusion
+    rules behind it with ``+`` between, or ``""``; ``nodes`` the ids of the source nodes it covers;
+    ``inputs`` and ``outputs`` the tensors at its edges, constants apart; ``parameters`` the record of
+    a quantized kernel.
     """
 
     kind: str
@@ -25,7 +26,7 @@ class Step:
     nodes: tuple[str, ...]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    parameters: ConvParameters | None = field(default=None, compare=False, repr=False)
+    parameters: Any = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         rule = f" [{self.rule}]" if self.rule else ""
@@ -65,42 +66,47 @@ class Plan:
 
 def kept_nodes(rewrite: Rewrite) -> tuple[Kept, ...]:
     """Why each quantization node and Conv that no rule covers was left alone."""
-    view = rewrite.view
     return tuple(
         _explain(rewrite, node)
-        for node in view.graph.nodes
-        if node.op in _QUANTIZED and node.outputs[0] not in rewrite.covered
+        for node in rewrite.graph.nodes
+        if node.op in _QUANTIZED and not node.rules
     )
 
 
 def _explain(rewrite: Rewrite, node: Node) -> Kept:
-    for quantize in _quantizers_after(rewrite.view, node):
-        if found := rewrite.refusals.get(quantize.outputs[0]):
-            rule, refusal = found
-            return Kept(node.id, node.op, rule, refusal.guard, refusal.reason)
+    for found in _near(rewrite, node):
+        return Kept(node.id, node.op, found.rule, found.refusal.guard, found.refusal.reason)
     return Kept(node.id, node.op, "R01", "pattern", _why_alone(rewrite.view, node))
 
 
-def _quantizers_after(view: View, node: Node, depth: int = 3) -> Iterator[Node]:
-    """The QuantizeLinear at which rules about ``node`` were tried: itself, or downstream.
-
-    A pattern has at most a Conv and an activation in between.
-    """
+def _near(rewrite: Rewrite, node: Node, depth: int = 3) -> Iterator[Refused]:
+    """What stopped the rules at a node, at those that feed a QuantizeLinear, at those it feeds."""
+    view, refused = rewrite.view, rewrite.refused
+    if node.key in refused:
+        yield refused[node.key]
     if node.op == "QuantizeLinear":
-        yield node
+        before = view.producer(node.inputs[0])
+        while before is not None and before.op in _BETWEEN:
+            before = view.producer(before.inputs[0])
+        if before is not None and before.key in refused:
+            yield refused[before.key]
     elif depth:
-        for user in view.users.get(node.outputs[0], ()):
-            if user.op in ("Conv", "Relu", "Clip", "QuantizeLinear"):
-                yield from _quantizers_after(view, user, depth - 1)
+        for user in view.users(node.outputs[0]):
+            if user.op in _COMPUTES or user.op in _BETWEEN or user.op == "QuantizeLinear":
+                yield from _near(rewrite, user, depth - 1)
+
+
+_BETWEEN = ("Relu", "Clip")
+_COMPUTES = ("Conv",)
 
 
 def _why_alone(view: View, node: Node) -> str:
     name = node.outputs[0]
     if node.op == "QuantizeLinear":
-        source = view.producers.get(node.inputs[0])
+        source = view.producer(node.inputs[0])
         made = f"{source.op} {source.id}" if source else "a graph input or constant"
         return f"its input {node.inputs[0]!r} comes from {made}, which no rule fuses"
-    users = view.users.get(name, ())
+    users = view.users(name)
     what = "QuantizeLinear" if node.op == "Conv" else "Conv with a QuantizeLinear"
     if not users:
         return f"its output {name!r} is a graph output; no {what} follows"

@@ -8,14 +8,14 @@ import onnx
 
 from engine.errors import EngineError
 from engine.faults import apply_faults, find
-from engine.fusion.rewrite import RULE_IDS, rewrite
+from engine.fusion.rewrite import OPT_IN_IDS, RULE_IDS, Rewrite, rewrite
 from engine.ir import Array, Graph, Value
-from engine.kernels.operators import ATTRIBUTES
-from engine.kernels.stages import correct_stages
+from engine.kernels.operator import Setting
+from engine.kernels.operators import OPERATORS
 from engine.onnx_import import import_graph, read_model
 from engine.plan import Plan, kept_nodes
 from engine.profiles import find_profile
-from engine.program import Configuration, Operation, compile_graph
+from engine.program import Operation, compile_graph, results
 
 
 def load(model: bytes | onnx.ModelProto | str | Path) -> Graph:
@@ -26,7 +26,7 @@ def load(model: bytes | onnx.ModelProto | str | Path) -> Graph:
         InvalidModel: no valid ONNX model.
         EngineError: the file cannot be read.
     """
-    return import_graph(read_model(model), ATTRIBUTES)
+    return import_graph(read_model(model), OPERATORS)
 
 
 class Session:
@@ -37,6 +37,7 @@ class Session:
         profile: whose arithmetic turns sums into codes; see ``engine.PROFILES``.
         fusion: ``"on"``, ``"off"`` (every DequantizeLinear, operator and QuantizeLinear runs by
             itself in float32, QLinearConv in the plain kernel), or the ids of rules to switch off.
+        opt_in: ids of rules that change values (X2, X3) and are to run all the same.
         faults: keys of deliberate deviations; see ``engine.faults.CATALOGUE``.
 
     Raises:
@@ -52,22 +53,20 @@ class Session:
         profile: str = "spec",
         fusion: str | Collection[str] = "on",
         faults: Sequence[str] = (),
+        opt_in: Collection[str] = (),
     ) -> None:
-        arithmetic = find_profile(profile)
-        stages, arithmetic, guards_off = apply_faults(
-            correct_stages(arithmetic), arithmetic, [find(key) for key in faults]
-        )
-        rules_off = _rules_off(fusion)
-        self._how = Configuration(
-            profile=arithmetic,
-            stages=stages,
-            rules_off=rules_off,
-            guards_off=guards_off,
-            fuse=len(rules_off) < len(RULE_IDS),
-        )
+        changed = apply_faults(find_profile(profile), [find(key) for key in faults])
+        self._rules_off, self._opt_in = _rules_off(fusion), _opt_in(opt_in)
+        self._guards_off = changed.guards_off
         self._graph: Graph = model if isinstance(model, Graph) else load(model)
+        self._rewritten = self._rewrite() if len(self._rules_off) < len(RULE_IDS) else None
         with np.errstate(all="ignore"):
-            self._program: list[Operation] = compile_graph(self._graph, self._how)
+            graph = self._rewritten.graph if self._rewritten else self._graph
+            setting = Setting(
+                graph, changed.profile, changed.stages, changed.replaced, self._rules_off
+            )
+            self._program: list[Operation] = compile_graph(graph, setting)
+            self._constants = graph.constants
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The graph's outputs, by name.
@@ -76,32 +75,34 @@ class Session:
             EngineError: an input is missing, unknown, of another type or shape, or a tensor inside
                 does not fit the operator that reads it.
         """
-        values = self._evaluate(inputs)
+        values = self._evaluate(inputs, keep=False)
         return {name: values[name] for name in self._graph.outputs}
 
     def run_tapped(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The graph's inputs and every tensor that the plan materialises, by source names."""
-        values = self._evaluate(inputs)
-        constants = self._graph.constants
+        values = self._evaluate(inputs, keep=True)
+        constants = self._constants
         return {name: each for name, each in values.items() if name and name not in constants}
 
     def plan(self) -> Plan:
         """What runs as one operation, and why the rest stayed float."""
-        found = rewrite(self._graph, self._how.rules_off, self._how.guards_off)
+        found = self._rewritten or self._rewrite()
         return Plan(tuple(each.step for each in self._program), kept_nodes(found))
 
-    def _evaluate(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        values: dict[str, Array] = dict(self._graph.constants)
+    def _rewrite(self) -> Rewrite:
+        return rewrite(self._graph, self._rules_off, self._guards_off, self._opt_in)
+
+    def _evaluate(self, inputs: Mapping[str, Array], keep: bool) -> dict[str, Array]:
+        values: dict[str, Array] = dict(self._constants)
         for value in self._graph.inputs:
             values[value.name] = _checked(value, inputs)
         if len(inputs) > len(self._graph.inputs):
             _refuse_unknown(self._graph, inputs)
         with np.errstate(all="ignore"):
             for operation in self._program:
-                step = operation.step
-                arguments = [values[name] if name else None for name in step.inputs]
+                arguments = [values[name] if name else None for name in operation.arguments]
                 try:
-                    values[step.outputs[0]] = operation.run(*arguments)
+                    values.update(results(operation, operation.run(*arguments)))
                 except (
                     ValueError,
                     TypeError,
@@ -110,6 +111,10 @@ class Session:
                     MemoryError,
                 ) as error:
                     raise EngineError(_misfit(operation, arguments, error)) from error
+                if not keep:
+                    arguments.clear()
+                    for name in operation.last:
+                        del values[name]
         return values
 
 
@@ -123,6 +128,13 @@ def _rules_off(fusion: str | Collection[str]) -> frozenset[str]:
         known = ", ".join(sorted(RULE_IDS))
         raise EngineError(f"fusion rule {unknown[0]!r} is unknown; known: on, off, {known}")
     return given
+
+
+def _opt_in(given: Collection[str]) -> frozenset[str]:
+    if unknown := sorted(set(given) - OPT_IN_IDS):
+        known = ", ".join(sorted(OPT_IN_IDS)) or "none"
+        raise EngineError(f"rule {unknown[0]!r} is not one to opt in to; those are: {known}")
+    return frozenset(given)
 
 
 def _checked(value: Value, inputs: Mapping[str, Array]) -> Array:

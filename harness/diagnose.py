@@ -93,7 +93,8 @@ def is_triggered(case: Case, profile: str, fault: Fault) -> bool:
 def _is_triggered(session: Session, fault: Fault) -> bool:
     steps = session.plan().steps
     return any(
-        each.parameters is not None and fault.trigger(each.parameters) for each in steps
+        isinstance(each.parameters, fault.record) and fault.trigger(each.parameters)
+        for each in steps
     )
 
 

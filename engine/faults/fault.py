@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.kernels.parameters import ConvParameters
-from engine.kernels.quantize_linear import Rule
-from engine.kernels.stages import Stages
+from engine.kernels.stages import Stages, correct_stages
 from engine.profiles import Profile
+from engine.profiles.quantization import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,18 +15,20 @@ class Fault:
     """What it replaces, and when that can show.
 
     ``key`` names the variant, ``id`` the fault in the catalogue; ``source`` is where the bug was
-    seen; ``trigger`` the smallest condition on a convolution under which values can differ;
-    ``stages`` the stages of the kernel it replaces, by name; ``quantize`` the rounding of
+    seen; ``trigger`` the smallest condition on an operation, whose parameters are a
+    ``record``, under which values can differ;
+    ``stages`` the stages it replaces, by name: those of convolutions, or ``"family.stage"``; ``quantize`` the rounding of
     QuantizeLinear; ``guards_off`` the guards of the fusion rules it removes.
     """
 
     key: str
     title: str
     source: str
-    trigger: Callable[[ConvParameters], bool] = field(compare=False)
+    trigger: Callable[[Any], bool] = field(compare=False)
     stages: Mapping[str, Callable[..., Any]] = field(default_factory=dict, compare=False)
     quantize: Rule | None = field(default=None, compare=False)
     guards_off: tuple[str, ...] = ()
+    record: type = ConvParameters
 
     @property
     def id(self) -> str:
@@ -34,15 +36,27 @@ class Fault:
         return self.key.split(".")[0]
 
 
-def apply_faults(
-    stages: Stages, profile: Profile, faults: Sequence[Fault]
-) -> tuple[Stages, Profile, frozenset[str]]:
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What faults make of a profile: its stages, those of other families, the guards removed."""
+
+    profile: Profile
+    stages: Stages
+    replaced: Mapping[str, Callable[..., Any]]
+    guards_off: frozenset[str]
+
+
+def apply_faults(profile: Profile, faults: Sequence[Fault]) -> Changed:
     """Stages and profile with every replacement made, later faults winning; the guards removed."""
+    stages = correct_stages(profile)
+    replaced: dict[str, Callable[..., Any]] = {}
     guards_off: set[str] = set()
     for fault in faults:
-        if fault.stages:
-            stages = replace(stages, **fault.stages)
+        own = {name: each for name, each in fault.stages.items() if "." not in name}
+        replaced |= {name: each for name, each in fault.stages.items() if "." in name}
+        if own:
+            stages = replace(stages, **own)
         if fault.quantize:
             profile = replace(profile, quantize=fault.quantize)
         guards_off.update(fault.guards_off)
-    return stages, profile, frozenset(guards_off)
+    return Changed(profile, stages, replaced, frozenset(guards_off))

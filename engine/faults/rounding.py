@@ -9,9 +9,9 @@ from engine.arithmetic import round_half_away, round_half_even
 from engine.faults.fault import Fault
 from engine.ir import Array
 from engine.kernels.parameters import ConvParameters
-from engine.kernels.quantize_linear import Scale
 from engine.kernels.stages import clamp, subtract_zero_points
 from engine.profiles import convert_then_saturate
+from engine.profiles.quantization import Scale
 
 
 def away_from_zero(steps: Array, zero_point: int) -> Array:

@@ -5,6 +5,8 @@ consumers, G5 equal pairs, G6 usable scales, G7 8-bit codes, G8 constant weights
 per-channel weights, G10 the scale of the bias, G12 a DequantizeLinear of its own.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from engine.arithmetic import RANGES
@@ -17,7 +19,7 @@ _NORMAL = np.finfo(np.float32)
 
 def read_affine(view: View, node: Node) -> Affine | Refusal:
     """G1, G6, G7: the constant scale and zero point of a Q or D on 8-bit codes, flat."""
-    constants = view.graph.constants
+    constants = view.constants
     scale = constants.get(node.input(1))
     if scale is None:
         return Refusal(
@@ -47,6 +49,20 @@ def read_affine(view: View, node: Node) -> Affine | Refusal:
     return Affine(scale.reshape(-1), zero_point.reshape(-1))
 
 
+def with_zero_points(
+    view: View, nodes: Iterable[tuple[Node, Affine]]
+) -> tuple[list[tuple[str, str]], dict[str, Array]]:
+    """The names of scale and zero point of each Q or D; constants for zero points left out."""
+    names, constants = [], {}
+    for node, affine in nodes:
+        zero_name = node.input(2)
+        if not zero_name:
+            zero_name = view.new_name(f"{node.key}_zero_point")
+            constants[zero_name] = affine.zero_point
+        names.append((node.inputs[1], zero_name))
+    return names, constants
+
+
 def per_tensor(node: Node, affine: Affine) -> Refusal | None:
     """G2: one scale and zero point for the whole activation."""
     if affine.scale.size == 1 and affine.zero_point.size == 1:
@@ -58,14 +74,6 @@ def single_consumer(view: View, name: str) -> Refusal | None:
     """G3: a float tensor that disappears must be needed by nobody else."""
     shared = view.why_shared(name)
     return Refusal("G3", f"{shared}, so it must exist in float") if shared else None
-
-
-def own_dequantize(view: View, node: Node) -> Refusal | None:
-    """G12: a shared DequantizeLinear can only be fused if R46 may duplicate it."""
-    if "R46" not in view.rules_off:
-        return None
-    shared = view.why_shared(node.outputs[0])
-    return Refusal("G12", f"{node.id} is shared ({shared}) and R46 is off") if shared else None
 
 
 def weight_axis(node: Node, w: Array, affine: Affine) -> Refusal | None:

@@ -1,111 +1,245 @@
 """What every fusion rule works with: the graph seen from its edges, and a rule's three answers."""
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from engine.ir import Graph, Node
-from engine.kernels.parameters import ConvParameters
+from engine.ir import Array, Graph, Node
 
-_MOVES = ("Identity", "Reshape", "Transpose", "Flatten", "Concat", "MaxPool")
+MOVES = frozenset(
+    [
+        "Identity",
+        "Reshape",
+        "Transpose",
+        "Flatten",
+        "Concat",
+        "MaxPool",
+        "Slice",
+        "Split",
+        "Squeeze",
+        "Unsqueeze",
+        "Expand",
+        "Tile",
+        "Gather",
+        "GatherElements",
+        "DepthToSpace",
+        "SpaceToDepth",
+        "Pad",
+        "Resize",
+        "ReduceMax",
+        "ReduceMin",
+        "GlobalMaxPool",
+    ]
+)
+"""Operators whose output has the type of their first input."""
+
+_Y_ZERO_POINT = {"QLinearConv": 7, "QLinearMatMul": 7}
+"""Where an operator on codes keeps the zero point of its output."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fused:
-    """A rule's yes: ``nodes`` run as one, from the codes ``input`` to the codes ``output``.
+class Replacement:
+    """A rule's yes: ``added`` computes what ``covered`` did.
 
-    Without ``parameters`` the output is the input, unchanged.
+    ``covered`` lists every node of the pattern. Those whose outputs ``added`` computes go; so does
+    whatever nobody reads afterwards (R46, R47). ``added`` may lie in any order; a node of it without
+    an origin stands for all of ``covered``. ``constants`` are new initializers.
     """
 
-    rule: str
-    nodes: tuple[Node, ...]
-    input: str
-    output: str
-    parameters: ConvParameters | None
+    covered: tuple[Node, ...]
+    added: tuple[Node, ...]
+    constants: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A rule's no: the guard that stopped it, and why, with both values."""
+    """A rule's no: the guard that stopped it, and why, with both values.
+
+    The guard ``"pattern"`` is for what only resembles the rule's pattern.
+    """
 
     guard: str
     reason: str
 
 
-Answer = Fused | Refusal | None
+Answer = Replacement | Refusal | None
 """None: the nodes do not look like the rule's pattern at all."""
 
 
-@dataclass(frozen=True, slots=True)
 class View:
-    """The graph with its edges; ``users`` lists a node once for each edge."""
+    """The graph of the moment, indexed by its edges; only ``apply`` changes it."""
 
-    graph: Graph
-    producers: Mapping[str, Node]
-    users: Mapping[str, tuple[Node, ...]]
-    rules_off: Collection[str]
-    guards_off: Collection[str]
+    def __init__(
+        self, graph: Graph, rules_off: Collection[str], guards_off: Collection[str]
+    ) -> None:
+        self.graph = graph
+        self.constants: dict[str, Array] = dict(graph.constants)
+        self.rules_off = rules_off
+        self.guards_off = guards_off
+        self.nodes: dict[str, Node] = {}
+        self._producers: dict[str, str] = {}
+        self._users: dict[str, list[str]] = {}
+        self._outputs = frozenset(graph.outputs)
+        self._places: dict[str, int] = {}
+        for place, node in enumerate(graph.nodes):
+            self._insert(node, place)
 
-    @classmethod
-    def of(
-        cls, graph: Graph, rules_off: Collection[str], guards_off: Collection[str]
-    ) -> "View":
-        """Indexes a graph."""
-        producers: dict[str, Node] = {}
-        users: dict[str, tuple[Node, ...]] = {}
-        for node in graph.nodes:
-            for name in node.inputs:
-                users[name] = (*users.get(name, ()), node)
-            for name in node.outputs:
-                producers[name] = node
-        return cls(graph, producers, users, rules_off, guards_off)
+    def producer(self, name: str, *ops: str) -> Node | None:
+        """The node that computes a tensor, if one of kind ``ops`` (or any, without) does."""
+        key = self._producers.get(name)
+        if key is None:
+            return None
+        node = self.nodes[key]
+        return node if not ops or node.op in ops else None
 
-    def producer(self, name: str, op: str) -> Node | None:
-        """The node of kind ``op`` that computes a tensor, if one does."""
-        node = self.producers.get(name)
-        return node if node is not None and node.op == op else None
+    def users(self, name: str) -> tuple[Node, ...]:
+        """The nodes that read a tensor, one for each edge."""
+        return tuple(self.nodes[key] for key in self._users.get(name, ()))
+
+    def only_user(self, name: str, *ops: str) -> Node | None:
+        """The one node that needs a tensor, if it is of kind ``ops`` and there are no others."""
+        keys = self._users.get(name, ())
+        if len(keys) != 1 or name in self._outputs:
+            return None
+        node = self.nodes[keys[0]]
+        return node if not ops or node.op in ops else None
+
+    def constant(self, name: str) -> Array | None:
+        """The array behind a name, None where it is absent or computed."""
+        return self.constants.get(name)
+
+    def is_output(self, name: str) -> bool:
+        """Whether a tensor is an output of the graph."""
+        return name in self._outputs
 
     def why_shared(self, name: str) -> str:
         """Who else needs a tensor besides one consumer, in words; ``""`` where nobody does."""
-        if name in self.graph.outputs:
+        if name in self._outputs:
             return f"{name!r} is a graph output"
-        users = self.users.get(name, ())
+        users = self.users(name)
         if len(users) > 1:
             return (
                 f"{name!r} has {len(users)} consumers: {', '.join(each.id for each in users)}"
             )
         return ""
 
+    def new_name(self, base: str) -> str:
+        """A tensor name that the graph does not have."""
+        name = f"{base}__codes"
+        while name in self._producers or name in self.constants:
+            name += "_"
+        return name
+
     def code_dtype(self, name: str) -> np.dtype[Any] | None:
         """The type of a tensor of codes, where the graph fixes it."""
-        node = self.producers.get(name)
-        while node is not None and node.op in _MOVES:
+        node = self.producer(name)
+        while node is not None and node.op in MOVES:
             name = node.inputs[0]
-            node = self.producers.get(name)
-        constant = self.graph.constants.get(name)
+            node = self.producer(name)
+        constant = self.constants.get(name)
         if constant is not None:
             return constant.dtype
         if node is None:
             return next((each.dtype for each in self.graph.inputs if each.name == name), None)
-        if node.op == "QLinearConv":
-            return self.code_dtype(node.inputs[7])
+        if node.op in _Y_ZERO_POINT:
+            return self.code_dtype(node.inputs[_Y_ZERO_POINT[node.op]])
         if node.op != "QuantizeLinear":
             return np.dtype(np.float32)
         if zero_point := node.input(2):
             return self.code_dtype(zero_point)
-        return (
-            np.dtype(np.int8)
-            if node.attributes.get("output_dtype") == 3
-            else np.dtype(np.uint8)
-        )
+        return np.dtype(np.int8 if node.attributes.get("output_dtype") == 3 else np.uint8)
+
+    def apply(self, rule: str, replacement: Replacement) -> None:
+        """Puts the new nodes in the place of the old ones, with where they come from."""
+        covered = replacement.covered
+        origin = tuple(dict.fromkeys(each for node in covered for each in node.sources))
+        rules = dict.fromkeys((*(each for node in covered for each in node.rules), rule))
+        rules.pop("R46", None)
+        place = max(self._places[node.key] for node in covered)
+        made = {name for node in replacement.added for name in node.outputs}
+        for node in covered:
+            if made.intersection(node.outputs):
+                self._remove(node)
+        self.constants.update(replacement.constants)
+        for node in replacement.added:
+            self._insert(_made_by(node, node.origin or origin, tuple(rules)), place)
+        for node in reversed(covered):
+            self._settle(node)
+
+    def ordered(self) -> tuple[Node, ...]:
+        """The nodes of the moment in execution order, near to where they came from."""
+        return in_order(sorted(self.nodes.values(), key=lambda each: self._places[each.key]))
+
+    def _settle(self, node: Node) -> None:
+        """R47: what nobody reads goes; R46: a DequantizeLinear that others read stays."""
+        if self.nodes.get(node.key) is not node:
+            return
+        if any(self._users.get(name) or name in self._outputs for name in node.outputs):
+            if node.op == "DequantizeLinear" and "R46" not in node.rules:
+                self.nodes[node.key] = _made_by(node, node.sources, (*node.rules, "R46"))
+            return
+        self._remove(node)
+        for name in node.inputs:
+            before = self.producer(name)
+            if before is not None and not self._users.get(name):
+                self._settle(before)
+
+    def _insert(self, node: Node, place: int) -> None:
+        self.nodes[node.key] = node
+        self._places[node.key] = place
+        for name in node.inputs:
+            if name:
+                self._users.setdefault(name, []).append(node.key)
+        for name in node.outputs:
+            if name:
+                self._producers[name] = node.key
+
+    def _remove(self, node: Node) -> None:
+        del self.nodes[node.key]
+        for name in node.inputs:
+            if name:
+                self._users[name].remove(node.key)
+        for name in node.outputs:
+            self._producers.pop(name, None)
+
+
+def _made_by(node: Node, origin: tuple[str, ...], rules: tuple[str, ...]) -> Node:
+    return Node(node.id, node.op, node.inputs, node.outputs, node.attributes, origin, rules)
+
+
+def in_order(nodes: Iterable[Node]) -> tuple[Node, ...]:
+    """The nodes so that each comes after those it reads from, otherwise as they were."""
+    waiting = list(nodes)
+    missing = {name for node in waiting for name in node.outputs if name}
+    ordered: list[Node] = []
+    while waiting:
+        later = []
+        for node in waiting:
+            if missing.isdisjoint(node.inputs):
+                ordered.append(node)
+                missing.difference_update(node.outputs)
+            else:
+                later.append(node)
+        if len(later) == len(waiting):
+            raise AssertionError(f"a rule made a cycle through {later[0]}")
+        waiting = later
+    return tuple(ordered)
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rewrite, tried at each QuantizeLinear, that keeps every value."""
+    """A rewrite, tried at every node whose operator is among ``anchors``.
+
+    ``exactness``: X0 keeps every bit; X1 the same real function in another order of float
+    operations; X2 differs, bounded; X3 is another function. ``opt_in`` rules (X2 and X3) run only
+    where a session asks for them.
+    """
 
     id: str
     title: str
+    exactness: str
+    anchors: tuple[str, ...]
     match: Callable[[View, Node], Answer]
+    opt_in: bool = False

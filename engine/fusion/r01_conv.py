@@ -5,39 +5,51 @@ With x = xs(qx - zx), w = ws(qw - zw), b = xs*ws*qb the real sum is xs*ws*acc, s
 xs*ws (G10) and nobody else reads a float tensor that disappears (G3).
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from engine.fusion.guards import (
     bias_steps,
-    own_dequantize,
     per_tensor,
     product_scales,
     read_affine,
     single_consumer,
     weight_axis,
+    with_zero_points,
 )
-from engine.fusion.match import Answer, Fused, Refusal, Rule, View
+from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
+from engine.fusion.r46_shared_dequantize import own_dequantize
 from engine.ir import Array, Node
-from engine.kernels.qlinear_conv import Activation, Affine, conv_parameters
+from engine.kernels.qlinear_conv import Affine
 
-Bias = tuple[tuple[Node, ...], Array | None, Array | None]
+Bias = tuple[tuple[Node, ...], Array | None]
 
 
-def match(view: View, quantize: Node) -> Answer:
-    """A Conv whose only consumer is this QuantizeLinear."""
-    conv = view.producer(quantize.inputs[0], "Conv")
-    return fuse(view, "R01", conv, (), quantize, None) if conv else None
+def match(view: View, conv: Node) -> Answer:
+    """A Conv that a QuantizeLinear follows."""
+    quantize = quantize_after(view, conv.outputs[0])
+    return fuse(view, conv, (), quantize, {}) if quantize else None
+
+
+def quantize_after(view: View, name: str) -> Node | None:
+    """The QuantizeLinear of a tensor, the first of its users that is one."""
+    users = (each for each in view.users(name) if each.op == "QuantizeLinear")
+    return next((each for each in users if each.inputs[0] == name), None)
 
 
 def fuse(
     view: View,
-    rule: str,
     conv: Node,
     between: tuple[Node, ...],
     quantize: Node,
-    activation: Activation | None,
-) -> Fused | Refusal:
-    """The fused unit of a Conv, what lies ``between`` it and its QuantizeLinear, and its D's."""
+    attributes: Mapping[str, Any],
+) -> Replacement | Refusal:
+    """The fused unit of a Conv, what lies ``between`` it and its QuantizeLinear, and its D's.
+
+    ``attributes`` are added to those of the Conv.
+    """
     for each in (conv, *between):
         if refusal := single_consumer(view, each.outputs[0]):
             return refusal
@@ -52,7 +64,7 @@ def fuse(
         return w
     if isinstance(y, Refusal):
         return y
-    codes = view.graph.constants[weight.inputs[0]]
+    codes = view.constants[weight.inputs[0]]
     if (
         refusal := per_tensor(data, x)
         or per_tensor(quantize, y)
@@ -62,12 +74,20 @@ def fuse(
     bias = _bias(view, conv, x, w, len(codes))
     if isinstance(bias, Refusal):
         return bias
-    extra, qb, scales = bias
-    parameters = conv_parameters(
-        conv, x, codes, w, y, bias=qb, bias_scales=scales, activation=activation
+    extra, scales = bias
+    covered = (data, weight, *extra, conv, *between, quantize)
+    affines, constants = with_zero_points(view, ((data, x), (weight, w), (quantize, y)))
+    steps = {} if scales is None else {"bias_scales": scales}
+    inputs: tuple[str, ...] = (data.inputs[0], *affines[0], weight.inputs[0], *affines[1], *affines[2])
+    inputs += tuple(each.inputs[0] for each in extra)
+    node = Node(
+        conv.id,
+        "QLinearConv",
+        inputs,
+        quantize.outputs,
+        {**conv.attributes, **attributes, **steps},
     )
-    nodes = (data, weight, *extra, conv, *between, quantize)
-    return Fused(rule, nodes, data.inputs[0], quantize.outputs[0], parameters)
+    return Replacement(covered, (node,), constants)
 
 
 def _sides(view: View, conv: Node) -> tuple[Node, Node] | Refusal:
@@ -82,7 +102,7 @@ def _sides(view: View, conv: Node) -> tuple[Node, Node] | Refusal:
             return refusal
         found.append(node)
     weight = found[1]
-    if view.graph.constant(weight.inputs[0]) is None:
+    if view.constant(weight.inputs[0]) is None:
         return Refusal(
             "G8", f"the weight {weight.inputs[0]!r} of {conv.id} is computed, not constant"
         )
@@ -95,13 +115,13 @@ def _bias(view: View, conv: Node, x: Affine, w: Affine, channels: int) -> Bias |
         return wanted
     name = conv.input(2)
     if not name:
-        return (), None, None
+        return (), None
     node = view.producer(name, "DequantizeLinear")
     if node is None:
         return Refusal(
             "G10", f"bias {name!r} of {conv.id} is float, the kernel adds int32 codes"
         )
-    codes, scales = view.graph.constant(node.inputs[0]), view.graph.constant(node.input(1))
+    codes, scales = view.constant(node.inputs[0]), view.constant(node.input(1))
     if codes is None or scales is None:
         return Refusal(
             "G10", f"the bias codes or scale of {node.id} are computed, not constant"
@@ -115,16 +135,18 @@ def _bias(view: View, conv: Node, x: Affine, w: Affine, channels: int) -> Bias |
         return refusal
     if refusal := bias_steps(view, node, scales.reshape(-1), wanted):
         return refusal
-    return (node,), codes, scales.reshape(-1)
+    return (node,), scales.reshape(-1)
 
 
 def _bias_zero_point(view: View, node: Node) -> Refusal | None:
     if not node.input(2):
         return None
-    zero_point = view.graph.constant(node.input(2))
+    zero_point = view.constant(node.input(2))
     if zero_point is None or zero_point.any():
         return Refusal("G10", f"the zero point of bias {node.id} is {zero_point}, must be 0")
     return None
 
 
-RULE = Rule("R01", "convolution between DequantizeLinear and QuantizeLinear", match)
+RULE = Rule(
+    "R01", "convolution between DequantizeLinear and QuantizeLinear", "X1", ("Conv",), match
+)

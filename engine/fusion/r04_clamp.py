@@ -4,6 +4,7 @@
 monotone, hence it commutes with min and max.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,40 +12,47 @@ import numpy as np
 
 from engine.fusion.guards import per_tensor, read_affine
 from engine.fusion.match import Answer, Refusal, Rule, View
-from engine.fusion.r01_conv import fuse
+from engine.fusion.r01_conv import fuse, quantize_after
 from engine.ir import Node
 from engine.kernels.elementwise import clip_bounds
-from engine.kernels.qlinear_conv import Activation
 from engine.kernels.quantize_linear import quantize_linear
 
 
 @dataclass(frozen=True, slots=True)
 class OutputActivation:
-    """An activation in codes, and the type of these codes."""
+    """An activation: its operator, its bounds in output codes, and the type of these codes."""
 
-    codes: Activation
+    op: str
+    low: int
+    high: int
     dtype: np.dtype[Any]
 
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """As attributes of the fused node."""
+        return {"activation": self.op, "low": self.low, "high": self.high}
 
-def match(view: View, quantize: Node) -> Answer:
+
+def match(view: View, conv: Node) -> Answer:
     """A Conv and an activation with constant bounds."""
-    found = activation_of(view, quantize)
+    found = activation_after(view, conv)
     if found is None:
         return None
-    conv, node = found
+    node, quantize = found
     activation = activation_codes(view, node, quantize)
     if isinstance(activation, Refusal):
         return activation
-    return fuse(view, "R04", conv, (node,), quantize, activation.codes)
+    return fuse(view, conv, (node,), quantize, activation.attributes)
 
 
-def activation_of(view: View, quantize: Node) -> tuple[Node, Node] | None:
-    """The Conv and the Relu or Clip in front of a QuantizeLinear."""
-    node = view.producers.get(quantize.inputs[0])
-    if node is None or node.op not in ("Relu", "Clip"):
-        return None
-    conv = view.producer(node.inputs[0], "Conv")
-    return (conv, node) if conv else None
+def activation_after(view: View, conv: Node) -> tuple[Node, Node] | None:
+    """The Relu or Clip behind a node, and the QuantizeLinear behind that."""
+    for node in view.users(conv.outputs[0]):
+        if node.op in ("Relu", "Clip") and node.inputs[0] == conv.outputs[0]:
+            quantize = quantize_after(view, node.outputs[0])
+            if quantize:
+                return node, quantize
+    return None
 
 
 def activation_codes(view: View, node: Node, quantize: Node) -> OutputActivation | Refusal:
@@ -54,13 +62,13 @@ def activation_codes(view: View, node: Node, quantize: Node) -> OutputActivation
         return y
     if refusal := per_tensor(quantize, y):
         return refusal
-    bounds = clip_bounds(node, view.graph)
+    bounds = clip_bounds(node, view.graph.opset, view.constants)
     if bounds is None:
         return Refusal("G1", f"a bound of Clip {node.id} is computed, not constant")
     if np.isnan(bounds).any():
         return Refusal("G6", f"Clip {node.id} has bounds {bounds}")
     low, high = quantize_linear(np.array(bounds, np.float32), y.scale[0], y.zero_point[0])
-    return OutputActivation(Activation(node.op, int(low), int(high)), y.dtype)
+    return OutputActivation(node.op, int(low), int(high), y.dtype)
 
 
-RULE = Rule("R04", "convolution with an activation, clamped in codes", match)
+RULE = Rule("R04", "convolution with an activation, clamped in codes", "X1", ("Conv",), match)

@@ -7,8 +7,9 @@ overflow (G6).
 
 import numpy as np
 
-from engine.fusion.guards import own_dequantize, read_affine
-from engine.fusion.match import Answer, Fused, Refusal, Rule, View
+from engine.fusion.guards import read_affine
+from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
+from engine.fusion.r46_shared_dequantize import own_dequantize
 from engine.ir import Node
 
 _LARGEST = np.finfo(np.float32).max / 256
@@ -23,8 +24,14 @@ def match(view: View, quantize: Node) -> Answer:
         view, dequantize
     ):
         return refusal
-    source = dequantize.inputs[0]
-    return Fused("R40", (dequantize, quantize), source, quantize.outputs[0], None)
+    return same_codes(dequantize, quantize)
+
+
+def same_codes(dequantize: Node, quantize: Node) -> Replacement:
+    """The codes in front of the pair are those behind it."""
+    source = dequantize.inputs[:1]
+    identity = Node(quantize.id, "Identity", source, quantize.outputs, {})
+    return Replacement((dequantize, quantize), (identity,))
 
 
 def why_different(view: View, first: Node, second: Node) -> Refusal | None:
@@ -55,4 +62,6 @@ def why_different(view: View, first: Node, second: Node) -> Refusal | None:
     return None
 
 
-RULE = Rule("R40", "DequantizeLinear undone by QuantizeLinear", match)
+RULE = Rule(
+    "R40", "DequantizeLinear undone by QuantizeLinear", "X0", ("QuantizeLinear",), match
+)

@@ -4,9 +4,9 @@ The safe subset of double-pair removal: pairs that differ are left alone, becaus
 the intersection of both ranges rounds once where the graph rounds twice.
 """
 
-from engine.fusion.guards import own_dequantize
-from engine.fusion.match import Answer, Fused, Rule, View
-from engine.fusion.r40_equal_pair import why_different
+from engine.fusion.match import Answer, Rule, View
+from engine.fusion.r40_equal_pair import same_codes, why_different
+from engine.fusion.r46_shared_dequantize import own_dequantize
 from engine.ir import Node
 
 
@@ -16,11 +16,8 @@ def match(view: View, quantize: Node) -> Answer:
     if first is None:
         return None
     before = view.producer(first.inputs[0], "QuantizeLinear")
-    after = [
-        each
-        for each in view.users.get(quantize.outputs[0], ())
-        if each.op == "DequantizeLinear"
-    ]
+    users = view.users(quantize.outputs[0])
+    after = [each for each in users if each.op == "DequantizeLinear"]
     if before is None or not after:
         return None
     refusal = (
@@ -31,7 +28,7 @@ def match(view: View, quantize: Node) -> Answer:
     )
     if refusal:
         return refusal
-    return Fused("R42", (first, quantize), first.inputs[0], quantize.outputs[0], None)
+    return same_codes(first, quantize)
 
 
-RULE = Rule("R42", "a second, identical pair of QuantizeLinear and DequantizeLinear", match)
+RULE = Rule("R42", "a second, identical pair", "X0", ("QuantizeLinear",), match)

@@ -1,7 +1,8 @@
-"""Applies the rules to a graph: what is fused, and why the rest is not."""
+"""Applies the rules to a graph until none fits: what is fused, and why the rest is not."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from engine.fusion import (
     r01_conv,
@@ -10,58 +11,90 @@ from engine.fusion import (
     r40_equal_pair,
     r42_double_pair,
 )
-from engine.fusion.match import Fused, Refusal, View
+from engine.fusion.match import Refusal, Replacement, Rule, View
 from engine.ir import Graph, Node
 
-RULES = (
+RULES: tuple[Rule, ...] = (
     r42_double_pair.RULE,
     r40_equal_pair.RULE,
     r02_redundant_activation.RULE,
     r04_clamp.RULE,
     r01_conv.RULE,
 )
-"""In the order in which they are tried."""
+"""In the order in which they are tried at a node."""
 
 RULE_IDS = frozenset({*(each.id for each in RULES), "R46", "R64"})
-"""Every rule that can be switched off; R46 acts as a guard, R64 is the blocked layout."""
+"""Every rule that can be switched off; R46 acts within the others, R64 is the blocked layout."""
+
+OPT_IN_IDS = frozenset(each.id for each in RULES if each.opt_in)
+"""Rules that change values, and run only where a session asks for them."""
+
+_BY_ANCHOR: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
+    {
+        op: tuple(rule for rule in RULES if op in rule.anchors)
+        for op in {op for rule in RULES for op in rule.anchors}
+    }
+)
+_SWEEPS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The rule that came nearest at a node, and what stopped it."""
+
+    rule: str
+    refusal: Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """The fused units by the output of their last node, and the last refusal at each Q."""
+    """The graph when no rule fits any more; ``refused`` by the key of the node that anchors it."""
 
+    graph: Graph
     view: View
-    fused: Mapping[str, Fused]
-    refusals: Mapping[str, tuple[str, Refusal]]
-    covered: Collection[str]
+    refused: Mapping[str, Refused]
 
 
-def rewrite(graph: Graph, rules_off: Collection[str], guards_off: Collection[str]) -> Rewrite:
-    """Tries every rule that is on at every QuantizeLinear; the first that fits wins."""
-    view = View.of(graph, rules_off, guards_off)
-    fused: dict[str, Fused] = {}
-    refusals: dict[str, tuple[str, Refusal]] = {}
-    covered: set[str] = set()
-    for node in graph.nodes:
-        if node.op == "QuantizeLinear":
-            answer = _first(view, node, refusals)
-            if answer is not None:
-                fused[node.outputs[0]] = answer
-                covered.update(each.outputs[0] for each in answer.nodes)
-    return Rewrite(view, fused, refusals, covered)
+def rewrite(
+    graph: Graph,
+    rules_off: Collection[str] = (),
+    guards_off: Collection[str] = (),
+    opt_in: Collection[str] = (),
+) -> Rewrite:
+    """Sweeps over the nodes in order, the rules of each in order, until a sweep changes nothing."""
+    off = {*rules_off, *(each.id for each in RULES if each.opt_in and each.id not in opt_in)}
+    view = View(graph, off, guards_off)
+    for _ in range(_SWEEPS):
+        refused, changed = _sweep(view)
+        if not changed:
+            nodes = view.ordered() if any(node.rules for node in view.nodes.values()) else ()
+            after = replace(graph, nodes=nodes, constants=view.constants) if nodes else graph
+            return Rewrite(after, view, refused)
+    raise AssertionError(f"fusion came to no end after {_SWEEPS} sweeps")
 
 
-def _first(view: View, node: Node, refusals: dict[str, tuple[str, Refusal]]) -> Fused | None:
-    for rule in RULES:
-        answer = _off(view, rule.id, rule.match(view, node))
-        if isinstance(answer, Fused):
-            return answer
-        if answer is not None:
-            refusals[node.outputs[0]] = (rule.id, answer)
-    return None
+def _sweep(view: View) -> tuple[dict[str, Refused], bool]:
+    refused: dict[str, Refused] = {}
+    changed = False
+    for key, node in list(view.nodes.items()):
+        rules = _BY_ANCHOR.get(node.op)
+        if rules and view.nodes.get(key) is node and _try(view, node, rules, refused):
+            changed = True
+    return refused, changed
 
 
-def _off(view: View, rule: str, answer: Fused | Refusal | None) -> Fused | Refusal | None:
-    if isinstance(answer, Fused) and rule in view.rules_off:
-        return Refusal("off", f"{rule} is switched off")
-    return answer
+def _try(view: View, node: Node, rules: tuple[Rule, ...], refused: dict[str, Refused]) -> bool:
+    for rule in rules:
+        answer = rule.match(view, node)
+        if answer is None:
+            continue
+        if isinstance(answer, Replacement):
+            if rule.id not in view.rules_off:
+                view.apply(rule.id, answer)
+                return True
+            how = "needs to be asked for" if rule.opt_in else "is switched off"
+            answer = Refusal("off", f"{rule.id} {how}")
+        before = refused.get(node.key)
+        if before is None or answer.guard != "pattern" or before.refusal.guard == "pattern":
+            refused[node.key] = Refused(rule.id, answer)
+    return False

@@ -1,15 +1,12 @@
 """Element-wise operators in float32: Relu, Clip, Add, Mul, Sigmoid; and Identity."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from engine.errors import InvalidModel, Unsupported
-from engine.ir import Array, Graph, Node
-
-if TYPE_CHECKING:
-    from engine.profiles import Profile
+from engine.ir import Array, Node
+from engine.kernels.operator import Setting, operator
 
 Bounds = tuple[float, float]
 
@@ -23,7 +20,7 @@ def require_float32(node: Node, *arrays: Array) -> None:
             )
 
 
-def relu(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array]:
+def relu(node: Node, setting: Setting) -> Callable[..., Array]:
     """``y = max(x, 0)``."""
 
     def run(x: Array) -> Array:
@@ -34,9 +31,9 @@ def relu(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array]:
     return run
 
 
-def clip(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array]:
+def clip(node: Node, setting: Setting) -> Callable[..., Array]:
     """``y = min(max(x, low), high)``; bounds are attributes below opset 11, inputs from there."""
-    if graph.opset < 11:
+    if setting.graph.opset < 11:
         low, high = np.array(_attribute_bounds(node), np.float32)
         return lambda x: _clip(node, x, low, high)
     if node.attributes:
@@ -66,23 +63,23 @@ def _clip(node: Node, x: Array, low: Array | None, high: Array | None) -> Array:
     return y if high is None else np.minimum(y, np.reshape(high, ()))
 
 
-def clip_bounds(node: Node, graph: Graph) -> Bounds | None:
+def clip_bounds(node: Node, opset: int, constants: Mapping[str, Array]) -> Bounds | None:
     """The constant bounds of a Clip or Relu, infinite where absent; None where computed."""
     if node.op == "Relu":
         return 0.0, np.inf
-    if graph.opset < 11:
+    if opset < 11:
         return _attribute_bounds(node)
     bounds = [-np.inf, np.inf]
     for i in (0, 1):
         if name := node.input(i + 1):
-            constant = graph.constant(name)
+            constant = constants.get(name)
             if constant is None or constant.size != 1:
                 return None
             bounds[i] = float(constant.reshape(()))
     return bounds[0], bounds[1]
 
 
-def add(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array]:
+def add(node: Node, setting: Setting) -> Callable[..., Array]:
     """``y = fl(a + b)``, broadcast."""
 
     def run(a: Array, b: Array) -> Array:
@@ -93,7 +90,7 @@ def add(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array]:
     return run
 
 
-def multiply(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array]:
+def multiply(node: Node, setting: Setting) -> Callable[..., Array]:
     """``y = fl(a * b)``, broadcast."""
 
     def run(a: Array, b: Array) -> Array:
@@ -104,7 +101,7 @@ def multiply(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Arra
     return run
 
 
-def sigmoid(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array]:
+def sigmoid(node: Node, setting: Setting) -> Callable[..., Array]:
     """``y = fl(1 / (1 + exp(-x)))``, evaluated in float64 and rounded once."""
 
     def run(x: Array) -> Array:
@@ -114,6 +111,16 @@ def sigmoid(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array
     return run
 
 
-def identity(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array]:
+def identity(node: Node, setting: Setting) -> Callable[..., Array]:
     """``y = x``, any type."""
     return lambda x: x
+
+
+OPERATORS = (
+    operator("Relu", relu),
+    operator("Clip", clip, "min max", inputs=(1, 3)),
+    operator("Add", add, inputs=2),
+    operator("Mul", multiply, inputs=2),
+    operator("Sigmoid", sigmoid),
+    operator("Identity", identity),
+)

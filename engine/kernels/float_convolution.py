@@ -2,17 +2,14 @@
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.errors import EngineError, InvalidModel, Unsupported
-from engine.ir import Array, Graph, Node
+from engine.ir import Array, Node
 from engine.kernels.elementwise import require_float32
 from engine.kernels.geometry import Window, columns, integers, pad_spatial, windows
-
-if TYPE_CHECKING:
-    from engine.profiles import Profile
+from engine.kernels.operator import Setting, operator
 
 AUTO_PADS = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
 
@@ -64,7 +61,7 @@ def groups_of(node: Node, w: Array) -> int:
     return groups
 
 
-def convolution(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array]:
+def convolution(node: Node, setting: Setting) -> Callable[..., Array]:
     """``y = sum x * w + b`` in float32, any summation order.
 
     Shapes:
@@ -103,7 +100,7 @@ def _check_shapes(node: Node, x: Array, w: Array, b: Array | None, groups: int) 
         )
 
 
-def max_pool(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array]:
+def max_pool(node: Node, setting: Setting) -> Callable[..., Array]:
     """The largest value of each window; borders never win.
 
     Source:
@@ -130,3 +127,15 @@ def max_pool(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Arra
         return y
 
     return run
+
+
+CONV_ATTRIBUTES = "auto_pad dilations group kernel_shape pads strides"
+
+OPERATORS = (
+    operator("Conv", convolution, CONV_ATTRIBUTES, inputs=(2, 3)),
+    operator(
+        "MaxPool",
+        max_pool,
+        "auto_pad ceil_mode dilations kernel_shape pads storage_order strides",
+    ),
+)

@@ -2,18 +2,15 @@
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.errors import EngineError, InvalidModel
-from engine.ir import Array, Graph, Node
-
-if TYPE_CHECKING:
-    from engine.profiles import Profile
+from engine.ir import Array, Node
+from engine.kernels.operator import MANY, Setting, operator
 
 
-def reshape(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array]:
+def reshape(node: Node, setting: Setting) -> Callable[..., Array]:
     """Same values, new shape: 0 keeps a dimension (unless ``allowzero``), -1 is what is left."""
     keep = not node.attributes.get("allowzero", 0)
 
@@ -30,7 +27,7 @@ def reshape(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array
     return run
 
 
-def transpose(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array]:
+def transpose(node: Node, setting: Setting) -> Callable[..., Array]:
     """``y[i] = x[perm(i)]``; reversed axes without ``perm``."""
     perm = node.attributes.get("perm")
     if not (perm is None or isinstance(perm, tuple)):
@@ -43,7 +40,7 @@ def transpose(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Arr
     return run
 
 
-def flatten(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array]:
+def flatten(node: Node, setting: Setting) -> Callable[..., Array]:
     """Two dimensions: everything before ``axis``, everything from it on."""
     axis = node.attributes.get("axis", 1)
     if not isinstance(axis, int):
@@ -58,7 +55,7 @@ def flatten(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array
     return run
 
 
-def concat(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array]:
+def concat(node: Node, setting: Setting) -> Callable[..., Array]:
     """The inputs one after the other along ``axis``."""
     axis = node.attributes.get("axis")
     if not isinstance(axis, int):
@@ -70,3 +67,11 @@ def concat(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array]
         return np.concatenate(parts, axis)
 
     return run
+
+
+OPERATORS = (
+    operator("Reshape", reshape, "allowzero", inputs=2),
+    operator("Transpose", transpose, "perm"),
+    operator("Flatten", flatten, "axis"),
+    operator("Concat", concat, "axis", inputs=(1, MANY)),
+)

@@ -1,5 +1,6 @@
-"""QLinearConv to ``ConvParameters``; and what it shares with a fused Q/DQ Conv."""
+"""QLinearConv, from ONNX or from a fused Q/DQ Conv: its parameters, and the choice of kernel."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,9 +8,13 @@ import numpy as np
 
 from engine.arithmetic import RANGES
 from engine.errors import InvalidModel, Unsupported
-from engine.ir import Array, Graph, Node
-from engine.kernels.float_convolution import groups_of, window_from
+from engine.ir import Array, Node
+from engine.kernels.blocked import blocked_convolution
+from engine.kernels.convolution import plain_convolution
+from engine.kernels.float_convolution import CONV_ATTRIBUTES, groups_of, window_from
+from engine.kernels.operator import Kernel, Setting, operator
 from engine.kernels.parameters import ConvParameters
+from engine.kernels.stages import multiply_exactly
 
 _NAMES = (
     "x",
@@ -37,68 +42,57 @@ class Affine:
         return self.zero_point.dtype
 
 
-@dataclass(frozen=True, slots=True)
-class Activation:
-    """What follows the convolution: an ONNX operator, and its bounds in output codes."""
+def qlinear_conv(node: Node, setting: Setting) -> Kernel:
+    """QLinearConv as a function of its inputs; prepared once where all but x are constants.
 
-    op: str
-    low: int
-    high: int
-
-
-def conv_parameters(
-    node: Node,
-    x: Affine,
-    w: Array,
-    w_affine: Affine,
-    y: Affine,
-    *,
-    bias: Array | None,
-    bias_scales: Array | None = None,
-    activation: Activation | None = None,
-) -> ConvParameters:
-    """The record of one convolution, from checked parts; ``node`` has the geometry attributes."""
-    groups = groups_of(node, w)
-    bottom, top = RANGES[y.dtype]
-    return ConvParameters(
-        node=node.id,
-        x_dtype=x.dtype,
-        x_scale=x.scale[0],
-        x_zero_point=int(x.zero_point[0]),
-        w=w,
-        w_scales=w_affine.scale,
-        w_zero_points=w_affine.zero_point,
-        y_dtype=y.dtype,
-        y_scale=y.scale[0],
-        y_zero_point=int(y.zero_point[0]),
-        bias=bias,
-        bias_scales=bias_scales,
-        groups=groups,
-        window=window_from(node, w.shape[2:]),
-        activation=activation.op if activation else "",
-        low=activation.low if activation else bottom,
-        high=activation.high if activation else top,
-    )
-
-
-def read_qlinear_conv(node: Node, graph: Graph) -> ConvParameters:
-    """The parameters of a QLinearConv, all of which must be constants.
-
-    Raises:
-        InvalidModel: a scale that is not positive and finite, types or lengths that do not match.
-        Unsupported: parameters that are computed, codes wider than 8 bits.
+    Shapes:
+        ``x`` (N, C, *S), ``w`` (M, C/groups, *kernel) -> ``y`` (N, M, *out).
 
     Source:
         ONNX QLinearConv-10.
     """
-    count = len(node.inputs)
-    if not 8 <= count <= 9:
-        raise InvalidModel(
-            f"QLinearConv {node.id!r} has {count} inputs; it takes 8, or 9 with a bias"
-        )
-    arrays = [_constant(node, graph, i) for i in range(1, 8)]
-    x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero = arrays
-    groups_of(node, w)
+    arrays = [setting.constant(name) for name in node.inputs[1:]]
+    if all(
+        each is not None or not name
+        for each, name in zip(arrays, node.inputs[1:], strict=True)
+    ):
+        kernel = integer_convolution(read_parameters(node, arrays), setting)
+        return Kernel(lambda x, *_: kernel.run(x), kernel.kind, kernel.parameters)
+
+    def run(x: Array, *given: Array | None) -> Array:
+        kernel = integer_convolution(read_parameters(node, given), setting)
+        y: Array = kernel.run(x)
+        return y
+
+    return Kernel(run, "QConv")
+
+
+def integer_convolution(parameters: ConvParameters, setting: Setting) -> Kernel:
+    """The blocked kernel where its guard lets it, the plain one elsewhere."""
+    stages = setting.stages
+    plain = stages.accumulate is not multiply_exactly or "R64" in setting.rules_off
+    blocked = not plain and not stages.layout(parameters)
+    build = blocked_convolution if blocked else plain_convolution
+    kind = "QConvBlocked" if blocked else "QConv"
+    return Kernel(build(parameters, stages, setting.profile), kind, parameters)
+
+
+def read_parameters(node: Node, arrays: Sequence[Array | None]) -> ConvParameters:
+    """The record of one convolution; ``arrays`` are the node's inputs without x.
+
+    A fused node also has the attributes ``activation``, ``low``, ``high`` (bounds in codes) and
+    ``bias_scales``.
+
+    Raises:
+        InvalidModel: a scale that is not positive and finite, types or lengths that do not match.
+        Unsupported: codes wider than 8 bits.
+
+    Source:
+        ONNX QLinearConv-10.
+    """
+    x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero = _present(node, arrays)
+    bias = arrays[7] if len(arrays) > 7 else None
+    groups = groups_of(node, w)
     x = _affine(node, "x", x_scale, x_zero, 1)
     weights = _affine(node, "w", w_scale, w_zero, len(w))
     y = _affine(node, "y", y_scale, y_zero, 1)
@@ -106,22 +100,40 @@ def read_qlinear_conv(node: Node, graph: Graph) -> ConvParameters:
         raise InvalidModel(
             f"QLinearConv {node.id!r}: w is {w.dtype}, w_zero_point {weights.dtype}; they must agree"
         )
-    bias = _constant(node, graph, 8) if node.input(8) else None
     if bias is not None and (bias.dtype != np.int32 or bias.shape != w.shape[:1]):
         raise InvalidModel(
             f"QLinearConv {node.id!r}: B is {bias.dtype} {bias.shape}; it must be int32 ({len(w)},)"
         )
-    return conv_parameters(node, x, w, weights, y, bias=bias)
+    extra: Mapping[str, Any] = node.attributes
+    bottom, top = RANGES[y.dtype]
+    return ConvParameters(
+        node=node.id,
+        x_dtype=x.dtype,
+        x_scale=x.scale[0],
+        x_zero_point=int(x.zero_point[0]),
+        w=w,
+        w_scales=weights.scale,
+        w_zero_points=weights.zero_point,
+        y_dtype=y.dtype,
+        y_scale=y.scale[0],
+        y_zero_point=int(y.zero_point[0]),
+        bias=bias,
+        bias_scales=extra.get("bias_scales"),
+        groups=groups,
+        window=window_from(node, w.shape[2:]),
+        activation=extra.get("activation", ""),
+        low=extra.get("low", bottom),
+        high=extra.get("high", top),
+    )
 
 
-def _constant(node: Node, graph: Graph, index: int) -> Array:
-    name = node.inputs[index]
-    array = graph.constants.get(name)
-    if array is None:
-        raise Unsupported(
-            f"QLinearConv {node.id!r}: {_NAMES[index]} ({name!r}) is computed; make it an initializer"
-        )
-    return array
+def _present(node: Node, arrays: Sequence[Array | None]) -> list[Array]:
+    found = []
+    for name, array in zip(_NAMES[1:8], arrays, strict=False):
+        if array is None:
+            raise InvalidModel(f"QLinearConv {node.id!r} has no {name}; it is required")
+        found.append(array)
+    return found
 
 
 def _affine(node: Node, name: str, scale: Array, zero_point: Array, channels: int) -> Affine:
@@ -154,3 +166,6 @@ def scale_problem(scale: Array) -> str:
         return ""
     bad = scale.reshape(-1)[~((scale.reshape(-1) > 0) & (scale.reshape(-1) < np.inf))][0]
     return f"is {bad}; a scale must be positive and finite"
+
+
+OPERATORS = (operator("QLinearConv", qlinear_conv, CONV_ATTRIBUTES, inputs=(8, 9)),)

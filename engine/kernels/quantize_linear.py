@@ -1,45 +1,21 @@
 """QuantizeLinear and DequantizeLinear, per tensor and per axis."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from engine.arithmetic import RANGES
 from engine.errors import EngineError, InvalidModel, Unsupported
 from engine.ir import Array, Graph, Node
-
-if TYPE_CHECKING:
-    from engine.profiles import Profile
+from engine.kernels.operator import Setting, operator
+from engine.profiles.quantization import Rule, Scale, divide
 
 _F = np.float32
-Scale = Array | np.float32
 Code = Array | np.integer[Any]
-Rule = Callable[[Array, Scale, Array], Array]
-"""(reals, scale, zero point as float32) -> rounded codes, not yet clipped."""
 
 _OUTPUT_DTYPES: Mapping[int, np.dtype[Any]] = {2: np.dtype(np.uint8), 3: np.dtype(np.int8)}
 _CODE_DTYPES = (np.dtype(np.uint8), np.dtype(np.int8), np.dtype(np.int32))
-
-
-def divide(x: Array, scale: Scale, zero_point: Array) -> Array:
-    """``rne(fl(x/s)) + z``: the standard's division, the zero point outside, eq. (2).
-
-    Source:
-        ONNX QuantizeLinear-13; onnxruntime core/mlas/lib/quantize.cpp.
-    """
-    rounded: Array = np.rint(x / scale) + zero_point
-    return rounded
-
-
-def multiply_by_reciprocal(x: Array, scale: Scale, zero_point: Array) -> Array:
-    """``rne(fl(fl(x*fl(1/s)) + z))``: a reciprocal, the zero point inside.
-
-    Source:
-        opencv 5 dnn, measured on QuantizeLinear layers.
-    """
-    rounded: Array = np.rint(x * (_F(1) / scale) + zero_point)
-    return rounded
 
 
 def quantize_linear(
@@ -85,10 +61,11 @@ def dequantize_linear(q: Array, scale: Scale, zero_point: Code | None) -> Array:
     return x
 
 
-def quantize_operator(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array]:
+def quantize_operator(node: Node, setting: Setting) -> Callable[..., Array]:
     """QuantizeLinear as a function of ``(x, scale[, zero_point])``."""
-    dtype = _quantized_dtype(node, graph)
-    axis = _axis(node, graph)
+    dtype = _quantized_dtype(node, setting.graph)
+    axis = _axis(node, setting.graph)
+    rule = setting.profile.quantize
 
     def run(x: Array, scale: Array, zero_point: Array | None = None) -> Array:
         _check_float(node, x, scale)
@@ -98,15 +75,15 @@ def quantize_operator(node: Node, graph: Graph, profile: "Profile") -> Callable[
                 f"{node.op} {node.id!r}: codes of type {z.dtype}; only 8-bit is supported"
             )
         return quantize_linear(
-            x, _spread(node, scale, axis, x), _spread(node, z, axis, x), profile.quantize
+            x, _spread(node, scale, axis, x), _spread(node, z, axis, x), rule
         )
 
     return run
 
 
-def dequantize_operator(node: Node, graph: Graph, profile: "Profile") -> Callable[..., Array]:
+def dequantize_operator(node: Node, setting: Setting) -> Callable[..., Array]:
     """DequantizeLinear as a function of ``(q, scale[, zero_point])``."""
-    axis = _axis(node, graph)
+    axis = _axis(node, setting.graph)
     if node.attributes.get("output_dtype", 0) not in (0, 1):
         raise Unsupported(
             f"{node.op} {node.id!r}: output_dtype other than float32 is not supported"
@@ -179,3 +156,19 @@ def _spread(node: Node, parameter: Array, axis: int | None, x: Array) -> Array:
     shape = [1] * x.ndim
     shape[axis] = parameter.size
     return parameter.reshape(shape)
+
+
+OPERATORS = (
+    operator(
+        "QuantizeLinear",
+        quantize_operator,
+        "axis block_size output_dtype precision saturate",
+        inputs=(2, 3),
+    ),
+    operator(
+        "DequantizeLinear",
+        dequantize_operator,
+        "axis block_size output_dtype",
+        inputs=(2, 3),
+    ),
+)

@@ -11,7 +11,7 @@ import engine
 from engine.errors import Unsupported
 from engine.faults import CATALOGUE
 from engine.fusion.rewrite import RULE_IDS
-from engine.kernels.operators import ATTRIBUTES
+from engine.kernels.operators import OPERATORS
 from harness.backends.protocol import Limit
 from harness.backends.versions import version
 
@@ -42,7 +42,7 @@ class EngineSession:
             "profile": "spec",
             "taps": True,
             "switches": sorted(RULE_IDS),
-            "operators": sorted(ATTRIBUTES),
+            "operators": sorted(name for name, each in OPERATORS.items() if each.domains),
             "versions": {"numpy": np.__version__},
             "options": {
                 "fusion": ["on", "off"],

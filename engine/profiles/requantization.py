@@ -1,15 +1,13 @@
-"""The exact arithmetic of each engine, as data: which function turns sums into codes.
+"""How each engine turns an int32 sum into an 8-bit code.
 
-A profile never changes what is summed, only how the int32 sum becomes an 8-bit code: the
-multiplier, where a bias is added, where the zero point is added, when the value is converted to
-an integer. ``fl`` is float32 rounding; products without ``fl`` inside are one operation each.
+The multiplier, where a bias is added, where the zero point is added, when the value is converted
+to an integer. ``fl`` is float32 rounding; products without ``fl`` inside are one operation each.
 Equation numbers refer to ``engine/README.md``.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from types import MappingProxyType
 
 import numpy as np
 
@@ -18,9 +16,7 @@ from engine.arithmetic import (
     fused_multiply_add,
     round_half_even,
 )
-from engine.errors import EngineError
 from engine.ir import Array
-from engine.kernels.quantize_linear import Rule, divide, multiply_by_reciprocal
 
 _F = np.float32
 
@@ -58,15 +54,7 @@ class Rescaling:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """One engine's arithmetic; ``saturate_first`` is false where it converts to int32 first."""
-
-    name: str
-    title: str
-    prepare: Callable[[Requantization], Rescaling]
-    saturate_first: bool
-    quantize: Rule
+Prepare = Callable[[Requantization], Rescaling]
 
 
 def exact(r: Requantization) -> Rescaling:
@@ -243,22 +231,3 @@ def convert_then_saturate(steps: Array, low: int, high: int) -> Array:
     """Convert to int32 first: from 2**31 up, INT32_MIN, which clips to ``low``."""
     clipped: Array = np.minimum(np.maximum(convert_to_int32(steps), low), high)
     return clipped
-
-
-_ALL = (
-    Profile("spec", "exact real value, one rounding", exact, True, divide),
-    Profile("ort", "onnxruntime on x86", onnxruntime, True, divide),
-    Profile("fbgemm", "torch, engine fbgemm", fbgemm, False, divide),
-    Profile("qnnpack", "torch, engine qnnpack", qnnpack, False, divide),
-    Profile("onednn", "torch, engine onednn", onednn, False, divide),
-    Profile("opencv", "OpenCV 5 on x86", opencv, False, multiply_by_reciprocal),
-)
-
-PROFILES: Mapping[str, Profile] = MappingProxyType({each.name: each for each in _ALL})
-
-
-def find_profile(name: str) -> Profile:
-    """The profile of that name; EngineError listing all names otherwise."""
-    if name not in PROFILES:
-        raise EngineError(f"profile {name!r} is unknown; known: {', '.join(PROFILES)}")
-    return PROFILES[name]
