@@ -1,6 +1,7 @@
 # make fuzz   sets itself up and runs the main job: two minutes of fuzzing, ends with the path of a page
 # make test   sets itself up and runs every check: style, types, tests
 # make bench  prints the benchmarks, as ratios within one run
+# make emulation  compares the engine's profiles with the engines they emulate, a million outputs each
 PYTHON ?= python3
 VENV ?= .venv
 PIP_FLAGS ?=
@@ -10,7 +11,7 @@ OUT ?= out/$(shell date +%Y%m%d-%H%M%S)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup fuzz test lint bench clean
+.PHONY: setup fuzz test lint bench emulation clean
 setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
@@ -33,6 +34,9 @@ test: lint
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
+
+emulation: $(READY)
+	$(BIN)/python -m tests.emulation
 
 clean:
 	rm -rf $(VENV) out
