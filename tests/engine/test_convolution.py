@@ -84,7 +84,7 @@ def convolutions(choose: st.DrawFn) -> tuple[Any, Array]:
 
 
 def only(session: Session) -> ConvParameters:
-    found = session.plan().steps[0].parameters
+    found: ConvParameters = session.plan().steps[0].parameters
     assert found is not None
     return found
 

@@ -105,7 +105,9 @@ def pair_of(fault: Fault) -> Pair:
 
 def parameters(model: onnx.ModelProto, faults: tuple[str, ...] = ()) -> ConvParameters:
     steps = Session(model, faults=faults).plan().steps
-    found = [each.parameters for each in steps if each.parameters is not None]
+    found: list[ConvParameters] = [
+        each.parameters for each in steps if each.parameters is not None
+    ]
     assert len(found) == 1
     return found[0]
 

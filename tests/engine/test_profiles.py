@@ -67,7 +67,7 @@ def parameters(w_scales: list[float], x_scale: float, y_scale: float) -> ConvPar
     model = qlinear_conv(
         w, x=(x_scale, 0), w_scale=np.array(w_scales), y=(y_scale, 0), image=(1,)
     )
-    found = Session(model).plan().steps[0].parameters
+    found: ConvParameters = Session(model).plan().steps[0].parameters
     assert found is not None
     return found
 
