@@ -11,7 +11,8 @@ OUT ?= out/$(shell date +%Y%m%d-%H%M%S)
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup fuzz test lint bench emulation clean
+# make equivalence  runs 10,000 inputs through blocks of networks, fused and unfused
+.PHONY: setup fuzz test lint bench emulation equivalence clean
 setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
@@ -37,6 +38,9 @@ bench: $(READY)
 
 emulation: $(READY)
 	$(BIN)/python -m tests.emulation
+
+equivalence: $(READY)
+	$(BIN)/python -m tests.equivalence
 
 clean:
 	rm -rf $(VENV) out

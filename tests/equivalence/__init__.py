@@ -1,0 +1,1 @@
+"""Fused against unfused: whole graphs, many inputs, judged by the oracle."""

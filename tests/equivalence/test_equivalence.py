@@ -1,0 +1,16 @@
+"""A short run of every kind of graph; ``make equivalence`` is the long one."""
+
+import pytest
+
+from tests.equivalence.compare import SOURCES, compare
+
+INPUTS = 100
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_fused_equals_unfused(source: str) -> None:
+    found = compare(source, INPUTS)
+    assert found.inputs >= INPUTS
+    assert found.rules
+    assert found.outside == 0
+    assert found.x0_differ == 0
