@@ -1,8 +1,9 @@
 """quantdiff's int8 engine: ONNX in, fused plan, integer kernels, float fallback."""
 
 from engine.errors import EngineError, InvalidModel, Unsupported
-from engine.plan import Kept, Plan, Step
+from engine.plan import Kept, Plan
 from engine.profiles import PROFILES
+from engine.program import Step
 from engine.session import Session, load
 
 __all__ = [

@@ -1,14 +1,16 @@
 """The typed graph that everything behind the ONNX import works on: frozen and printable."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-Attribute = int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | Array
+Attribute: TypeAlias = (
+    "int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | Array | Graph"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,19 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Nodes in execution order; ``constants`` are initializers and Constant nodes."""
+    """Nodes in execution order; ``constants`` are initializers and Constant nodes.
+
+    ``defaults`` are inputs that a caller may leave out, and what they are then. ``captured`` names
+    the tensors that a branch of an If reads from the graph around it.
+    """
 
     opset: int
     inputs: tuple[Value, ...]
     outputs: tuple[str, ...]
     constants: Mapping[str, Array]
     nodes: tuple[Node, ...]
+    defaults: Mapping[str, Array] = field(default_factory=dict)
+    captured: tuple[str, ...] = ()
 
     def constant(self, name: str) -> Array | None:
         """The array behind a name, None where the name is absent or computed."""

@@ -2,41 +2,29 @@
 
 The protobuf is walked once; neither the checker nor shape inference runs, because a campaign
 loads a model per case. What the engine relies on is checked here: names, order, operator
-versions, where tensors live.
+versions, types of attributes, where tensors live.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx import numpy_helper
 
-from engine.errors import EngineError, InvalidModel, Unsupported
+from engine.errors import InvalidModel, Unsupported
 from engine.ir import Array, Attribute, Graph, Node, Value
 from engine.kernels.operator import MANY, Operator, operator
+from engine.onnx_names import captured_by, check_names, check_unique, trimmed
+from engine.onnx_schema import KINDS, first_opset, schema_of
+from engine.onnx_tensor import read_tensor, read_value
 
-OPSETS = range(10, 28)
-"""Every operator of ours means the same throughout; 28 redefines QuantizeLinear."""
+OPSETS = range(7, 29)
+"""What may be imported; each operator says by ``since``, each kernel by itself, what it knows."""
 
-_RAW_DTYPES: Mapping[int, np.dtype[Any]] = {
-    1: np.dtype(np.float32),
-    2: np.dtype(np.uint8),
-    3: np.dtype(np.int8),
-    6: np.dtype(np.int32),
-    7: np.dtype(np.int64),
-    11: np.dtype(np.float64),
-}
-_DTYPES: Mapping[int, np.dtype[Any]] = {
-    **_RAW_DTYPES,
-    4: np.dtype(np.uint16),
-    5: np.dtype(np.int16),
-    9: np.dtype(np.bool_),
-}
-_TENSOR_TYPES = dict(onnx.TensorProto.DataType.items())
-_EXTERNAL = 1
+_DEEPEST = 50
+_OVERRIDABLE = 4
 _CONSTANT = operator(
     "Constant",
     lambda node, setting: lambda: None,  # becomes an initializer
@@ -45,61 +33,45 @@ _CONSTANT = operator(
 )
 
 
-def read_model(model: bytes | onnx.ModelProto | str | Path) -> onnx.ModelProto:
-    """The parsed model; InvalidModel where there is none in what was given."""
-    if isinstance(model, onnx.ModelProto):
-        return model
-    if isinstance(model, str | Path):
-        model = _read_file(Path(model))
-    try:
-        return onnx.ModelProto.FromString(model)
-    except DecodeError as error:
-        raise InvalidModel(
-            "this is no ONNX model: its bytes do not parse; export it again"
-        ) from error
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What holds for a graph and its subgraphs; ``outer`` are the constants around a subgraph."""
+
+    operators: Mapping[str, Operator]
+    opset: int
+    folder: Path | None
+    outer: Mapping[str, Array]
+    depth: int = 0
 
 
-def _read_file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise EngineError(
-            f"model {path}: {error.strerror}; give the path of an ONNX file"
-        ) from error
-
-
-def import_graph(proto: onnx.ModelProto, operators: Mapping[str, Operator]) -> Graph:
+def import_graph(
+    proto: onnx.ModelProto, operators: Mapping[str, Operator], folder: Path | None = None
+) -> Graph:
     """The graph of a model.
 
+    An initializer that is also an input is a constant up to IR version 3; later it is what that
+    input has where the caller gives nothing, and no constant.
+
     Args:
-        proto: the parsed model; not changed.
+        proto: the parsed model, without functions; not changed.
         operators: the operators that may occur.
+        folder: where the files of its tensors lie; None: there are none.
 
     Raises:
         Unsupported: an opset, operator, attribute or storage this engine does not have.
         InvalidModel: names that dangle, repeat or form a cycle.
     """
-    opset = _opset(proto)
-    source = proto.graph
-    constants = {each.name: read_tensor(each) for each in source.initializer}
-    if source.sparse_initializer:
-        raise Unsupported("sparse initializers are not supported; store them as dense tensors")
-    nodes = []
-    for each in source.node:
-        node = _node(each, operators, opset)
-        if node.op == "Constant":
-            constants[node.outputs[0]] = _constant(node)
-        else:
-            nodes.append(node)
-    inputs = tuple(_value(each) for each in source.input if each.name not in constants)
-    graph = Graph(
-        opset=opset,
-        inputs=inputs,
-        outputs=tuple(each.name for each in source.output),
-        constants=constants,
-        nodes=tuple(nodes),
-    )
-    _check_names(graph)
+    try:
+        context = _Context(operators, _opset(proto), folder, {})
+        source = proto.graph
+        constants = _initializers(source, context.folder)
+        inputs, defaults = _inputs(source, constants, proto.ir_version)
+        nodes = _nodes(source, context, constants)
+        outputs = tuple(each.name for each in source.output)
+        graph = Graph(context.opset, inputs, outputs, constants, nodes, defaults)
+        check_names(graph)
+    except UnicodeDecodeError as error:
+        raise InvalidModel("a name in the model is no UTF-8 text; export it again") from error
     return graph
 
 
@@ -119,51 +91,101 @@ def _opset(proto: onnx.ModelProto) -> int:
     )
 
 
-def read_tensor(tensor: onnx.TensorProto) -> Array:
-    """The values of a stored tensor; read-only where they share the model's bytes."""
-    if tensor.data_location == _EXTERNAL:
-        raise Unsupported(
-            f"tensor {tensor.name!r} is stored outside the model; save it inside"
-        )
-    dtype = _RAW_DTYPES.get(tensor.data_type)
-    raw = tensor.raw_data
-    try:
-        if dtype is not None and raw:
-            flat, dims = np.frombuffer(raw, dtype), tensor.dims
-            rank = len(dims)
-            if rank == 1 and flat.size == dims[0]:
-                return flat
-            return flat.reshape(tuple(dims) if rank else ())
-        values: Array = numpy_helper.to_array(tensor)
-    except (ValueError, TypeError, KeyError) as error:
-        raise InvalidModel(
-            f"tensor {tensor.name!r}: {len(raw)} bytes do not hold type {tensor.data_type}, "
-            f"shape {list(tensor.dims)}"
-        ) from error
-    return values
+def _initializers(source: onnx.GraphProto, folder: Path | None) -> dict[str, Array]:
+    if source.sparse_initializer:
+        raise Unsupported("sparse initializers are not supported; store them as dense tensors")
+    check_unique("initializer", [each.name for each in source.initializer])
+    return {each.name: read_tensor(each, folder) for each in source.initializer}
 
 
-def _node(proto: onnx.NodeProto, operators: Mapping[str, Operator], opset: int) -> Node:
-    inputs, outputs = _trimmed(proto.input), _trimmed(proto.output)
+def _nodes(
+    source: onnx.GraphProto, context: _Context, constants: dict[str, Array]
+) -> tuple[Node, ...]:
+    """The nodes of a graph; those that are constants join ``constants`` instead."""
+    nodes = []
+    for each in source.node:
+        node = _node(each, context, constants)
+        if node.op != "Constant":
+            nodes.append(node)
+            continue
+        name = node.outputs[0]
+        if name in constants:
+            raise InvalidModel(f"two constants are called {name!r}; rename one")
+        constants[name] = _constant(node)
+    return tuple(nodes)
+
+
+def _inputs(
+    source: onnx.GraphProto, constants: dict[str, Array], ir_version: int
+) -> tuple[tuple[Value, ...], dict[str, Array]]:
+    """The inputs, and what those have that the caller may leave out: these leave ``constants``."""
+    check_unique("input", [each.name for each in source.input])
+    inputs, defaults = [], {}
+    for each in source.input:
+        if each.name not in constants:
+            inputs.append(read_value(each))
+        elif ir_version >= _OVERRIDABLE:
+            inputs.append(read_value(each))
+            defaults[each.name] = constants.pop(each.name)
+    return tuple(inputs), defaults
+
+
+def _node(proto: onnx.NodeProto, context: _Context, constants: Mapping[str, Array]) -> Node:
+    inputs, outputs = trimmed(proto.input), trimmed(proto.output)
     op, identity = proto.op_type, proto.name
     if not identity:
         identity = next(filter(None, outputs), op)
     if not outputs:
         raise InvalidModel(f"{op} {proto.name!r} has no output; remove the node")
-    known = _CONSTANT if op == "Constant" else operators.get(op)
-    if known is None or proto.domain.replace("ai.onnx", "") not in known.domains:
-        _refuse_operator(proto, identity, operators, opset)
-    if opset < known.since and not proto.domain:
-        raise InvalidModel(
-            f"{op} {identity!r} exists from opset {known.since}, not in {opset}"
-        )
+    known = _CONSTANT if op == "Constant" else context.operators.get(op)
+    domain = "" if proto.domain == "ai.onnx" else proto.domain
+    if known is None or domain not in known.domains:
+        _refuse_operator(proto, identity, context)
     _check_counts(op, identity, known, inputs, outputs)
+    types = {} if domain else _attribute_types(op, identity, known, context.opset)
     attributes: dict[str, Attribute] = {}
     for each in proto.attribute:
-        if each.name not in known.attributes:
-            raise Unsupported(f"{op} {identity!r}: attribute {each.name!r} is not supported")
-        attributes[each.name] = _attribute(each, op, identity)
+        name = each.name
+        if name not in known.attributes:
+            raise Unsupported(f"{op} {identity!r}: attribute {name!r} is not supported")
+        wanted = types.get(name, each.type)
+        if wanted != each.type or name in attributes:
+            _refuse_attribute(each, wanted, op, identity)
+        attributes[name] = _attribute(each, op, identity, context, constants)
+    if not domain:
+        _check_required(op, identity, attributes, context.opset)
+    if op == "If":
+        inputs = (*inputs, *captured_by(op, identity, attributes, len(proto.output), inputs))
     return Node(identity, op, inputs, outputs, attributes)
+
+
+def _attribute_types(op: str, identity: str, known: Operator, opset: int) -> Mapping[str, int]:
+    schema = schema_of(op, opset)
+    if schema is not None and opset >= known.since:
+        return schema.types
+    first = max(known.since, first_opset(op, opset, OPSETS[-1]) or OPSETS[-1])
+    raise InvalidModel(f"{op} {identity!r} exists from opset {first}, not in {opset}")
+
+
+def _check_required(
+    op: str, identity: str, attributes: Mapping[str, Attribute], opset: int
+) -> None:
+    schema = schema_of(op, opset)
+    for name in schema.required if schema else ():
+        if name not in attributes:
+            kind = KINDS.get(schema.types[name], "set") if schema else "set"
+            raise InvalidModel(f"{op} {identity!r} has no {name}; {name} must be {kind}")
+
+
+def _refuse_attribute(
+    proto: onnx.AttributeProto, wanted: int, op: str, identity: str
+) -> NoReturn:
+    if wanted == proto.type:
+        raise InvalidModel(f"{op} {identity!r}: {proto.name} is given twice; remove one")
+    raise InvalidModel(
+        f"{op} {identity!r}: {proto.name} must be {KINDS.get(wanted, wanted)}, not "
+        f"{KINDS.get(proto.type, 'of an unknown type')}"
+    )
 
 
 def _check_counts(
@@ -175,32 +197,30 @@ def _check_counts(
     ):
         if not fewest <= count <= most:
             upto = "" if most == fewest else " or more" if most == MANY else f" to {most}"
-            raise InvalidModel(f"{op} {identity!r} has {count} {what}; it takes {fewest}{upto}")
+            raise InvalidModel(
+                f"{op} {identity!r} has {count} {what}; it takes {fewest}{upto}"
+            )
     for i, name in enumerate(inputs[: known.inputs[0]]):
         if not name:
             raise InvalidModel(f"{op} {identity!r} has no input {i}; it is required")
 
 
-def _trimmed(names: Sequence[str]) -> tuple[str, ...]:
-    """The names without the absent ones at the end."""
-    found = tuple(names)
-    while found and not found[-1]:
-        found = found[:-1]
-    return found
-
-
-def _refuse_operator(
-    proto: onnx.NodeProto, identity: str, operators: Mapping[str, Operator], opset: int
-) -> NoReturn:
+def _refuse_operator(proto: onnx.NodeProto, identity: str, context: _Context) -> NoReturn:
     domain = f"{proto.domain}." if proto.domain else ""
-    names = sorted(name for name, each in operators.items() if each.domains)
+    names = sorted(name for name, each in context.operators.items() if each.domains)
     raise Unsupported(
-        f"operator {domain}{proto.op_type} (opset {opset}, node {identity!r}) is not supported; "
-        f"supported: {', '.join(names)}"
+        f"operator {domain}{proto.op_type} (opset {context.opset}, node {identity!r}) is not "
+        f"supported; supported: {', '.join(names)}"
     )
 
 
-def _attribute(proto: onnx.AttributeProto, op: str, identity: str) -> Attribute:
+def _attribute(
+    proto: onnx.AttributeProto,
+    op: str,
+    identity: str,
+    context: _Context,
+    constants: Mapping[str, Array],
+) -> Attribute:
     kind = proto.type
     if kind == 2:
         return int(proto.i)
@@ -211,12 +231,39 @@ def _attribute(proto: onnx.AttributeProto, op: str, identity: str) -> Attribute:
     if kind == 1:
         return float(proto.f)
     if kind == 4:
-        return read_tensor(proto.t)
+        return read_tensor(proto.t, context.folder)
     if kind == 6:
         return tuple(proto.floats)
+    if kind == 5:
+        return _subgraph(proto.g, f"{proto.name} of {op} {identity!r}", context, constants)
     raise Unsupported(
         f"{op} {identity!r}: attribute {proto.name!r} has a type that is not supported"
     )
+
+
+def _subgraph(
+    source: onnx.GraphProto, where: str, context: _Context, around: Mapping[str, Array]
+) -> Graph:
+    """A branch: constants around it are its own, computed tensors around it are ``captured``."""
+    if context.depth == _DEEPEST:
+        raise Unsupported(f"graphs lie more than {_DEEPEST} deep in each other; flatten them")
+    if source.input:
+        raise InvalidModel(f"{where} has inputs; a branch takes what it needs from around it")
+    outer = {**context.outer, **around}
+    inside = _Context(
+        context.operators, context.opset, context.folder, outer, context.depth + 1
+    )
+    own = _initializers(source, context.folder)
+    nodes = _nodes(source, inside, own)
+    outputs = tuple(each.name for each in source.output)
+    made = {name for node in nodes for name in node.outputs}
+    read = dict.fromkeys((*(name for node in nodes for name in node.inputs), *outputs))
+    free = [name for name in read if name and name not in made and name not in own]
+    constants = own | {name: outer[name] for name in free if name in outer}
+    captured = tuple(name for name in free if name not in outer)
+    graph = Graph(context.opset, (), outputs, constants, nodes, captured=captured)
+    check_names(graph)
+    return graph
 
 
 def _constant(node: Node) -> Array:
@@ -230,52 +277,3 @@ def _constant(node: Node) -> Array:
         if name in node.attributes:
             return np.asarray(node.attributes[name], dtype)
     raise InvalidModel(f"Constant {node.id!r} has no value")
-
-
-def _value(proto: onnx.ValueInfoProto) -> Value:
-    kind = proto.type.tensor_type
-    dtype = _DTYPES.get(kind.elem_type)
-    if dtype is None:
-        names = {number: name for name, number in _TENSOR_TYPES.items()}
-        raise Unsupported(
-            f"input {proto.name!r} has type {names.get(kind.elem_type, kind.elem_type)}; supported: "
-            f"{', '.join(str(each) for each in _DTYPES.values())}"
-        )
-    shape = None
-    if kind.HasField("shape"):
-        shape = tuple(d.dim_value if d.HasField("dim_value") else None for d in kind.shape.dim)
-    return Value(proto.name, dtype, shape)
-
-
-def _check_names(graph: Graph) -> None:
-    known: set[str] = {"", *graph.constants}
-    known.update(each.name for each in graph.inputs)
-    for node in graph.nodes:
-        if not known.issuperset(node.inputs):
-            _refuse_missing(node, known, graph)
-        for name in node.outputs:
-            if name in known and name:
-                raise InvalidModel(
-                    f"{node.op} {node.id!r}: its output {name!r} exists already; rename it"
-                )
-        known.update(node.outputs)
-    _check_outputs(graph.outputs, known)
-
-
-def _refuse_missing(node: Node, known: Iterable[str], graph: Graph) -> None:
-    name = next(each for each in node.inputs if each not in known)
-    if any(name in each.outputs for each in graph.nodes):
-        raise InvalidModel(
-            f"{node.op} {node.id!r} reads {name!r} before it is computed (a cycle, or nodes out of order)"
-        )
-    raise InvalidModel(
-        f"{node.op} {node.id!r} reads {name!r}, which is no input, initializer or node output"
-    )
-
-
-def _check_outputs(outputs: tuple[str, ...], known: set[str]) -> None:
-    if not outputs:
-        raise InvalidModel("the graph has no outputs; name at least one")
-    for name in outputs:
-        if name not in known or not name:
-            raise InvalidModel(f"graph output {name!r} is computed by no node; remove it")

@@ -1,39 +1,14 @@
 """The plan: what runs as one, and why the rest stayed float."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from engine.fusion.match import View
 from engine.fusion.rewrite import Refused, Rewrite
 from engine.ir import Node
+from engine.program import Step
 
 _QUANTIZED = ("Conv", "QuantizeLinear", "DequantizeLinear")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One operation as it runs.
-
-    ``kind`` is QConv (plain integer kernel), QConvBlocked, or an operator; ``rule`` the fusion
-    rules behind it with ``+`` between, or ``""``; ``nodes`` the ids of the source nodes it covers;
-    ``inputs`` and ``outputs`` the tensors at its edges, constants apart; ``parameters`` the record of
-    a quantized kernel.
-    """
-
-    kind: str
-    rule: str
-    nodes: tuple[str, ...]
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
-    parameters: Any = field(default=None, compare=False, repr=False)
-
-    def __str__(self) -> str:
-        rule = f" [{self.rule}]" if self.rule else ""
-        return (
-            f"{', '.join(self.outputs)} = {self.kind}({', '.join(self.inputs)})"
-            f"{rule}  # {' '.join(self.nodes)}"
-        )
 
 
 @dataclass(frozen=True, slots=True)

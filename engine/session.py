@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,10 +13,11 @@ from engine.fusion.rewrite import OPT_IN_IDS, RULE_IDS, Rewrite, rewrite
 from engine.ir import Array, Graph, Value
 from engine.kernels.operator import Setting
 from engine.kernels.operators import OPERATORS
-from engine.onnx_import import import_graph, read_model
+from engine.onnx_file import folder_of, read_model
+from engine.onnx_import import import_graph
 from engine.plan import Plan, kept_nodes
 from engine.profiles import find_profile
-from engine.program import Operation, compile_graph, results
+from engine.program import Program, compile_graph
 
 
 def load(model: bytes | onnx.ModelProto | str | Path) -> Graph:
@@ -26,7 +28,7 @@ def load(model: bytes | onnx.ModelProto | str | Path) -> Graph:
         InvalidModel: no valid ONNX model.
         EngineError: the file cannot be read.
     """
-    return import_graph(read_model(model), OPERATORS)
+    return import_graph(read_model(model), OPERATORS, folder_of(model))
 
 
 class Session:
@@ -60,13 +62,17 @@ class Session:
         self._guards_off = changed.guards_off
         self._graph: Graph = model if isinstance(model, Graph) else load(model)
         self._rewritten = self._rewrite() if len(self._rules_off) < len(RULE_IDS) else None
+        graph = self._rewritten.graph if self._rewritten else self._graph
+        setting = Setting(
+            graph,
+            changed.profile,
+            changed.stages,
+            changed.replaced,
+            self._rules_off,
+            OPERATORS,
+        )
         with np.errstate(all="ignore"):
-            graph = self._rewritten.graph if self._rewritten else self._graph
-            setting = Setting(
-                graph, changed.profile, changed.stages, changed.replaced, self._rules_off
-            )
-            self._program: list[Operation] = compile_graph(graph, setting)
-            self._constants = graph.constants
+            self._program: Program = compile_graph(graph, setting)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The graph's outputs, by name.
@@ -76,46 +82,35 @@ class Session:
                 does not fit the operator that reads it.
         """
         values = self._evaluate(inputs, keep=False)
-        return {name: values[name] for name in self._graph.outputs}
+        slots = self._program.outputs
+        return {
+            name: values[slot] for name, slot in zip(self._graph.outputs, slots, strict=True)
+        }
 
     def run_tapped(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """The graph's inputs and every tensor that the plan materialises, by source names."""
+        """The graph's inputs and every tensor of the source graph that the plan materialises."""
         values = self._evaluate(inputs, keep=True)
-        constants = self._constants
-        return {name: each for name, each in values.items() if name and name not in constants}
+        known = {name for node in self._graph.nodes for name in node.outputs}
+        known.update(each.name for each in self._graph.inputs)
+        pairs = zip(self._program.names, values, strict=True)
+        return {name: each for name, each in pairs if name in known}
 
     def plan(self) -> Plan:
         """What runs as one operation, and why the rest stayed float."""
         found = self._rewritten or self._rewrite()
-        return Plan(tuple(each.step for each in self._program), kept_nodes(found))
+        steps = tuple(each.step for each in self._program.operations)
+        return Plan(steps, kept_nodes(found))
 
     def _rewrite(self) -> Rewrite:
         return rewrite(self._graph, self._rules_off, self._guards_off, self._opt_in)
 
-    def _evaluate(self, inputs: Mapping[str, Array], keep: bool) -> dict[str, Array]:
-        values: dict[str, Array] = dict(self._constants)
-        for value in self._graph.inputs:
-            values[value.name] = _checked(value, inputs)
-        if len(inputs) > len(self._graph.inputs):
-            _refuse_unknown(self._graph, inputs)
+    def _evaluate(self, inputs: Mapping[str, Array], keep: bool) -> list[Any]:
+        graph = self._graph
+        given = [_checked(value, inputs, graph.defaults) for value in graph.inputs]
+        if not inputs.keys() <= {each.name for each in graph.inputs}:
+            _refuse_unknown(graph, inputs)
         with np.errstate(all="ignore"):
-            for operation in self._program:
-                arguments = [values[name] if name else None for name in operation.arguments]
-                try:
-                    values.update(results(operation, operation.run(*arguments)))
-                except (
-                    ValueError,
-                    TypeError,
-                    IndexError,
-                    OverflowError,
-                    MemoryError,
-                ) as error:
-                    raise EngineError(_misfit(operation, arguments, error)) from error
-                if not keep:
-                    arguments.clear()
-                    for name in operation.last:
-                        del values[name]
-        return values
+            return self._program.run(given, keep)
 
 
 def _rules_off(fusion: str | Collection[str]) -> frozenset[str]:
@@ -137,8 +132,12 @@ def _opt_in(given: Collection[str]) -> frozenset[str]:
     return frozenset(given)
 
 
-def _checked(value: Value, inputs: Mapping[str, Array]) -> Array:
+def _checked(
+    value: Value, inputs: Mapping[str, Array], defaults: Mapping[str, Array]
+) -> Array:
     array = inputs.get(value.name)
+    if array is None:
+        array = defaults.get(value.name)
     if array is None:
         raise EngineError(f"input {value.name!r} is missing; give {value}")
     if array.dtype != value.dtype:
@@ -160,11 +159,3 @@ def _refuse_unknown(graph: Graph, inputs: Mapping[str, Array]) -> None:
     unknown = next(name for name in inputs if name not in names)
     what = "is an initializer" if unknown in graph.constants else "is no input of the model"
     raise EngineError(f"input {unknown!r} {what}; its inputs are {', '.join(names) or 'none'}")
-
-
-def _misfit(operation: Operation, arguments: Sequence[Array | None], error: Exception) -> str:
-    shapes = ", ".join(
-        "none" if each is None else f"{each.dtype}{each.shape}" for each in arguments
-    )
-    first = (str(error).splitlines() or [type(error).__name__])[0]
-    return f"{operation.step.kind} {operation.step.nodes[-1]!r} cannot take {shapes}: {first}"

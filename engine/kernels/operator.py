@@ -18,7 +18,8 @@ Stage = TypeVar("Stage", bound=Callable[..., Any])
 class Setting:
     """What a kernel is built from besides its node.
 
-    ``replaced`` holds the stages that faults replaced, as ``"family.stage"``.
+    ``replaced`` holds the stages that faults replaced, as ``"family.stage"``; ``operators`` is the
+    table that a node with graphs of its own compiles them from.
     """
 
     graph: Graph
@@ -26,6 +27,7 @@ class Setting:
     stages: Stages
     replaced: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     rules_off: Collection[str] = ()
+    operators: Mapping[str, "Operator"] = field(default_factory=dict)
 
     def stage(self, name: str, correct: Stage) -> Stage:
         """The stage ``name`` of a kernel: the correct one, unless a fault replaced it."""

@@ -9,7 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from engine import EngineError, InvalidModel, Session, Unsupported
 from engine.kernels.operators import OPERATORS
-from engine.onnx_import import OPSETS, import_graph, read_model
+from engine.onnx_file import read_model
+from engine.onnx_import import OPSETS, import_graph
 from tests.engine.models import graph_model, qdq_conv, qlinear_conv
 
 W = np.ones((2, 1, 1, 1), np.int8)
@@ -60,6 +61,19 @@ def test_opsets_outside(opset: int) -> None:
 
 @pytest.mark.parametrize("opset", OPSETS)
 def test_every_supported_opset_loads(opset: int) -> None:
+    node = helper.make_node("Relu", ["x"], ["y"])
+    model = graph_model([node], ONE, {"y": np.float32}, {}, opset)
+    assert Session(model).run({"x": np.array([-1], np.float32)})["y"] == 0
+
+
+@pytest.mark.parametrize("opset", range(7, 10))
+def test_operators_younger_than_the_opset(opset: int) -> None:
+    words = f"DequantizeLinear 'dx' exists from opset 10, not in {opset}"
+    assert_refused(qdq_conv(W, opset=opset), InvalidModel, words)
+
+
+@pytest.mark.parametrize("opset", range(10, OPSETS[-1] + 1))
+def test_quantized_models_of_every_opset(opset: int) -> None:
     model = qdq_conv(W, opset=opset)
     assert Session(model).plan().steps[0].rule == "R01"
 
