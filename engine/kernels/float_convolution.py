@@ -1,14 +1,14 @@
-"""Conv and MaxPool in float32: what a graph runs where nothing is fused."""
+"""Conv in float32: what a graph runs where nothing is fused."""
 
 import math
 from collections.abc import Callable
 
 import numpy as np
 
-from engine.errors import EngineError, InvalidModel, Unsupported
+from engine.errors import EngineError, InvalidModel
 from engine.ir import Array, Node
 from engine.kernels.elementwise import require_float32
-from engine.kernels.geometry import Window, columns, integers, pad_spatial, windows
+from engine.kernels.geometry import Window, columns, integers, pad_spatial
 from engine.kernels.operator import Setting, operator
 
 AUTO_PADS = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
@@ -100,42 +100,6 @@ def _check_shapes(node: Node, x: Array, w: Array, b: Array | None, groups: int) 
         )
 
 
-def max_pool(node: Node, setting: Setting) -> Callable[..., Array]:
-    """The largest value of each window; borders never win.
-
-    Source:
-        ONNX MaxPool-8 to -22, one output, ``ceil_mode`` 0, float32 or 8-bit codes.
-    """
-    kernel = node.attributes.get("kernel_shape")
-    if not isinstance(kernel, tuple):
-        raise InvalidModel(f"MaxPool {node.id!r} has no kernel_shape")
-    if node.attributes.get("ceil_mode", 0):
-        raise Unsupported(
-            f"MaxPool {node.id!r}: ceil_mode 1 is not supported; pad the input instead"
-        )
-    window = window_from(node, tuple(int(each) for each in kernel))
-
-    def run(x: Array) -> Array:
-        if x.ndim != len(window.kernel) + 2:
-            raise EngineError(
-                f"MaxPool {node.id!r}: input of rank {x.ndim}, kernel {window.kernel}"
-            )
-        pads, out = window.resolve(x.shape[2:], node.id)
-        lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-        view = windows(pad_spatial(x, pads, lowest), window, out)
-        y: Array = view.max(axis=tuple(range(2, 2 + len(window.kernel))))
-        return y
-
-    return run
-
-
 CONV_ATTRIBUTES = "auto_pad dilations group kernel_shape pads strides"
 
-OPERATORS = (
-    operator("Conv", convolution, CONV_ATTRIBUTES, inputs=(2, 3)),
-    operator(
-        "MaxPool",
-        max_pool,
-        "auto_pad ceil_mode dilations kernel_shape pads storage_order strides",
-    ),
-)
+OPERATORS = (operator("Conv", convolution, CONV_ATTRIBUTES, inputs=(2, 3)),)

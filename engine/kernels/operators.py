@@ -4,20 +4,28 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from engine.kernels import (
+    average_pool,
     elementwise,
     float_convolution,
     movement,
+    pooling_max,
     qlinear_conv,
     quantize_linear,
+    reduction,
+    selection,
 )
 from engine.kernels.operator import Operator
 
 _FAMILIES = (
+    average_pool.OPERATORS,
     elementwise.OPERATORS,
     float_convolution.OPERATORS,
     movement.OPERATORS,
+    pooling_max.OPERATORS,
     qlinear_conv.OPERATORS,
     quantize_linear.OPERATORS,
+    reduction.OPERATORS,
+    selection.OPERATORS,
 )
 
 OPERATORS: Mapping[str, Operator] = MappingProxyType(

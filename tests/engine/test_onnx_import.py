@@ -96,10 +96,6 @@ def test_no_version_of_the_operator_set() -> None:
             "operator com.microsoft.Relu",
         ),
         (helper.make_node("Relu", ["x"], ["y"], alpha=1.0), "attribute 'alpha'"),
-        (
-            helper.make_node("MaxPool", ["x"], ["y"], kernel_shape=[1], ceil_mode=1),
-            "ceil_mode",
-        ),
     ],
 )
 def test_operators_and_attributes_outside(node: onnx.NodeProto, words: str) -> None:
