@@ -1,0 +1,1 @@
+"""The node cases of ONNX's backend suite that our operators cover."""
