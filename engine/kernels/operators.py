@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from engine.kernels import (
     average_pool,
+    control,
     elementwise,
     float_convolution,
     movement,
@@ -18,6 +19,7 @@ from engine.kernels.operator import Operator
 
 _FAMILIES = (
     average_pool.OPERATORS,
+    control.OPERATORS,
     elementwise.OPERATORS,
     float_convolution.OPERATORS,
     movement.OPERATORS,
