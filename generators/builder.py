@@ -31,6 +31,8 @@ class GraphBuilder:
         self._nodes: list[bytes] = []
         self._initializers: list[bytes] = []
         self._outputs: list[bytes] = []
+        self._inputs: dict[str, Array] = {}
+        self._domains: dict[str, None] = {}
 
     def node(
         self,
@@ -43,6 +45,20 @@ class GraphBuilder:
         """Append a node; returns its output."""
         self._nodes.append(wire.node(op, name, tuple(inputs), output, attributes))
         return output
+
+    def foreign(
+        self,
+        op: str,
+        name: str,
+        inputs: Sequence[str],
+        outputs: tuple[str, ...],
+        attributes: Sequence[bytes] = (),
+        domain: str = "",
+    ) -> None:
+        """Append a node with any number of outputs, of any domain."""
+        if domain:
+            self._domains[domain] = None
+        self._nodes.append(wire.node(op, name, tuple(inputs), outputs, attributes, domain))
 
     def array(self, name: str, array: Array) -> str:
         """Append an initializer."""
@@ -97,8 +113,16 @@ class GraphBuilder:
         axis = [wire.integer("axis", 0)] if pair.per_channel else []
         return self.node("DequantizeLinear", name, inputs, output, axis)
 
-    def case(self, name: str, dtype: str, array: Array) -> Case:
-        """The finished graph with its one input."""
-        inputs = [wire.value_info(name, dtype, array.shape)]
+    def input(self, name: str, array: Array) -> str:
+        """Declare a graph input, with its value."""
+        self._inputs[name] = array
+        return name
+
+    def case(self) -> Case:
+        """The finished graph with all its inputs."""
+        inputs = [
+            wire.value_info(name, array.dtype.name, array.shape)
+            for name, array in self._inputs.items()
+        ]
         parts = (self._nodes, inputs, self._outputs, self._initializers)
-        return Case(wire.model(*parts, self.opset), {name: array})
+        return Case(wire.model(*parts, self.opset, self._domains), dict(self._inputs))

@@ -8,10 +8,10 @@ from corpus.case import Case
 from generators import qparams
 from generators.cells import ALL_CELLS, cells_of
 from generators.choices import Choices, HypothesisChoices, RandomChoices
-from generators.operators import chains
+from generators.operators import chains, node
 from generators.operators.conv import build, conv_specs
 
-FAMILIES = ("conv", "graphs", "all")
+FAMILIES = ("conv", *node.FAMILIES, "graphs", "all")
 
 
 def all_cells(family: str) -> tuple[str, ...]:
@@ -21,8 +21,10 @@ def all_cells(family: str) -> tuple[str, ...]:
         ValueError: the family is unknown.
     """
     _require_known(family, "any")
-    by_family = {"conv": ALL_CELLS, "graphs": chains.ALL_CELLS}
-    return by_family.get(family) or (*ALL_CELLS, *chains.ALL_CELLS)
+    by_family = {"conv": ALL_CELLS, **node.CELLS, "graphs": chains.ALL_CELLS}
+    return by_family.get(family) or tuple(
+        each for cells in by_family.values() for each in cells
+    )
 
 
 def draw_case(family: str, scales: str, seed: int) -> Case:
@@ -60,7 +62,11 @@ def _require_known(family: str, scales: str) -> None:
 
 def _case(choices: Choices, family: str, scales: str) -> Case:
     _require_known(family, scales)
-    if family == "graphs" or (family == "all" and choices.flag(3)):
+    if family == "all":
+        family = choices.pick(FAMILIES[:-1])
+    if family == "graphs":
         return chains.chains(choices, scales)
+    if family in node.FAMILIES:
+        return node.node_case(family, choices, scales)
     spec = conv_specs(choices, scales)
     return replace(build(spec), cells=cells_of(spec))

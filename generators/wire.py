@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 
+import ml_dtypes
 import numpy as np
 from onnx import AttributeProto, TensorProto
 
@@ -19,9 +20,24 @@ ELEMENT_TYPES = {
     "uint8": TensorProto.UINT8,
     "int8": TensorProto.INT8,
     "int32": TensorProto.INT32,
+    "int64": TensorProto.INT64,
+    "bool": TensorProto.BOOL,
+    "uint16": TensorProto.UINT16,
+    "int16": TensorProto.INT16,
+    "uint4": TensorProto.UINT4,
+    "int4": TensorProto.INT4,
 }
-_TYPES_BY_CHAR = {np.dtype(name).char: each for name, each in ELEMENT_TYPES.items()}
+_PACKED = ("uint4", "int4")  # two codes a byte, the first one low
+_TYPES_BY_CHAR = {
+    np.dtype(name).char: each for name, each in ELEMENT_TYPES.items() if name not in _PACKED
+}
 _ZERO_POINT_FORMATS = {"uint8": "B", "int8": "b", "int32": "i"}
+
+
+def code_dtype(name: str) -> np.dtype[np.generic]:
+    """The numpy type of an element type's name."""
+    return np.dtype(getattr(ml_dtypes, name)) if name in _PACKED else np.dtype(name)
+
 
 REMEMBERED = 4096  # models repeat their names, shapes and attributes
 
@@ -79,8 +95,17 @@ def _chunks(field: int, contents: Iterable[bytes]) -> bytes:
 
 
 def tensor(name: str, array: Array) -> bytes:
-    """An initializer of an array of float32, uint8, int8 or int32."""
+    """An initializer of an array of any of ``ELEMENT_TYPES``."""
+    if array.dtype.name in _PACKED:
+        elem_type = ELEMENT_TYPES[array.dtype.name]
+        return _tensor(name, elem_type, array.shape, _packed(array))
     return _tensor(name, _TYPES_BY_CHAR[array.dtype.char], array.shape, array.tobytes())
+
+
+def _packed(array: Array) -> bytes:
+    nibbles = np.append(array.astype(np.int8).reshape(-1) & 15, np.int8(0)).astype(np.uint8)
+    even = nibbles[: array.size + array.size % 2]
+    return bytes(even[::2] | even[1::2] << 4)
 
 
 def scale(name: str, values: Sequence[float]) -> bytes:
@@ -118,19 +143,21 @@ def node(
     op: str,
     name: str,
     inputs: tuple[str, ...],
-    output: str,
+    outputs: str | tuple[str, ...],
     attributes: Sequence[bytes] = (),
+    domain: str = "",
 ) -> bytes:
-    """A named node of the standard's domain with one output."""
-    bare = _bare_node(op, name, inputs, output)
-    return bare + _chunks(5, attributes) if attributes else bare
+    """A named node with one output or several, of the standard's domain or another."""
+    bare = _bare_node(op, name, inputs, (outputs,) if isinstance(outputs, str) else outputs)
+    tail = _chunk(7, domain.encode()) if domain else b""
+    return bare + _chunks(5, attributes) + tail if attributes or tail else bare
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _bare_node(op: str, name: str, inputs: tuple[str, ...], output: str) -> bytes:
+def _bare_node(op: str, name: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> bytes:
     return (
         _chunks(1, map(str.encode, inputs))
-        + _chunk(2, output.encode())
+        + _chunks(2, map(str.encode, outputs))
         + _chunk(3, name.encode())
         + _chunk(4, op.encode())
     )
@@ -168,8 +195,9 @@ def model(
     outputs: Iterable[bytes],
     initializers: Iterable[bytes],
     opset: int,
+    domains: Iterable[str] = (),
 ) -> bytes:
-    """A model of one graph in the standard's domain."""
+    """A model of one graph in the standard's domain, and in version 1 of others."""
     graph = (
         _chunks(1, nodes)
         + _chunk(2, b"g")
@@ -177,5 +205,6 @@ def model(
         + _chunks(11, inputs)
         + _chunks(12, outputs)
     )
-    opset_import = _chunk(1, b"") + _number(2, opset)
-    return _number(1, ir_version(opset)) + _chunk(7, graph) + _chunk(8, opset_import)
+    opset_imports = [_chunk(1, b"") + _number(2, opset)]
+    opset_imports += [_chunk(1, each.encode()) + _number(2, 1) for each in domains]
+    return _number(1, ir_version(opset)) + _chunk(7, graph) + _chunks(8, opset_imports)

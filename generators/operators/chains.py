@@ -89,8 +89,8 @@ def chains(choices: Choices, scales: str) -> Case:
         codes = _residual(chain, codes, source, relu=end.endswith("Relu"))
     chain.graph.output(codes.name, chain.dtype, codes.shape)
     chain.cells |= {f"chain of {length}", f"chain ends in {end}"}
-    case = chain.graph.case("x", chain.dtype, x_array(first))
-    return replace(case, cells=tuple(sorted(chain.cells)))
+    chain.graph.input("x", x_array(first))
+    return replace(chain.graph.case(), cells=tuple(sorted(chain.cells)))
 
 
 def _layer(chain: _Chain, x: _Codes, number: int, *, keeps_shape: bool) -> _Codes:

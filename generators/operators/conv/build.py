@@ -21,8 +21,8 @@ def build(spec: ConvSpec) -> Case:
         raise ValueError(why)
     graph = GraphBuilder(spec.opset, zero_points_written=spec.zero_points_written)
     _FORMS[spec.form](graph, spec)
-    x = x_array(spec)
-    return graph.case("x", "float32" if x.dtype.char == "f" else spec.x_dtype, x)
+    graph.input("x", x_array(spec))
+    return graph.case()
 
 
 def _qlinear(graph: GraphBuilder, spec: ConvSpec) -> None:

@@ -1,0 +1,36 @@
+"""One operator between Q and DQ, or on codes: the families besides convolution."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType, ModuleType
+
+from corpus.case import Case
+from generators.choices import Choices
+from generators.operators.node import blockwise, elementwise, matmul, movement, pool
+from generators.operators.node.build import build
+from generators.operators.node.spec import NodeSpec, Operand, Tail
+
+_MODULES: Mapping[str, ModuleType] = MappingProxyType(
+    {
+        "matmul": matmul,
+        "elementwise": elementwise,
+        "pool": pool,
+        "movement": movement,
+        "blockwise": blockwise,
+    }
+)
+FAMILIES: Mapping[str, Callable[[Choices, str], tuple[NodeSpec, frozenset[str]]]] = (
+    MappingProxyType({name: module.spec for name, module in _MODULES.items()})
+)
+CELLS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {name: module.ALL_CELLS for name, module in _MODULES.items()}
+)
+
+
+def node_case(family: str, choices: Choices, scales: str) -> Case:
+    """A case of a family, with its cells."""
+    spec, cells = FAMILIES[family](choices, scales)
+    return replace(build(spec), cells=tuple(sorted(cells)))
+
+
+__all__ = ["CELLS", "FAMILIES", "NodeSpec", "Operand", "Tail", "build", "node_case"]

@@ -1,0 +1,99 @@
+"""Weights with a scale for each block: int4 and int8, every axis, partial last blocks."""
+
+from dataclasses import replace
+
+from generators import qparams
+from generators.arrays import noise
+from generators.choices import Choices
+from generators.operators.node.drawing import Draw
+from generators.operators.node.spec import NodeSpec, Operand
+
+OPSETS = (21, 23, 25)
+DTYPES = ("int4", "int8", "uint4", "uint8")
+PRODUCTS = ("MatMul", "Gemm")
+ALL_CELLS = (
+    *(
+        f"blockwise {op} {dtype} axis {axis}"
+        for op in PRODUCTS
+        for dtype in DTYPES
+        for axis in (0, 1)
+    ),
+    "blockwise partial last block",
+    "blockwise negative axis",
+    "blockwise one block",
+    "blockwise zero points",
+    "blockwise QuantizeLinear",
+)
+_MIDDLE = {"int4": 0, "uint4": 8, "int8": 0, "uint8": 128}
+
+
+def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
+    """One product with blocked weights, or a blocked QuantizeLinear, and its cells."""
+    draw = Draw.of(choices, scales, OPSETS)
+    if choices.flag(5):
+        return _quantize(draw)
+    op, dtype, axis = choices.pick(PRODUCTS), choices.pick(DTYPES), choices.pick((0, 1))
+    depth, columns = draw.size(33) * choices.pick((1, 2)), draw.size()
+    if choices.flag(4):
+        columns = depth
+    w, cells = _blocked(draw, "w", (depth, columns), dtype, axis)
+    a = Operand("a", (draw.size(5), depth), "float32", seed=choices.integer(0, 65535))
+    y = Operand("y", (a.shape[0], columns), "float32")
+    found = replace(draw.spec(op, (a, replace(w, constant=True)), (y,)), y_float=False)
+    return found, frozenset({f"blockwise {op} {dtype} axis {axis}", *cells})
+
+
+def _blocked(
+    draw: Draw, name: str, shape: tuple[int, ...], dtype: str, axis: int
+) -> tuple[Operand, set[str]]:
+    choices = draw.choices
+    length = shape[axis]
+    block = min(choices.pick((16, 4, 2, 3, 32, 1)), length)
+    block = _legal(length, block)
+    cells = set()
+    blocks = -(-length // block)
+    if length % block:
+        cells.add("blockwise partial last block")
+    if blocks == 1:
+        cells.add("blockwise one block")
+    written = axis
+    if choices.flag(4):
+        written = axis - len(shape)
+        cells.add("blockwise negative axis")
+    zero = _MIDDLE[dtype]
+    if choices.flag():
+        zero += 1
+        cells.add("blockwise zero points")
+    count = blocks * shape[0] * shape[1] // length
+    scale = qparams.input_scale(choices, draw.style)
+    return Operand(
+        name,
+        shape,
+        dtype,
+        qparams.per_channel(choices, draw.style, scale, count),
+        tuple(zero if byte % 2 else _MIDDLE[dtype] for byte in noise(count, count)),
+        axis=written,
+        block_size=block,
+        seed=choices.integer(0, 65535),
+    ), cells
+
+
+def _legal(length: int, block: int) -> int:
+    """The block size nearest below that its number of blocks allows (ONNX QuantizeLinear-21)."""
+    blocks = -(-length // block)
+    return (
+        block
+        if blocks == 1 or block <= -(-length // (blocks - 1)) - 1
+        else -(-length // blocks)
+    )
+
+
+def _quantize(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
+    """Blocked codes from reals: an Identity in front of a blocked QuantizeLinear."""
+    shape = draw.shape(2, 17)
+    axis, dtype = draw.choices.pick((0, 1)), draw.choices.pick(("int8", "uint8", "int4"))
+    y, cells = _blocked(draw, "y", shape, dtype, axis)
+    x = Operand("x", shape, "float32", seed=draw.choices.integer(0, 65535))
+    found = draw.spec("Identity", (x,), (y,))
+    is_packed = dtype == "int4"  # no engine hands out arrays of nibbles
+    return replace(found, y_float=is_packed), frozenset({"blockwise QuantizeLinear", *cells})

@@ -1,0 +1,183 @@
+"""Pools, reductions, ArgMax and TopK."""
+
+from dataclasses import replace
+
+from generators.choices import Choices
+from generators.operators.node.drawing import Draw, plain, reach
+from generators.operators.node.spec import Attribute, NodeSpec, Operand
+
+POOLS = ("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool")
+REDUCTIONS = ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin")
+PADDINGS = ("none", "explicit", "SAME_UPPER", "SAME_LOWER", "VALID")
+ON_CODES = ("QLinearAveragePool", "QLinearGlobalAveragePool")
+AXES_INPUT = {"ReduceSum": 13, "ReduceMean": 18, "ReduceMax": 18, "ReduceMin": 18}
+ALL_CELLS = (
+    *(f"pool {op} {rank}-D" for op in POOLS for rank in (1, 2, 3)),
+    *(f"pool {op} pads {each}" for op in POOLS[:2] for each in PADDINGS),
+    *(f"pool {op} ceil" for op in POOLS[:2]),
+    *(f"pool {op} parameters {each}" for op in POOLS for each in ("equal", "unequal")),
+    *(f"pool {op}" for op in (*REDUCTIONS, *ON_CODES, "ArgMax", "TopK")),
+    "pool AveragePool count_include_pad",
+    "reduction keepdims 0",
+    "reduction of all axes",
+)
+
+
+def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
+    """One pool or reduction and the cells it belongs to."""
+    draw = Draw.of(choices, scales)
+    make = choices.pick((_pool, _pool, _pool, _reduction, _reduction, _selection, _on_codes))
+    return make(draw)
+
+
+def _pool(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
+    choices = draw.choices
+    op, rank = choices.pick(POOLS), choices.pick((2, 2, 1, 3))
+    x = _image(draw, rank)
+    cells = {f"pool {op} {rank}-D"}
+    attributes: list[tuple[str, Attribute]] = []
+    shape = (*x.shape[:2], *(1,) * rank)
+    if not op.startswith("Global"):
+        attributes, sizes, words = _window(draw, op, x.shape[2:])
+        shape = (*x.shape[:2], *sizes)
+        cells |= {f"pool {op} {each}" for each in words}
+    y, equal = _result(draw, x, shape)
+    cells.add(f"pool {op} parameters {equal}")
+    return draw.spec(op, (x,), (y,), attributes), frozenset(cells)
+
+
+def _image(draw: Draw, rank: int) -> Operand:
+    image = draw.shape(rank, 9 if rank < 3 else 5)
+    return draw.codes("x", (draw.choices.pick((1, 1, 2)), draw.size(17), *image))
+
+
+def _result(draw: Draw, x: Operand, shape: tuple[int, ...]) -> tuple[Operand, str]:
+    """An output with the operand's own scale and zero point, or with others."""
+    if draw.choices.flag():
+        return Operand("y", shape, x.dtype, x.scales, x.zero_points), "equal"
+    return draw.result(shape, reach(x), x.scales[0]), "unequal"
+
+
+def _window(
+    draw: Draw, op: str, image: tuple[int, ...]
+) -> tuple[list[tuple[str, Attribute]], tuple[int, ...], list[str]]:
+    """Attributes, the output's size, and words for cells; every window meets the image."""
+    choices = draw.choices
+    kernel = tuple(min(choices.pick((2, 3, 1)), each) for each in image)
+    strides = tuple(choices.pick((1, 2, 3)) for _ in image)
+    padding = choices.pick(PADDINGS)
+    if padding.startswith("SAME"):
+        strides = tuple(map(min, strides, kernel))  # onnxruntime refuses to skip pixels here
+    pads = [0] * (2 * len(image))
+    attributes: list[tuple[str, Attribute]] = [("kernel_shape", kernel)]
+    if max(strides) > 1 or choices.flag():
+        attributes.append(("strides", strides))
+    if padding == "explicit":
+        pads = [choices.integer(0, k - 1) for k in (*kernel, *kernel)]
+        attributes.append(("pads", tuple(pads)))
+    elif padding != "none":
+        attributes.append(("auto_pad", padding))
+    ceil = int(choices.flag(4) and padding in ("none", "explicit"))
+    if ceil and _begins_beyond(image, kernel, strides, pads):
+        ceil = 0
+    if ceil:
+        attributes.append(("ceil_mode", 1))
+    words = [f"pads {padding}", *(["ceil"] if ceil else [])]
+    if op == "AveragePool" and choices.flag():
+        attributes.append(("count_include_pad", 1))
+        words.append("count_include_pad")
+    sizes = _sizes(image, kernel, strides, pads, padding, ceil)
+    return attributes, sizes, words
+
+
+def _sizes(
+    image: tuple[int, ...],
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...],
+    pads: list[int],
+    padding: str,
+    ceil: int,
+) -> tuple[int, ...]:
+    if padding.startswith("SAME"):
+        return tuple(-(-size // s) for size, s in zip(image, strides, strict=True))
+    sizes = []
+    for i, size in enumerate(image):
+        begin, end = pads[i], pads[i + len(image)]
+        room = size + begin + end - kernel[i]
+        sizes.append((-(-room // strides[i]) if ceil else room // strides[i]) + 1)
+    return tuple(sizes)
+
+
+def _begins_beyond(
+    image: tuple[int, ...], kernel: tuple[int, ...], strides: tuple[int, ...], pads: list[int]
+) -> bool:
+    """Whether a last window would begin in the end pads: opsets differ on whether it exists."""
+    sizes = _sizes(image, kernel, strides, pads, "explicit", 1)
+    return any(
+        (count - 1) * stride >= size + begin
+        for count, stride, size, begin in zip(sizes, strides, image, pads, strict=False)
+    )
+
+
+def _reduction(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
+    choices = draw.choices
+    op = choices.pick(REDUCTIONS)
+    x = draw.codes("x", draw.shape(choices.pick((4, 3, 2)), 7))
+    axes = choices.pick(
+        ((-1,), (1,), (len(x.shape) - 1,), tuple(range(len(x.shape))), (0, -1))
+    )
+    keep = int(not choices.flag(3))
+    gone = {each % len(x.shape) for each in axes}
+    shape = tuple(
+        1 if i in gone else n for i, n in enumerate(x.shape) if keep or i not in gone
+    )
+    y, _ = _result(draw, x, shape)
+    cells = {f"pool {op}"}
+    cells |= {"reduction keepdims 0"} if not keep else set()
+    cells |= {"reduction of all axes"} if len(gone) == len(x.shape) else set()
+    attributes: list[tuple[str, Attribute]] = [("keepdims", keep)]
+    operands = [x]
+    if draw.opset >= AXES_INPUT[op]:
+        operands.append(plain("axes", axes))
+    else:
+        attributes.append(("axes", axes))
+    return draw.spec(op, operands, (y,), attributes), frozenset(cells)
+
+
+def _selection(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
+    choices = draw.choices
+    x = draw.codes("x", draw.shape(choices.pick((3, 2)), 9))
+    axis = choices.pick((-1, 0, 1))
+    length = x.shape[axis]
+    if choices.flag():
+        keep = int(choices.flag())
+        at = axis % len(x.shape)
+        shape = tuple(1 if i == at else n for i, n in enumerate(x.shape) if keep or i != at)
+        y = Operand("y", shape, "int64")
+        found = draw.spec("ArgMax", (x,), (y,), (("axis", axis), ("keepdims", keep)))
+        return replace(found, y_float=False), frozenset({"pool ArgMax"})
+    count = choices.integer(1, length)
+    at = axis % len(x.shape)
+    shape = tuple(count if i == at else n for i, n in enumerate(x.shape))
+    y, _ = _result(draw, x, shape)
+    largest = int(not choices.flag(3))
+    found = draw.spec(
+        "TopK",
+        (x, plain("k", (count,))),
+        (y, Operand("i", shape, "int64")),
+        (("axis", axis), ("largest", largest)),
+    )
+    return found, frozenset({"pool TopK"})
+
+
+def _on_codes(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
+    form = draw.choices.pick(ON_CODES)
+    x = _image(draw, 2)
+    op = form.removeprefix("QLinear")
+    attributes: list[tuple[str, Attribute]] = []
+    shape = (*x.shape[:2], 1, 1)
+    if op == "AveragePool":
+        attributes, sizes, _ = _window(draw, op, x.shape[2:])
+        shape = (*x.shape[:2], *sizes)
+    y, _ = _result(draw, x, shape)
+    return draw.spec(op, (x,), (y,), attributes, form=form), frozenset({f"pool {form}"})
