@@ -25,10 +25,13 @@ def main(arguments: list[str]) -> int:
         seconds = time.perf_counter() - start
         print(
             f"{source:<11}{found.inputs:>8,}{found.elements:>12,}{found.outside:>9}"
-            f"{found.x0_differ:>11}{found.differ:>9,}{found.loose / found.elements:>8.1%}"
+            f"{found.x0_differ:>11}{found.differ:>9,}{found.loose / max(found.elements, 1):>8.1%}"
             f"{seconds:>9.0f}  {' '.join(sorted(found.rules))}",
             flush=True,
         )
+        for word, counts in (("refused", found.refused), ("silent", found.silent)):
+            for reason, times in counts.most_common(5):
+                print(f"{'':<11}{times:>8,} {word}: {reason}", flush=True)
     return failed
 
 
