@@ -1,21 +1,42 @@
-"""QuantizeLinear and DequantizeLinear, per tensor and per axis."""
+"""QuantizeLinear and DequantizeLinear: per tensor, per axis, in blocks; integer and float codes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import RANGES
-from engine.errors import EngineError, InvalidModel, Unsupported
-from engine.ir import Array, Graph, Node
-from engine.kernels.operator import Setting, operator
+from engine.errors import InvalidModel, Unsupported
+from engine.ir import Array, Node
+from engine.kernels.number_types import (
+    FLOAT_CODES,
+    INTEGER_CODES,
+    PACKED,
+    Dtype,
+    round_to,
+    saturate_codes,
+)
+from engine.kernels.operator import CONTRIB, Kernel, Run, Setting, operator
+from engine.kernels.quantize_granularity import lonely, spread
+from engine.kernels.quantize_parameters import (
+    DIVISION_TYPES,
+    FLOAT16,
+    FLOAT32,
+    QuantizeParameters,
+    check_codes,
+    check_scale,
+    division_type,
+    read_dequantize,
+    read_quantize,
+)
 from engine.profiles.quantization import Rule, Scale, divide
 
 _F = np.float32
 Code = Array | np.integer[Any]
-
-_OUTPUT_DTYPES: Mapping[int, np.dtype[Any]] = {2: np.dtype(np.uint8), 3: np.dtype(np.int8)}
-_CODE_DTYPES = (np.dtype(np.uint8), np.dtype(np.int8), np.dtype(np.int32))
+Saturate = Callable[[Array, Dtype], Array]
+_INT32 = np.dtype(np.int32)
+_REALS = DIVISION_TYPES | {_INT32}
+_READ = frozenset([*INTEGER_CODES, *FLOAT_CODES, _INT32])
+_WIDE = INTEGER_CODES.keys() - PACKED.keys()
 
 
 def quantize_linear(
@@ -24,25 +45,23 @@ def quantize_linear(
     zero_point: Code,
     rule: Rule = divide,
 ) -> Array:
-    """``q = sat(rne(x/s) + z)``, eq. (2).
+    """``q = sat(rne(x/s) + z)``, eq. (2), to integer codes.
 
     Shapes:
         ``scale`` and ``zero_point`` broadcast against ``x`` (*S) -> ``q`` (*S).
 
     Units:
-        ``x`` and ``scale`` real, float32; ``zero_point`` and ``q`` are codes.
+        ``x`` and ``scale`` real; ``zero_point`` and ``q`` are codes.
 
     Exact:
         Clipped as a float, so that no quotient is too large; NaN gives the lowest code, as the
         x86 maximum does (the standard is silent).
 
     Source:
-        ONNX QuantizeLinear-10 to -25, 8-bit.
+        ONNX QuantizeLinear-10 to -28.
     """
-    low, high = RANGES[zero_point.dtype]
-    steps = rule(x, scale, np.asarray(zero_point, _F))
-    q: Array = np.fmin(np.fmax(steps, _F(low)), _F(high)).astype(zero_point.dtype)
-    return q
+    steps = np.asarray(rule(x, scale, np.asarray(zero_point).astype(_F)))
+    return saturate_codes(steps, zero_point.dtype)
 
 
 def dequantize_linear(q: Array, scale: Scale, zero_point: Code | None) -> Array:
@@ -52,110 +71,131 @@ def dequantize_linear(q: Array, scale: Scale, zero_point: Code | None) -> Array:
         ``scale`` and ``zero_point`` broadcast against ``q`` (*S) -> ``x`` (*S), float32.
 
     Source:
-        ONNX DequantizeLinear-10 to -25, 8-bit and int32 codes.
+        ONNX DequantizeLinear-10 to -28.
     """
-    steps = q
-    if zero_point is not None and zero_point.any():
-        steps = q.astype(np.int64) - np.asarray(zero_point, np.int64)
-    x: Array = steps.astype(_F) * scale
+    x: Array = centre(q, zero_point) * scale
     return x
 
 
-def quantize_operator(node: Node, setting: Setting) -> Callable[..., Array]:
-    """QuantizeLinear as a function of ``(x, scale[, zero_point])``."""
-    dtype = _quantized_dtype(node, setting.graph)
-    axis = _axis(node, setting.graph)
-    rule = setting.profile.quantize
+def centre(q: Array, zero_point: Code | None) -> Array:
+    """``fl(q - z)``: the steps of the codes from real 0, float32; exact below 2**24."""
+    if zero_point is None:
+        return q.astype(_F)
+    if q.dtype == np.int32 and zero_point.any():
+        return (q.astype(np.int64) - zero_point).astype(_F)
+    steps: Array = q.astype(_F)
+    steps -= np.asarray(zero_point).astype(_F)
+    return steps
+
+
+def quantize_operator(node: Node, setting: Setting) -> Kernel:
+    """QuantizeLinear as a function of ``(x, scale[, zero_point])``.
+
+    Stages: spread the parameters over the data, the profile's rule (divide, round, add the zero
+    point), saturate.
+    """
+    p = read_quantize(node, setting)
+    profile, place = setting.profile, setting.stage("quantize.spread", spread)
+    saturate = setting.stage("quantize.saturate", saturate_codes)
 
     def run(x: Array, scale: Array, zero_point: Array | None = None) -> Array:
-        _check_float(node, x, scale)
-        z = np.zeros((), dtype) if zero_point is None else zero_point
-        if z.dtype not in RANGES:
-            raise Unsupported(
-                f"{node.op} {node.id!r}: codes of type {z.dtype}; only 8-bit is supported"
+        z = np.zeros((), p.dtype) if zero_point is None else zero_point
+        _check(p, x, scale, z)
+        kind = division_type(scale.dtype, p.precision)
+        data = x.astype(kind, copy=False)
+        steps = place(scale, x.shape, p.granularity).astype(kind)
+        zeros = place(z, x.shape, p.granularity)
+        if z.dtype in FLOAT_CODES:
+            return profile.float_codes(_quotients(data, steps, zeros), z.dtype, p.saturate)
+        rule = profile.quantize_half if kind == FLOAT16 else profile.quantize
+        codes = saturate(np.asarray(rule(data, steps, zeros.astype(_F))), z.dtype)
+        if profile.lonely_codes is None or z.dtype not in PACKED:
+            return codes
+        at = lonely(scale, x.shape, p.granularity, PACKED[z.dtype])
+        some = [np.broadcast_to(each, x.shape).ravel()[at] for each in (data, steps, zeros)]
+        rest = profile.lonely_codes(some[0], some[1], some[2].astype(_F))
+        codes.reshape(-1)[at] = saturate(rest, z.dtype)
+        return codes
+
+    return Kernel(_short_way(p, profile.quantize, saturate, run), parameters=p)
+
+
+def _short_way(p: QuantizeParameters, rule: Rule, saturate: Saturate, run: Run) -> Run:
+    """The way of float32 data with one constant scale, where that is certain."""
+    z = p.zero_point
+    if z is None and p.dtype is not None and not p.computed_zero_point:
+        z = np.zeros((), p.dtype)
+    if p.scale is None or z is None or p.granularity.block_size or p.precision is not None:
+        return run
+    if p.scale.dtype != FLOAT32 or z.dtype not in _WIDE or not p.scale.size == z.size == 1:
+        return run
+    scale, zero_point, dtype = p.scale.reshape(()), z.reshape(()).astype(_F), z.dtype
+
+    def short(x: Array, *parameters: Array | None) -> Array:
+        if x.dtype != FLOAT32:
+            codes: Array = run(x, *parameters)
+            return codes
+        return saturate(np.asarray(rule(x, scale, zero_point)), dtype)
+
+    return short
+
+
+def _quotients(x: Array, scale: Array, zero_point: Array) -> Array:
+    """``fl(x/s) + z`` as float32, for float codes, whose zero point usually is 0."""
+    quotients = np.asarray(x / scale).astype(_F)
+    if zero_point.any():
+        quotients = quotients + zero_point.astype(_F)
+    return quotients
+
+
+def _check(p: QuantizeParameters, x: Array, scale: Array, zero_point: Array) -> None:
+    where = p.granularity.node
+    if x.dtype not in _REALS:
+        raise Unsupported(f"{where}: {x.dtype} data; use float32, float16, bfloat16 or int32")
+    if p.scale is None:
+        check_scale(where, scale)
+    if p.computed_zero_point:
+        check_codes(where, zero_point.dtype)
+        if p.dtype is not None and zero_point.dtype != p.dtype:
+            raise InvalidModel(
+                f"{where}: output_dtype is {p.dtype}, the zero point {zero_point.dtype}"
             )
-        return quantize_linear(
-            x, _spread(node, scale, axis, x), _spread(node, z, axis, x), rule
-        )
-
-    return run
 
 
-def dequantize_operator(node: Node, setting: Setting) -> Callable[..., Array]:
-    """DequantizeLinear as a function of ``(q, scale[, zero_point])``."""
-    axis = _axis(node, setting.graph)
-    if node.attributes.get("output_dtype", 0) not in (0, 1):
-        raise Unsupported(
-            f"{node.op} {node.id!r}: output_dtype other than float32 is not supported"
-        )
+def dequantize_operator(node: Node, setting: Setting) -> Kernel:
+    """DequantizeLinear as a function of ``(q, scale[, zero_point])``.
+
+    Stages: spread the parameters over the codes, centre them on the zero point; then the product,
+    in float32, rounded once more where the output is narrower.
+    """
+    p = read_dequantize(node, setting)
+    place = setting.stage("dequantize.spread", spread)
+    middle = setting.stage("dequantize.centre", centre)
+    where = p.granularity.node
 
     def run(q: Array, scale: Array, zero_point: Array | None = None) -> Array:
-        if q.dtype not in _CODE_DTYPES or scale.dtype != _F:
-            raise Unsupported(
-                f"{node.op} {node.id!r}: {q.dtype} codes with a {scale.dtype} scale; supported: "
-                f"int8, uint8, int32 with float32"
-            )
+        if q.dtype not in _READ:
+            raise Unsupported(f"{where}: codes of type {q.dtype}")
+        if p.scale is None:
+            check_scale(where, scale)
         if zero_point is not None:
-            zero_point = _spread(node, zero_point, axis, q)
-        return dequantize_linear(q, _spread(node, scale, axis, q), zero_point)
+            if zero_point.dtype != q.dtype:
+                raise InvalidModel(
+                    f"{where}: codes of type {q.dtype}, a zero point of type {zero_point.dtype}"
+                )
+            zero_point = place(zero_point, q.shape, p.granularity)
+        dtype = p.dtype or _output_type(where, scale.dtype)
+        reals = np.asarray(middle(q, zero_point))
+        reals *= place(scale, q.shape, p.granularity).astype(_F)
+        return reals if dtype == FLOAT32 else round_to(reals, dtype)
 
-    return run
-
-
-def _check_float(node: Node, x: Array, scale: Array) -> None:
-    if x.dtype != _F or scale.dtype != _F:
-        raise Unsupported(
-            f"{node.op} {node.id!r}: {x.dtype} data with a {scale.dtype} scale; only float32 is supported"
-        )
-
-
-def _quantized_dtype(node: Node, graph: Graph) -> np.dtype[Any]:
-    wanted = node.attributes.get("output_dtype", 0)
-    zero_point = graph.constant(node.input(2))
-    if not isinstance(wanted, int) or (wanted and wanted not in _OUTPUT_DTYPES):
-        raise Unsupported(
-            f"{node.op} {node.id!r}: output_dtype {wanted}; only uint8 and int8 are supported"
-        )
-    dtype = _OUTPUT_DTYPES[wanted or 2]
-    if zero_point is not None and wanted and zero_point.dtype != dtype:
-        raise InvalidModel(
-            f"{node.op} {node.id!r}: output_dtype is {dtype}, the zero point {zero_point.dtype}"
-        )
-    if node.attributes.get("precision", 0) not in (0, 1):
-        raise Unsupported(
-            f"{node.op} {node.id!r}: precision other than float32 is not supported"
-        )
-    return dtype
+    return Kernel(run, parameters=p)
 
 
-def _axis(node: Node, graph: Graph) -> int | None:
-    if node.attributes.get("block_size", 0):
-        raise Unsupported(
-            f"{node.op} {node.id!r}: block_size is not supported; use per-axis scales"
-        )
-    axis = node.attributes.get("axis", 1)
-    if not isinstance(axis, int):
-        raise InvalidModel(f"{node.op} {node.id!r}: axis must be an integer, got {axis!r}")
-    return axis if graph.opset >= 13 else None
-
-
-def _spread(node: Node, parameter: Array, axis: int | None, x: Array) -> Array:
-    """A scale or zero point, shaped to broadcast against ``x``."""
-    if parameter.size == 1:
-        return parameter.reshape(())
-    if axis is None or parameter.ndim != 1:
-        raise InvalidModel(
-            f"{node.op} {node.id!r}: a parameter of shape {parameter.shape} needs opset 13 and "
-            f"one dimension"
-        )
-    if not -x.ndim <= axis < x.ndim or x.shape[axis] != parameter.size:
-        raise EngineError(
-            f"{node.op} {node.id!r}: {parameter.size} parameters on axis {axis} of a tensor of "
-            f"shape {x.shape}"
-        )
-    shape = [1] * x.ndim
-    shape[axis] = parameter.size
-    return parameter.reshape(shape)
+def _output_type(where: str, scale: Dtype) -> Dtype:
+    if scale not in DIVISION_TYPES:
+        raise InvalidModel(f"{where}: a {scale} scale needs output_dtype")
+    return scale
 
 
 OPERATORS = (
@@ -164,11 +204,15 @@ OPERATORS = (
         quantize_operator,
         "axis block_size output_dtype precision saturate",
         inputs=(2, 3),
+        domains=("", *CONTRIB),
+        since=10,
     ),
     operator(
         "DequantizeLinear",
         dequantize_operator,
         "axis block_size output_dtype",
         inputs=(2, 3),
+        domains=("", *CONTRIB),
+        since=10,
     ),
 )

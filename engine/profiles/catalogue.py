@@ -4,8 +4,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from engine.errors import EngineError
+from engine.profiles.pooling import aten, onnxruntime_plane, onnxruntime_window, opencv_mean
 from engine.profiles.profile import Profile
-from engine.profiles.quantization import divide, multiply_by_reciprocal
+from engine.profiles.quantization import (
+    divide,
+    float8_of_onnxruntime,
+    multiply_by_reciprocal,
+    range_with_unit_scale,
+    requantize_in_float,
+    widen_and_convert,
+    wrap_lonely_nibbles,
+)
 from engine.profiles.requantization import (
     exact,
     fbgemm,
@@ -17,11 +26,65 @@ from engine.profiles.requantization import (
 
 _ALL = (
     Profile("spec", "exact real value, one rounding", exact, exact, True, divide),
-    Profile("ort", "onnxruntime on x86", onnxruntime, onnxruntime, True, divide),
-    Profile("fbgemm", "torch, engine fbgemm", fbgemm, fbgemm, False, divide),
-    Profile("qnnpack", "torch, engine qnnpack", qnnpack, qnnpack, False, divide),
-    Profile("onednn", "torch, engine onednn", onednn, onednn, False, divide),
-    Profile("opencv", "OpenCV 5 on x86", opencv, opencv, False, multiply_by_reciprocal),
+    Profile(
+        "ort",
+        "onnxruntime on x86",
+        onnxruntime,
+        onnxruntime,
+        True,
+        divide,
+        quantize_half=widen_and_convert,
+        lonely_codes=wrap_lonely_nibbles,
+        float_codes=float8_of_onnxruntime,
+        dynamic_range=range_with_unit_scale,
+        requantize=requantize_in_float,
+        average_window=onnxruntime_window,
+        average_plane=onnxruntime_plane,
+    ),
+    Profile(
+        "fbgemm",
+        "torch, engine fbgemm",
+        fbgemm,
+        fbgemm,
+        False,
+        divide,
+        requantize=requantize_in_float,
+        average_window=aten,
+        average_plane=aten,
+    ),
+    Profile(
+        "qnnpack",
+        "torch, engine qnnpack",
+        qnnpack,
+        qnnpack,
+        False,
+        divide,
+        requantize=requantize_in_float,
+        average_window=aten,
+        average_plane=aten,
+    ),
+    Profile(
+        "onednn",
+        "torch, engine onednn",
+        onednn,
+        onednn,
+        False,
+        divide,
+        requantize=requantize_in_float,
+        average_window=aten,
+        average_plane=aten,
+    ),
+    Profile(
+        "opencv",
+        "OpenCV 5 on x86",
+        opencv,
+        opencv,
+        False,
+        multiply_by_reciprocal,
+        requantize=requantize_in_float,
+        average_window=opencv_mean,
+        average_plane=opencv_mean,
+    ),
 )
 
 PROFILES: Mapping[str, Profile] = MappingProxyType({each.name: each for each in _ALL})

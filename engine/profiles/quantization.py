@@ -1,15 +1,33 @@
-"""How each engine rounds in QuantizeLinear."""
+"""How each engine turns reals into codes where no sum is involved: QuantizeLinear and its kin.
+
+``fl`` is float32 rounding; a product or sum without ``fl`` around its parts is one operation.
+Equation numbers refer to ``engine/README.md``.
+"""
 
 from collections.abc import Callable
 
 import numpy as np
 
+from engine.arithmetic import convert_to_int32, fused_multiply_add
 from engine.ir import Array
+from engine.kernels.number_types import E4M3FN, to_float8
+from engine.profiles.requantization import Requantization, exact
 
 _F = np.float32
 Scale = Array | np.float32
 Rule = Callable[[Array, Scale, Array], Array]
-"""(reals, scale, zero point as float32) -> rounded codes, not yet clipped."""
+"""(reals, scale, zero point as float32) -> rounded codes, not yet clipped, in a new array."""
+
+FloatRule = Callable[[Array, np.dtype[np.generic], bool], Array]
+"""(float32 quotients, float type of the codes, saturate) -> codes."""
+
+Range = tuple[np.float32, np.uint8]
+RangeRule = Callable[[np.float32, np.float32], Range]
+"""(lowest, highest value with 0 among them) -> scale, zero point."""
+
+RequantizeRule = Callable[[Array, np.float32, np.float32, int, Rule], Array]
+"""(steps of the input, its scale, scale and zero point of the output, QuantizeLinear) -> rounded
+codes, not yet clipped."""
 
 
 def divide(x: Array, scale: Scale, zero_point: Array) -> Array:
@@ -18,7 +36,8 @@ def divide(x: Array, scale: Scale, zero_point: Array) -> Array:
     Source:
         ONNX QuantizeLinear-13; onnxruntime core/mlas/lib/quantize.cpp.
     """
-    rounded: Array = np.rint(x / scale) + zero_point
+    quotient = np.asarray(x / scale)
+    rounded: Array = np.rint(quotient, out=quotient) + zero_point
     return rounded
 
 
@@ -30,3 +49,103 @@ def multiply_by_reciprocal(x: Array, scale: Scale, zero_point: Array) -> Array:
     """
     rounded: Array = np.rint(x * (_F(1) / scale) + zero_point)
     return rounded
+
+
+def torch_quantize(x: Array, scale: Scale, zero_point: Array) -> Array:
+    """``rne(fma(x, fl(1/s), z))`` per tensor, ``rne(fl(fl(x*fl(1/s)) + z))`` per channel.
+
+    NaN becomes the highest code per tensor, code 0 per channel.
+
+    Source:
+        pytorch/FBGEMM src/QuantUtilsAvx2.cc (the LEGACY rule of the wheels); pytorch/pytorch
+        aten/src/ATen/native/quantized/AffineQuantizerBase.cpp.
+    """
+    if np.ndim(scale) == 0:
+        steps = fused_multiply_add(x, np.asarray(_F(1) / scale), zero_point)
+        return np.rint(np.fmin(steps, _LARGEST_INT32))
+    steps = multiply_by_reciprocal(x, scale, zero_point)
+    steps[np.isnan(steps)] = 0
+    return steps
+
+
+_LARGEST_INT32 = _F(2147483520)
+"""The largest float32 below 2**31."""
+
+
+def widen_and_convert(x: Array, scale: Scale, zero_point: Array) -> Array:
+    """``cvt(fl(x/s)) + z`` with x and s widened to float32; cvt gives INT32_MIN beyond int32.
+
+    Source:
+        onnxruntime core/providers/cpu/quantization/quantize_linear.cc, float16.
+    """
+    quotient = x.astype(_F) / np.asarray(scale).astype(_F)
+    return convert_to_int32(quotient) + zero_point
+
+
+def wrap_lonely_nibbles(x: Array, scale: Scale, zero_point: Array) -> Array:
+    """``wrap(cvt(fl(x/s)) + z)`` in int32: what a 4-bit code alone in its byte goes through.
+
+    Source:
+        onnxruntime core/providers/cpu/quantization/quantize_linear.cc, measured.
+    """
+    total = (convert_to_int32(x / scale) + zero_point).astype(np.int64)
+    return total.astype(np.int32).astype(np.float64)
+
+
+def float8_of_onnxruntime(
+    quotients: Array, dtype: np.dtype[np.generic], saturate: bool
+) -> Array:
+    """As the standard; but float8e4m3fn without ``saturate`` makes 448 of ``[480, 496)``.
+
+    Source:
+        onnxruntime core/common/float8.h, measured: (464, 480) gives NaN.
+    """
+    codes = to_float8(quotients, dtype, saturate)
+    if dtype == E4M3FN and not saturate:
+        size = np.abs(quotients)
+        wrong = (size >= 480) & (size < 496)
+        codes[wrong] = np.copysign(_F(448), quotients[wrong]).astype(dtype)
+    return codes
+
+
+def range_with_unit_span(low: np.float32, high: np.float32) -> Range:
+    """``s = fl(fl(high - low)/255)``, ``z = rne(sat(-fl(low/s)))``; an empty span counts as 1.
+
+    Source:
+        ONNX DynamicQuantizeLinear-11, silent about empty spans; onnx/onnx
+        reference/ops/op_dynamic_quantize_linear.py.
+    """
+    span = high - low
+    return _range(low, (span if span else _F(1)) / _F(255))
+
+
+def range_with_unit_scale(low: np.float32, high: np.float32) -> Range:
+    """The same; an empty span gives scale 1.
+
+    Source:
+        onnxruntime core/providers/cpu/quantization/dynamicquantizelinear.cc.
+    """
+    span = high - low
+    return _range(low, span / _F(255) if span else _F(1))
+
+
+def _range(low: np.float32, scale: np.float32) -> Range:
+    zero_point = np.rint(np.clip(-(low / scale), _F(0), _F(255)))
+    return _F(scale), np.uint8(zero_point)
+
+
+def requantize_exactly(
+    steps: Array, x_scale: np.float32, y_scale: np.float32, y_zero_point: int, rule: Rule
+) -> Array:
+    """``rne(steps * xs/ys) + yz`` of the real quotient."""
+    one = np.ones((), _F)
+    r = Requantization(x_scale, one, y_scale, y_zero_point, None, False, 1, 1, 1, False)
+    rounded: Array = np.rint(exact(r).steps(steps)) + y_zero_point
+    return rounded
+
+
+def requantize_in_float(
+    steps: Array, x_scale: np.float32, y_scale: np.float32, y_zero_point: int, rule: Rule
+) -> Array:
+    """DequantizeLinear, then the engine's own QuantizeLinear: ``rule(fl(steps*xs), ys, yz)``."""
+    return rule(steps.astype(_F) * x_scale, y_scale, np.asarray(y_zero_point, _F))

@@ -138,14 +138,14 @@ def test_a_missing_branch() -> None:
     model = choice(ADD, MUL)
     del model.graph.node[1].attribute[0]
     with pytest.raises(
-        InvalidModel, match="If 'i' has no .*_branch; .*_branch must be a graph"
+        InvalidModel, match=r"If .i. has no .*_branch; .*_branch must be a graph"
     ):
         Session(model)
 
 
 @pytest.mark.parametrize("condition", [np.array([True, False]), np.zeros(0, np.bool_)])
 def test_conditions_that_are_none(condition: Array) -> None:
-    with pytest.raises(EngineError, match="If 'i': cond is bool.*; it must be one bool"):
+    with pytest.raises(EngineError, match=r"If .i.: cond is bool.*; it must be one bool"):
         Session(choice(ADD, MUL)).run({"x": X, "c": condition})
 
 

@@ -123,12 +123,36 @@ def test_opencv_profile_multiplies_by_the_reciprocal() -> None:
 @pytest.mark.parametrize(
     ("parts", "error", "words"),
     [
-        ({"block_size": 2}, Unsupported, "block_size"),
-        ({"output_dtype": 4}, Unsupported, "output_dtype 4"),
+        ({"block_size": -2}, InvalidModel, "block_size must be 0 or more, got -2"),
+        ({"output_dtype": 7}, Unsupported, "codes of type int64"),
+        ({"output_dtype": 8}, Unsupported, "output_dtype STRING is no type of numbers"),
         ({"output_dtype": 3, "z": np.uint8(0)}, InvalidModel, "output_dtype is int8"),
-        ({"z": np.int16(0)}, Unsupported, "int16"),
-        ({"precision": 10}, Unsupported, "precision"),
-        ({"axis": 5, "s": np.ones(3, np.float32)}, Exception, "axis 5"),
+        ({"z": np.int32(0)}, Unsupported, "codes of type int32; use integers of 2 to 16 bits"),
+        ({"precision": 11}, Unsupported, "precision float64"),
+        (
+            {"axis": 5, "s": np.ones(3, np.float32)},
+            InvalidModel,
+            "axis 5 of a tensor of shape",
+        ),
+        (
+            {"s": np.ones(4, np.float32)},
+            InvalidModel,
+            r"shape \(4,\) on axis 1 of a tensor of",
+        ),
+        ({"s": np.ones((2, 2), np.float32)}, InvalidModel, "blocks need block_size"),
+        (
+            {"s": np.ones((2, 1), np.float32), "block_size": 2},
+            InvalidModel,
+            r"blocks of 2 on axis 1 of a tensor of shape \(2, 3\); they must have shape \(2, 2\)",
+        ),
+        (
+            {"s": np.float32(0)},
+            InvalidModel,
+            "its scale is 0.0; a scale must be finite and not",
+        ),
+        ({"s": np.float32(np.nan)}, InvalidModel, "its scale is nan"),
+        ({"s": np.array([1, np.inf, 1], np.float32)}, InvalidModel, "its scale is inf"),
+        ({"s": np.float64(1)}, Unsupported, "a scale of type float64"),
     ],
 )
 def test_refusals(parts: dict[str, Any], error: type[Exception], words: str) -> None:
