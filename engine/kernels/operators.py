@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from engine.kernels import (
+    average_codes,
     average_pool,
     control,
     elementwise,
@@ -18,6 +19,7 @@ from engine.kernels import (
 from engine.kernels.operator import Operator
 
 _FAMILIES = (
+    average_codes.OPERATORS,
     average_pool.OPERATORS,
     control.OPERATORS,
     elementwise.OPERATORS,
