@@ -99,8 +99,8 @@ FLOAT_W = np.ones((4, 3, 3, 3), np.float32)
             "R01 G2: dx has 3 scales, the kernel takes 1",
         ),
         (
-            edited(qdq_conv(W), ws=np.float32(0)),
-            "R01 G6: the scale of dw is 0.0; a scale must be positive and finite",
+            edited(qdq_conv(W), ws=np.float32(-0.5)),
+            "R01 G6: the scale of dw is -0.5; a scale must be positive and finite",
         ),
         (
             qdq_conv(W, x=(2.0**-100, 0), w_scale=2.0**-100),
