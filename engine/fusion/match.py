@@ -31,11 +31,19 @@ MOVES = frozenset(
         "ReduceMax",
         "ReduceMin",
         "GlobalMaxPool",
+        "TopK",
     ]
 )
 """Operators whose output has the type of their first input."""
 
-_Y_ZERO_POINT = {"QLinearConv": 7, "QLinearMatMul": 7}
+_Y_ZERO_POINT = {
+    "QLinearConv": 7,
+    "QLinearMatMul": 7,
+    "QLinearAveragePool": 4,
+    "QLinearGlobalAveragePool": 4,
+    "QLinearReduceMean": 4,
+    "QLinearReduceSum": 4,
+}
 """Where an operator on codes keeps the zero point of its output."""
 
 
@@ -144,7 +152,7 @@ class View:
         if node is None:
             return next((each.dtype for each in self.graph.inputs if each.name == name), None)
         if node.op in _Y_ZERO_POINT:
-            return self.code_dtype(node.inputs[_Y_ZERO_POINT[node.op]])
+            return self.code_dtype(node.input(_Y_ZERO_POINT[node.op]))
         if node.op != "QuantizeLinear":
             return np.dtype(np.float32)
         if zero_point := node.input(2):

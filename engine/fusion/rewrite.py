@@ -8,6 +8,11 @@ from engine.fusion import (
     r01_conv,
     r02_redundant_activation,
     r04_clamp,
+    r14_average,
+    r15_max_pool,
+    r16_order,
+    r26_max_before_dequantize,
+    r36_average_before_dequantize,
     r40_equal_pair,
     r42_double_pair,
 )
@@ -20,6 +25,11 @@ RULES: tuple[Rule, ...] = (
     r02_redundant_activation.RULE,
     r04_clamp.RULE,
     r01_conv.RULE,
+    r14_average.RULE,
+    r15_max_pool.RULE,
+    r16_order.RULE,
+    r26_max_before_dequantize.RULE,
+    r36_average_before_dequantize.RULE,
 )
 """In the order in which they are tried at a node."""
 
