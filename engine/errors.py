@@ -1,14 +1,19 @@
 """What the engine says no with: one line each, naming what, where and what to do."""
 
+_LONGEST = 6000
+
 
 class EngineError(Exception):
     """A request that the engine cannot serve: a bad input, an unknown profile, rule or fault.
 
-    The message stays one line, whatever names a model brings along.
+    The message stays one line, and of bounded length, whatever names a model brings along.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.splitlines()))
+        line = " ".join(message.splitlines())
+        if len(line) > _LONGEST:
+            line = f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
+        super().__init__(line)
 
 
 class Unsupported(EngineError):  # noqa: N818 - reads as a verdict

@@ -16,7 +16,7 @@ import onnx
 from engine.errors import InvalidModel, Unsupported
 from engine.ir import Array, Attribute, Graph, Node, Value
 from engine.kernels.operator import MANY, Operator, operator
-from engine.onnx_names import captured_by, check_names, check_unique, trimmed
+from engine.onnx_names import captured_by, check_names, check_text, check_unique, trimmed
 from engine.onnx_schema import KINDS, first_opset, schema_of
 from engine.onnx_tensor import read_tensor, read_value
 
@@ -61,17 +61,14 @@ def import_graph(
         Unsupported: an opset, operator, attribute or storage this engine does not have.
         InvalidModel: names that dangle, repeat or form a cycle.
     """
-    try:
-        context = _Context(operators, _opset(proto), folder, {})
-        source = proto.graph
-        constants = _initializers(source, context.folder)
-        inputs, defaults = _inputs(source, constants, proto.ir_version)
-        nodes = _nodes(source, context, constants)
-        outputs = tuple(each.name for each in source.output)
-        graph = Graph(context.opset, inputs, outputs, constants, nodes, defaults)
-        check_names(graph)
-    except UnicodeDecodeError as error:
-        raise InvalidModel("a name in the model is no UTF-8 text; export it again") from error
+    context = _Context(operators, _opset(proto), folder, {})
+    source = proto.graph
+    constants = _initializers(source, context.folder)
+    inputs, defaults = _inputs(source, constants, proto.ir_version)
+    nodes = _nodes(source, context, constants)
+    outputs = tuple(each.name for each in source.output)
+    graph = Graph(context.opset, inputs, outputs, constants, nodes, defaults)
+    check_names(graph)
     return graph
 
 
@@ -141,6 +138,7 @@ def _node(proto: onnx.NodeProto, context: _Context, constants: Mapping[str, Arra
     domain = "" if proto.domain == "ai.onnx" else proto.domain
     if known is None or domain not in known.domains:
         _refuse_operator(proto, identity, context)
+    check_text((identity,))
     _check_counts(op, identity, known, inputs, outputs)
     types = {} if domain else _attribute_types(op, identity, known, context.opset)
     attributes: dict[str, Attribute] = {}

@@ -40,7 +40,15 @@ def check_names(graph: Graph) -> None:
                     f"{node.op} {node.id!r}: its output {name!r} exists already; rename it"
                 )
             known.add(name)
+    check_text(known)
     _check_outputs(graph.outputs, known)
+
+
+def check_text(names: Iterable[object]) -> None:
+    """Refuses names that are no UTF-8: the protobuf library hands these on as bytes."""
+    for name in names:
+        if isinstance(name, bytes):
+            raise InvalidModel(f"the name {name!r} is no text; rename it")
 
 
 def _refuse_missing(node: Node, known: Iterable[str], graph: Graph) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from engine.errors import EngineError
+from engine.errors import EngineError, InvalidModel
 from engine.faults import apply_faults, find
 from engine.fusion.rewrite import OPT_IN_IDS, RULE_IDS, Rewrite, rewrite
 from engine.ir import Array, Graph, Value
@@ -17,7 +17,7 @@ from engine.onnx_file import folder_of, read_model
 from engine.onnx_import import import_graph
 from engine.plan import Plan, kept_nodes
 from engine.profiles import find_profile
-from engine.program import Program, compile_graph
+from engine.program import MISFITS, Program, compile_graph
 
 
 def load(model: bytes | onnx.ModelProto | str | Path) -> Graph:
@@ -102,7 +102,13 @@ class Session:
         return Plan(steps, kept_nodes(found))
 
     def _rewrite(self) -> Rewrite:
-        return rewrite(self._graph, self._rules_off, self._guards_off, self._opt_in)
+        try:
+            with np.errstate(all="ignore"):
+                return rewrite(self._graph, self._rules_off, self._guards_off, self._opt_in)
+        except MISFITS as error:
+            raise InvalidModel(
+                f"a constant or attribute does not fit its operator: {error}; see fusion='off'"
+            ) from error
 
     def _evaluate(self, inputs: Mapping[str, Array], keep: bool) -> list[Any]:
         graph = self._graph
