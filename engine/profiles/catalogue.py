@@ -4,7 +4,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from engine.errors import EngineError
-from engine.profiles.pooling import aten, onnxruntime_plane, onnxruntime_window, opencv_mean
+from engine.profiles.elementwise import ONNXRUNTIME, OPENCV, TORCH
+from engine.profiles.pooling import (
+    aten,
+    onnxruntime_plane,
+    onnxruntime_window,
+    opencv_mean,
+    qnnpack_mean,
+)
 from engine.profiles.profile import Profile
 from engine.profiles.quantization import (
     divide,
@@ -40,6 +47,7 @@ _ALL = (
         requantize=requantize_in_float,
         average_window=onnxruntime_window,
         average_plane=onnxruntime_plane,
+        elementwise=ONNXRUNTIME,
     ),
     Profile(
         "fbgemm",
@@ -51,6 +59,7 @@ _ALL = (
         requantize=requantize_in_float,
         average_window=aten,
         average_plane=aten,
+        elementwise=TORCH,
     ),
     Profile(
         "qnnpack",
@@ -60,8 +69,8 @@ _ALL = (
         False,
         divide,
         requantize=requantize_in_float,
-        average_window=aten,
-        average_plane=aten,
+        average_window=qnnpack_mean,
+        average_plane=qnnpack_mean,
     ),
     Profile(
         "onednn",
@@ -73,6 +82,7 @@ _ALL = (
         requantize=requantize_in_float,
         average_window=aten,
         average_plane=aten,
+        elementwise=TORCH,
     ),
     Profile(
         "opencv",
@@ -84,6 +94,7 @@ _ALL = (
         requantize=requantize_in_float,
         average_window=opencv_mean,
         average_plane=opencv_mean,
+        elementwise=OPENCV,
     ),
 )
 

@@ -149,6 +149,15 @@ def aten(r: Averaging) -> Averager:
     return Averager(steps, 0, saturate=convert_then_saturate)
 
 
+def qnnpack_mean(r: Averaging) -> Averager:
+    """uint8: ``v = fl(fl(A) * fl(xs/fl(ys*n)))``, zero point outside; int8 is left to ATen.
+
+    Source:
+        pytorch aten/src/ATen/native/quantized/cpu/AveragePool2d.cpp, measured.
+    """
+    return onnxruntime_plane(r) if r.x_dtype == np.uint8 else aten(r)
+
+
 def opencv_mean(r: Averaging) -> Averager:
     """``y = fl(sum of fl(xs*(q-xz)) * fl(1/n))``, in window order; ``v = fl(fl(y*fl(1/ys)) + yz)``.
 

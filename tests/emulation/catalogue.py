@@ -1,5 +1,6 @@
 """Every check, family by family."""
 
+from tests.emulation import pooling
 from tests.emulation.check import Check
 
-CHECKS: tuple[Check, ...] = ()
+CHECKS: tuple[Check, ...] = (*pooling.CHECKS,)
