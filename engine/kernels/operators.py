@@ -4,38 +4,50 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from engine.kernels import (
+    activations,
     average_codes,
     average_pool,
+    binary,
+    comparison,
     cast,
     control,
     dynamic_quantize,
     elementwise,
     float_convolution,
     movement,
+    normalization,
     pooling_max,
+    qlinear_binary,
     qlinear_conv,
     quantize_codes,
     quantize_linear,
     reduction,
     selection,
+    softmax,
 )
 from engine.kernels.operator import Operator
 
 _FAMILIES = (
+    activations.OPERATORS,
     average_codes.OPERATORS,
     average_pool.OPERATORS,
+    binary.OPERATORS,
+    comparison.OPERATORS,
     cast.OPERATORS,
     control.OPERATORS,
     dynamic_quantize.OPERATORS,
     elementwise.OPERATORS,
     float_convolution.OPERATORS,
     movement.OPERATORS,
+    normalization.OPERATORS,
     pooling_max.OPERATORS,
+    qlinear_binary.OPERATORS,
     qlinear_conv.OPERATORS,
     quantize_codes.OPERATORS,
     quantize_linear.OPERATORS,
     reduction.OPERATORS,
     selection.OPERATORS,
+    softmax.OPERATORS,
 )
 
 OPERATORS: Mapping[str, Operator] = MappingProxyType(

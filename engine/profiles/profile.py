@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from engine.kernels.number_types import to_float8
+from engine.profiles.elementwise import EXACT, Elementwise
 from engine.profiles.pooling import PrepareAverage, exact_mean
 from engine.profiles.quantization import (
     FloatRule,
@@ -27,6 +28,7 @@ class Profile:
     ``quantize_half`` is QuantizeLinear of float16, ``lonely_codes`` of packed codes whose byte is
     not full, None where they are like others; ``float_codes`` makes float8 and smaller floats;
     ``dynamic_range`` is DynamicQuantizeLinear's scale; ``requantize`` one code to another.
+    ``elementwise`` holds sums, products and tables of codes.
     """
 
     name: str
@@ -42,3 +44,4 @@ class Profile:
     requantize: RequantizeRule = requantize_exactly
     average_window: PrepareAverage = exact_mean
     average_plane: PrepareAverage = exact_mean
+    elementwise: Elementwise = EXACT

@@ -1,0 +1,95 @@
+"""Softmax, LogSoftmax and Hardmax, with the two-dimensional form of opsets below 13."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from engine.errors import EngineError, InvalidModel
+from engine.ir import Array, Node
+from engine.kernels.elementwise import require_float
+from engine.kernels.number_types import round_to
+from engine.kernels.operator import Operator, Setting, operator
+
+Rows = Callable[[Array], Array]
+"""A function of the rows of a float64 matrix, which it may overwrite."""
+
+
+def exponentials(rows: Array) -> Array:
+    """``exp(x - max x)`` of each row, in place."""
+    if rows.shape[1]:
+        rows -= rows.max(axis=1, keepdims=True)
+    return np.exp(rows, out=rows)
+
+
+def softmax_rows(rows: Array) -> Array:
+    """``exp(x) / sum exp(x)`` of each row, in place."""
+    exponentials(rows)
+    rows /= rows.sum(axis=1, keepdims=True)
+    return rows
+
+
+def log_softmax_rows(rows: Array) -> Array:
+    """``x - log(sum exp(x))`` of each row, in place."""
+    if rows.shape[1]:
+        rows -= rows.max(axis=1, keepdims=True)
+        rows -= np.log(np.exp(rows).sum(axis=1, keepdims=True))
+    return rows
+
+
+def hardmax_rows(rows: Array) -> Array:
+    """1 at the first maximum of each row, else 0."""
+    y = np.zeros_like(rows)
+    if rows.size:
+        y[np.arange(len(rows)), rows.argmax(axis=1)] = 1.0
+    return y
+
+
+def along(node: Node, x: Array, axis: int, coerced: bool, function: Rows) -> Array:
+    """A function of rows, applied along an axis, or to all axes from it on where ``coerced``.
+
+    Source:
+        ONNX Softmax-1 and -11 (coerced to two dimensions, axis 1), Softmax-13.
+    """
+    if not -x.ndim <= axis < max(x.ndim, 1) + coerced:
+        raise EngineError(f"{node.op} {node.id!r}: axis {axis} of a tensor of rank {x.ndim}")
+    if x.ndim == 0:
+        return function(x.astype(np.float64).reshape(1, 1)).reshape(())
+    if coerced:
+        split = axis + x.ndim if axis < 0 else axis
+        rows = x.reshape(math.prod(x.shape[:split]), math.prod(x.shape[split:]))
+        return function(rows.astype(np.float64)).reshape(x.shape)
+    moved = np.moveaxis(x, axis, -1)
+    matrix = moved.astype(np.float64, order="C").reshape(-1, moved.shape[-1] or 1)
+    return np.moveaxis(function(matrix).reshape(moved.shape), -1, axis)
+
+
+def axis_of(node: Node, opset: int) -> int:
+    """The attribute ``axis``: by default 1, from opset 13 on the last one."""
+    axis = node.attributes.get("axis", -1 if opset >= 13 else 1)
+    if not isinstance(axis, int):
+        raise InvalidModel(f"{node.op} {node.id!r}: axis must be an integer, got {axis!r}")
+    return axis
+
+
+def of_rows(name: str, function: Rows) -> Operator:
+    """An operator that maps rows of floats, evaluated in float64 and rounded once."""
+
+    def build(node: Node, setting: Setting) -> Callable[[Array], Array]:
+        axis, coerced = axis_of(node, setting.graph.opset), setting.graph.opset < 13
+
+        def run(x: Array) -> Array:
+            require_float(node, x)
+            y = round_to(along(node, x, axis, coerced, function), x.dtype)
+            return np.ascontiguousarray(y).reshape(x.shape)
+
+        return run
+
+    return operator(name, build, "axis")
+
+
+OPERATORS = (
+    of_rows("Softmax", softmax_rows),
+    of_rows("LogSoftmax", log_softmax_rows),
+    of_rows("Hardmax", hardmax_rows),
+)
