@@ -60,6 +60,7 @@ class Session:
         changed = apply_faults(find_profile(profile), [find(key) for key in faults])
         self._rules_off, self._opt_in = _rules_off(fusion), _opt_in(opt_in)
         self._guards_off = changed.guards_off
+        self._profile, self._replaced = changed.profile, changed.replaced
         self._graph: Graph = model if isinstance(model, Graph) else load(model)
         self._rewritten = self._rewrite() if len(self._rules_off) < len(RULE_IDS) else None
         graph = self._rewritten.graph if self._rewritten else self._graph
@@ -104,7 +105,14 @@ class Session:
     def _rewrite(self) -> Rewrite:
         try:
             with np.errstate(all="ignore"):
-                return rewrite(self._graph, self._rules_off, self._guards_off, self._opt_in)
+                return rewrite(
+                    self._graph,
+                    self._rules_off,
+                    self._guards_off,
+                    self._opt_in,
+                    self._profile,
+                    self._replaced,
+                )
         except MISFITS as error:
             raise InvalidModel(
                 f"a constant or attribute does not fit its operator: {error}; see fusion='off'"

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from engine.ir import Array, Graph, Node
+from engine.kernels.quantize_codes import OTHER_SIGN
+from engine.onnx_tensor import element_dtype
+from engine.profiles import PROFILES, Profile
 
 MOVES = frozenset(
     [
@@ -39,6 +43,7 @@ MOVES = frozenset(
 _Y_ZERO_POINT = {
     "QLinearConv": 7,
     "QLinearMatMul": 7,
+    "Requantize": 4,
     "QLinearAveragePool": 4,
     "QLinearGlobalAveragePool": 4,
     "QLinearReduceMean": 4,
@@ -80,12 +85,20 @@ class View:
     """The graph of the moment, indexed by its edges; only ``apply`` changes it."""
 
     def __init__(
-        self, graph: Graph, rules_off: Collection[str], guards_off: Collection[str]
+        self,
+        graph: Graph,
+        rules_off: Collection[str],
+        guards_off: Collection[str],
+        profile: Profile = PROFILES["spec"],
+        replaced: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
     ) -> None:
         self.graph = graph
+        self.changed = False
         self.constants: dict[str, Array] = dict(graph.constants)
         self.rules_off = rules_off
         self.guards_off = guards_off
+        self.profile = profile
+        self.replaced = replaced
         self.nodes: dict[str, Node] = {}
         self._producers: dict[str, str] = {}
         self._users: dict[str, list[str]] = {}
@@ -153,11 +166,22 @@ class View:
             return next((each.dtype for each in self.graph.inputs if each.name == name), None)
         if node.op in _Y_ZERO_POINT:
             return self.code_dtype(node.input(_Y_ZERO_POINT[node.op]))
-        if node.op != "QuantizeLinear":
+        if node.op == "QuantizeLinear" and node.input(2):
+            return self.code_dtype(node.input(2))
+        return self._fixed_dtype(node)
+
+    def _fixed_dtype(self, node: Node) -> np.dtype[Any] | None:
+        """The type of what a node computes, where the node itself fixes it; else float32."""
+        if node.op == "FlipSign":
+            source = self.code_dtype(node.inputs[0])
+            return None if source is None else OTHER_SIGN.get(source)
+        if node.op == "DynamicQuantizeLinear":
+            return np.dtype(np.uint8)
+        wanted = {"QuantizeLinear": "output_dtype", "Cast": "to"}.get(node.op)
+        if wanted is None:
             return np.dtype(np.float32)
-        if zero_point := node.input(2):
-            return self.code_dtype(zero_point)
-        return np.dtype(np.int8 if node.attributes.get("output_dtype") == 3 else np.uint8)
+        number = node.attributes.get(wanted, 0) or 2
+        return element_dtype(number) if isinstance(number, int) else None
 
     def apply(self, rule: str, replacement: Replacement) -> None:
         """Puts the new nodes in the place of the old ones, with where they come from."""
@@ -167,10 +191,13 @@ class View:
         rules.pop("R46", None)
         place = max(self._places[node.key] for node in covered)
         made = {name for node in replacement.added for name in node.outputs}
+        made.update(replacement.constants)
         for node in covered:
             if made.intersection(node.outputs):
                 self._remove(node)
+                self._mark_readers(node, replacement.constants, rule)
         self.constants.update(replacement.constants)
+        self.changed = True
         for node in replacement.added:
             self._insert(_made_by(node, node.origin or origin, tuple(rules)), place)
         for node in reversed(covered):
@@ -179,6 +206,14 @@ class View:
     def ordered(self) -> tuple[Node, ...]:
         """The nodes of the moment in execution order, near to where they came from."""
         return in_order(sorted(self.nodes.values(), key=lambda each: self._places[each.key]))
+
+    def _mark_readers(self, node: Node, constants: Collection[str], rule: str) -> None:
+        """Who reads a tensor that became a constant stands for the node that made it, too."""
+        for name in set(constants).intersection(node.outputs):
+            for user in self.users(name):
+                origin = tuple(dict.fromkeys((*node.sources, *user.sources)))
+                rules = tuple(dict.fromkeys((*node.rules, *user.rules, rule)))
+                self.nodes[user.key] = _made_by(user, origin, rules)
 
     def _settle(self, node: Node) -> None:
         """R47: what nobody reads goes; R46: a DequantizeLinear that others read stays."""
@@ -242,7 +277,7 @@ class Rule:
 
     ``exactness``: X0 keeps every bit; X1 the same real function in another order of float
     operations; X2 differs, bounded; X3 is another function. ``opt_in`` rules (X2 and X3) run only
-    where a session asks for them.
+    where a session asks for them. A rule marked ``last`` waits until no other fits.
     """
 
     id: str
@@ -251,3 +286,4 @@ class Rule:
     anchors: tuple[str, ...]
     match: Callable[[View, Node], Answer]
     opt_in: bool = False
+    last: bool = False

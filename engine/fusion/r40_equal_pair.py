@@ -1,18 +1,52 @@
 """R40: ``D -> Q`` with identical parameters becomes nothing.
 
-``sat(rne(fl(fl(q - z) * s) / s) + z) == q``: two roundings move a quotient below 255 by far less
-than a half. Identical means bit-equal scales, zero points and types (G5); ``255 * s`` must not
-overflow (G6).
+``sat(rne(fl(fl(n * s) / s) + z)) == n + z``: with p bits of mantissa two roundings move a quotient n
+by less than ``n * 2**(1 - p)``, which is below a half for ``|n| < 2**(p - 2)``. Identical means
+bit-equal scales, zero points, types and granularity (G5); ``n * s`` must not leave the float type
+(G6), whose mantissa must be long enough for the codes (G7). Float codes lie further apart than that.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from engine.fusion.guards import read_affine
 from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
 from engine.fusion.r46_shared_dequantize import own_dequantize
-from engine.ir import Node
+from engine.ir import Array, Node
+from engine.kernels.number_types import (
+    BFLOAT16,
+    E5M2,
+    FLOAT_CODES,
+    INTEGER_CODES,
+    POWER_OF_TWO,
+    Dtype,
+    largest,
+)
+from engine.kernels.quantize_parameters import FLOAT16, FLOAT32, division_type
+from engine.onnx_tensor import element_dtype
 
-_LARGEST = np.finfo(np.float32).max / 256
+_MANTISSA = {FLOAT32: 24, FLOAT16: 11, BFLOAT16: 8}
+_SMALLEST_FOR_FLOATS = 2.0**-100
+"""Times the smallest float8 this is a normal float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """The constant parameters of a QuantizeLinear or DequantizeLinear, as they are stored.
+
+    ``real`` is the type it divides or multiplies in.
+    """
+
+    scale: Array
+    zero_point: Array
+    axis: int
+    block_size: int
+    real: Dtype
+
+    @property
+    def dtype(self) -> Dtype:
+        """The type of the codes."""
+        return self.zero_point.dtype
 
 
 def match(view: View, quantize: Node) -> Answer:
@@ -20,11 +54,12 @@ def match(view: View, quantize: Node) -> Answer:
     dequantize = view.producer(quantize.inputs[0], "DequantizeLinear")
     if dequantize is None:
         return None
-    if refusal := why_different(view, dequantize, quantize) or own_dequantize(
-        view, dequantize
-    ):
-        return refusal
-    return same_codes(dequantize, quantize)
+    refusal = (
+        why_different(view, dequantize, quantize)
+        or why_not_undone(view, dequantize, quantize)
+        or own_dequantize(view, dequantize)
+    )
+    return refusal or same_codes(dequantize, quantize)
 
 
 def same_codes(dequantize: Node, quantize: Node) -> Replacement:
@@ -34,30 +69,127 @@ def same_codes(dequantize: Node, quantize: Node) -> Replacement:
     return Replacement((dequantize, quantize), (identity,))
 
 
+def read_coding(view: View, node: Node) -> Coding | Refusal:
+    """G1, G7: the parameters of a Q or D whose scale and zero point are constant."""
+    scale, zero_name = view.constant(node.input(1)), node.input(2)
+    if scale is None:
+        return Refusal(
+            "G1", f"the scale {node.input(1)!r} of {node.id} is computed, not constant"
+        )
+    zero_point = view.constant(zero_name) if zero_name else None
+    if zero_name and zero_point is None:
+        return Refusal(
+            "G1", f"the zero point {zero_name!r} of {node.id} is computed, not constant"
+        )
+    is_dequantize = node.op == "DequantizeLinear"
+    if zero_point is None:
+        codes = node.inputs[0] if is_dequantize else node.outputs[0]
+        dtype = view.code_dtype(codes)
+        if dtype is None:
+            return Refusal("G7", f"the type of the codes of {node.id} is unknown")
+        zero_point = np.zeros(scale.shape, dtype)
+    if zero_point.dtype not in INTEGER_CODES and zero_point.dtype not in FLOAT_CODES:
+        return Refusal("G7", f"{node.id} has {zero_point.dtype} codes, no type of codes")
+    number = node.attributes.get("output_dtype" if is_dequantize else "precision", 0)
+    real = element_dtype(number) if isinstance(number, int) and number else None
+    axis, size = node.attributes.get("axis", 1), node.attributes.get("block_size", 0)
+    return Coding(
+        scale,
+        zero_point,
+        axis if isinstance(axis, int) else 1,
+        size if isinstance(size, int) else 0,
+        division_type(scale.dtype, real),
+    )
+
+
 def why_different(view: View, first: Node, second: Node) -> Refusal | None:
-    """G5: a Q and a D must have the same scale, zero point, type and axis."""
-    a, b = read_affine(view, first), read_affine(view, second)
+    """G5: a Q and a D must have the same scale, zero point, type, axis and block size."""
+    a, b = read_coding(view, first), read_coding(view, second)
     if isinstance(a, Refusal):
         return a
     if isinstance(b, Refusal):
         return b
+    if "G5" in view.guards_off:
+        return None
     names = f"{first.id} and {second.id}"
     if a.dtype != b.dtype:
         return Refusal("G5", f"{names} have {a.dtype} and {b.dtype} codes")
-    for what, left, right in (
-        ("scale", a.scale, b.scale),
-        ("zero point", a.zero_point, b.zero_point),
-    ):
-        if left.shape != right.shape or (left != right).any():
-            return Refusal(
-                "G5", f"{names} differ: {what} {left.tolist()} and {right.tolist()}"
-            )
-    axes = [each.attributes.get("axis", 1) for each in (first, second)]
-    if a.scale.size > 1 and axes[0] != axes[1]:
-        return Refusal("G5", f"{names} differ: axis {axes[0]} and {axes[1]}")
-    if a.scale.max() > _LARGEST:
+    return why_unequal(names, "scale", a.scale, b.scale) or (
+        why_unequal(names, "zero point", a.zero_point, b.zero_point)
+        or why_elsewhere(names, a, b)
+    )
+
+
+def why_unequal(names: str, what: str, left: Array, right: Array) -> Refusal | None:
+    """G5 for one parameter: bit-equal, a scalar being equal to a vector of one."""
+    if left.shape != right.shape and not left.size == right.size == 1:
+        return Refusal("G5", f"{names} differ: {what}s {left.shape} and {right.shape}")
+    if left.dtype != right.dtype:
+        return Refusal("G5", f"{names} differ: {what}s {left.dtype} and {right.dtype}")
+    if left.tobytes() == right.tobytes():
+        return None
+    a, b = left.reshape(-1), right.reshape(-1)
+    k = int((a.view(np.uint8) != b.view(np.uint8)).argmax()) // left.itemsize
+    where = f" {k}" if left.size > 1 else ""
+    return Refusal("G5", f"{names} differ: {what}{where} {a[k]} and {b[k]}")
+
+
+def why_elsewhere(names: str, a: Coding, b: Coding) -> Refusal | None:
+    """G5 for the axis and the block size, where more than one scale makes them matter."""
+    if a.scale.size == a.zero_point.size == 1:
+        return None
+    if a.axis != b.axis:
+        return Refusal("G5", f"{names} differ: axis {a.axis} and {b.axis}")
+    if a.block_size != b.block_size:
+        return Refusal("G5", f"{names} differ: block_size {a.block_size} and {b.block_size}")
+    return None
+
+
+def why_not_undone(view: View, dequantize: Node, quantize: Node) -> Refusal | None:
+    """G6, G7: the product and the quotient between the two must lead back to every code."""
+    a, b = read_coding(view, dequantize), read_coding(view, quantize)
+    if isinstance(a, Refusal):
+        return a
+    if isinstance(b, Refusal):
+        return b
+    if a.real != b.real or a.scale.dtype not in (a.real, POWER_OF_TWO):
         return Refusal(
-            "G6", f"the scale {a.scale.max()} of {first.id} overflows float32 times 255"
+            "G7",
+            f"{dequantize.id} works in {a.real}, {quantize.id} in {b.real}, not in one type",
+        )
+    if a.dtype in FLOAT_CODES:
+        return _why_float_codes_move(dequantize, quantize, a)
+    low, high = INTEGER_CODES[a.dtype]
+    if high - low >= 2 ** (_MANTISSA.get(a.real, 0) - 2):
+        return Refusal(
+            "G7",
+            f"{a.real} between {dequantize.id} and {quantize.id} is too short for {a.dtype}",
+        )
+    scale = np.abs(a.scale.astype(np.float64)).max(initial=0)
+    if scale * (high - low) > largest(a.real):
+        return Refusal(
+            "G6", f"the scale {scale} of {dequantize.id} overflows {a.real} times {high - low}"
+        )
+    return None
+
+
+def _why_float_codes_move(dequantize: Node, quantize: Node, a: Coding) -> Refusal | None:
+    if a.zero_point.any():
+        return Refusal(
+            "G7", f"{dequantize.id} has {a.dtype} codes and a zero point other than 0"
+        )
+    if a.real != FLOAT32:
+        return Refusal(
+            "G7",
+            f"{a.real} between {dequantize.id} and {quantize.id} is too short for {a.dtype}",
+        )
+    if a.dtype == E5M2 and quantize.attributes.get("saturate", 1):
+        return Refusal("G7", f"{quantize.id} saturates, which would change infinite codes")
+    scales = np.abs(a.scale.astype(np.float64))
+    small, big = scales.min(initial=1), scales.max(initial=1)
+    if small < _SMALLEST_FOR_FLOATS or big * largest(a.dtype) > largest(FLOAT32):
+        return Refusal(
+            "G6", f"a scale of {dequantize.id}, {small} to {big}, leaves float32 times a code"
         )
     return None
 

@@ -5,7 +5,7 @@ the intersection of both ranges rounds once where the graph rounds twice.
 """
 
 from engine.fusion.match import Answer, Rule, View
-from engine.fusion.r40_equal_pair import same_codes, why_different
+from engine.fusion.r40_equal_pair import same_codes, why_different, why_not_undone
 from engine.fusion.r46_shared_dequantize import own_dequantize
 from engine.ir import Node
 
@@ -24,6 +24,7 @@ def match(view: View, quantize: Node) -> Answer:
         why_different(view, before, first)
         or why_different(view, first, quantize)
         or why_different(view, quantize, after[0])
+        or why_not_undone(view, first, quantize)
         or own_dequantize(view, first)
     )
     if refusal:

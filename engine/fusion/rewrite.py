@@ -1,8 +1,9 @@
 """Applies the rules to a graph until none fits: what is fused, and why the rest is not."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 from engine.fusion import (
     r01_conv,
@@ -11,17 +12,26 @@ from engine.fusion import (
     r14_average,
     r15_max_pool,
     r16_order,
+    r25_requantize,
     r26_max_before_dequantize,
     r36_average_before_dequantize,
     r40_equal_pair,
+    r41_stripped_pair,
     r42_double_pair,
+    r43_sign_shift,
+    r50_constant_quantize,
 )
 from engine.fusion.match import Refusal, Replacement, Rule, View
 from engine.ir import Graph, Node
+from engine.profiles import PROFILES, Profile
 
 RULES: tuple[Rule, ...] = (
+    r50_constant_quantize.RULE,
     r42_double_pair.RULE,
     r40_equal_pair.RULE,
+    r43_sign_shift.RULE,
+    r25_requantize.RULE,
+    r41_stripped_pair.RULE,
     r02_redundant_activation.RULE,
     r04_clamp.RULE,
     r01_conv.RULE,
@@ -39,11 +49,16 @@ RULE_IDS = frozenset({*(each.id for each in RULES), "R46", "R64"})
 OPT_IN_IDS = frozenset(each.id for each in RULES if each.opt_in)
 """Rules that change values, and run only where a session asks for them."""
 
-_BY_ANCHOR: Mapping[str, tuple[Rule, ...]] = MappingProxyType(
-    {
-        op: tuple(rule for rule in RULES if op in rule.anchors)
-        for op in {op for rule in RULES for op in rule.anchors}
-    }
+
+def _by_anchor(last: bool) -> Mapping[str, tuple[Rule, ...]]:
+    rules = [rule for rule in RULES if rule.last == last]
+    anchors = {op for rule in rules for op in rule.anchors}
+    return {op: tuple(rule for rule in rules if op in rule.anchors) for op in anchors}
+
+
+_FIRST, _LAST = (
+    MappingProxyType(_by_anchor(last=False)),
+    MappingProxyType(_by_anchor(last=True)),
 )
 _SWEEPS = 1000
 
@@ -70,24 +85,35 @@ def rewrite(
     rules_off: Collection[str] = (),
     guards_off: Collection[str] = (),
     opt_in: Collection[str] = (),
+    profile: Profile = PROFILES["spec"],
+    replaced: Mapping[str, Callable[..., Any]] = MappingProxyType({}),
 ) -> Rewrite:
-    """Sweeps over the nodes in order, the rules of each in order, until a sweep changes nothing."""
+    """Sweeps over the nodes in order, the rules of each in order, until a sweep changes nothing.
+
+    ``profile`` and ``replaced``, the stages of faults, are for what is computed here.
+    """
     off = {*rules_off, *(each.id for each in RULES if each.opt_in and each.id not in opt_in)}
-    view = View(graph, off, guards_off)
+    view = View(graph, off, guards_off, profile, replaced)
     for _ in range(_SWEEPS):
-        refused, changed = _sweep(view)
+        refused, changed = _sweep(view, _FIRST)
         if not changed:
-            nodes = view.ordered() if any(node.rules for node in view.nodes.values()) else ()
-            after = replace(graph, nodes=nodes, constants=view.constants) if nodes else graph
-            return Rewrite(after, view, refused)
+            refused_last, changed = _sweep(view, _LAST)
+        if not changed:
+            after = graph
+            if view.changed:
+                after = replace(graph, nodes=view.ordered(), constants=view.constants)
+            asked = {k: r for k, r in refused_last.items() if r.refusal.guard != "off"}
+            return Rewrite(after, view, {**asked, **refused})
     raise AssertionError(f"fusion came to no end after {_SWEEPS} sweeps")
 
 
-def _sweep(view: View) -> tuple[dict[str, Refused], bool]:
+def _sweep(
+    view: View, by_anchor: Mapping[str, tuple[Rule, ...]]
+) -> tuple[dict[str, Refused], bool]:
     refused: dict[str, Refused] = {}
     changed = False
     for key, node in list(view.nodes.items()):
-        rules = _BY_ANCHOR.get(node.op)
+        rules = by_anchor.get(node.op)
         if rules and view.nodes.get(key) is node and _try(view, node, rules, refused):
             changed = True
     return refused, changed

@@ -1,10 +1,11 @@
 """Codes to codes: Requantize between two scales, FlipSign between signed and unsigned codes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
-from engine.arithmetic import RANGES
 from engine.errors import Unsupported
 from engine.ir import Array, Node
 from engine.kernels.number_types import Dtype, saturate_codes
@@ -40,7 +41,7 @@ def look_up(codes: Array, table: Array) -> Array:
     if not codes.size:
         return np.zeros(codes.shape, table.dtype)
     flat = bytearray(np.ascontiguousarray(codes).reshape(-1).data)
-    found = np.frombuffer(flat.translate(table.tobytes()), table.dtype)
+    found: Array = np.frombuffer(flat.translate(table.tobytes()), table.dtype)
     return found.reshape(codes.shape)
 
 
@@ -66,15 +67,21 @@ def _constant(setting: Setting, name: str) -> Array:
     return found
 
 
+OTHER_SIGN: Mapping[Dtype, Dtype] = MappingProxyType(
+    {
+        np.dtype(kind): np.dtype(other)
+        for kind, other in (("i1", "u1"), ("u1", "i1"), ("i2", "u2"), ("u2", "i2"))
+    }
+)
+"""What FlipSign takes, and what it gives."""
+
+
 def flip_sign(codes: Array) -> Array:
-    """``q xor 2**(bits - 1)`` in the type of the other sign: adds 128 to int8, takes it from uint8."""
-    bits = codes.dtype.itemsize * 8
-    unsigned, signed = (
-        np.dtype(f"u{codes.dtype.itemsize}"),
-        np.dtype(f"i{codes.dtype.itemsize}"),
-    )
-    flipped = codes.view(unsigned) ^ unsigned.type(1 << (bits - 1))
-    return flipped.view(signed if codes.dtype == unsigned else unsigned)
+    """``q xor 2**(bits - 1)`` as the other type: adds 128 to int8, takes it from uint8."""
+    bits = 8 * codes.dtype.itemsize
+    unsigned = np.dtype(f"u{codes.dtype.itemsize}")
+    flipped: Array = codes.view(unsigned) ^ unsigned.type(1 << (bits - 1))
+    return flipped.view(OTHER_SIGN[codes.dtype])
 
 
 def flip_sign_operator(node: Node, setting: Setting) -> Run:
@@ -82,9 +89,9 @@ def flip_sign_operator(node: Node, setting: Setting) -> Run:
     flip = setting.stage("flip_sign.flip", flip_sign)
 
     def run(x: Array) -> Array:
-        if x.dtype not in RANGES:
+        if x.dtype not in OTHER_SIGN:
             raise Unsupported(
-                f"FlipSign {node.id!r}: codes of type {x.dtype}; it takes 8 bits"
+                f"FlipSign {node.id!r}: codes of type {x.dtype}; 8 or 16 bits fit"
             )
         return flip(x)
 
