@@ -59,6 +59,9 @@ class Axis:
 
     def counts(self, with_pads: bool = False) -> Array:
         """How many taps of each output lie inside the image, or inside image and pads."""
+        last = (self.out - 1) * self.stride + (self.kernel - 1) * self.dilation
+        if not self.begin and last < self.size:
+            return np.full(self.out, self.kernel)
         low, high = (-self.begin, self.size + self.end) if with_pads else (0, self.size)
         positions = (
             np.arange(self.out)[:, None] * self.stride
@@ -147,13 +150,19 @@ def reduce_taps(x: Array, axes: tuple[Axis, ...], combine: np.ufunc, start: Any)
     """
     lead = x.ndim - len(axes)
     for i, axis in enumerate(axes):
-        shape = (*x.shape[: lead + i], axis.out, *x.shape[lead + i + 1 :])
-        y = np.full(shape, start, x.dtype)
         before = (slice(None),) * (lead + i)
-        for k in range(axis.kernel):
-            outs, places = axis.tap(k)
-            part = y[*before, outs]
-            combine(part, x[*before, places], out=part)
+        taps = [axis.tap(k) for k in range(axis.kernel)]
+        everywhere = slice(0, axis.out)
+        whole = next((places for outs, places in taps if outs == everywhere), None)
+        if whole is None:
+            shape = (*x.shape[: lead + i], axis.out, *x.shape[lead + i + 1 :])
+            y = np.full(shape, start, x.dtype)
+        else:
+            y = x[*before, whole].copy()
+        for outs, places in taps:
+            if places != whole:
+                part = y[*before, outs]
+                combine(part, x[*before, places], out=part)
         x = y
     return x
 
