@@ -1,10 +1,19 @@
 """The profiles by name."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from engine.errors import EngineError
 from engine.profiles.elementwise import ONNXRUNTIME, OPENCV, TORCH
+from engine.profiles.matmul import (
+    fbgemm_reals,
+    onednn_linear,
+    onednn_reals,
+    onnxruntime_reals,
+    opencv_matmul,
+    qnnpack_reals,
+)
 from engine.profiles.pooling import (
     aten,
     onnxruntime_plane,
@@ -19,6 +28,7 @@ from engine.profiles.quantization import (
     multiply_by_reciprocal,
     range_with_unit_scale,
     requantize_in_float,
+    torch_quantize,
     widen_and_convert,
     wrap_lonely_nibbles,
 )
@@ -40,6 +50,7 @@ _ALL = (
         onnxruntime,
         True,
         divide,
+        matmul_to_reals=onnxruntime_reals,
         quantize_half=widen_and_convert,
         lonely_codes=wrap_lonely_nibbles,
         float_codes=float8_of_onnxruntime,
@@ -56,6 +67,7 @@ _ALL = (
         fbgemm,
         False,
         divide,
+        matmul_to_reals=fbgemm_reals,
         requantize=requantize_in_float,
         average_window=aten,
         average_plane=aten,
@@ -68,6 +80,7 @@ _ALL = (
         qnnpack,
         False,
         divide,
+        matmul_to_reals=qnnpack_reals,
         requantize=requantize_in_float,
         average_window=qnnpack_mean,
         average_plane=qnnpack_mean,
@@ -76,9 +89,10 @@ _ALL = (
         "onednn",
         "torch, engine onednn",
         onednn,
-        onednn,
+        onednn_linear,
         False,
         divide,
+        matmul_to_reals=onednn_reals,
         requantize=requantize_in_float,
         average_window=aten,
         average_plane=aten,
@@ -88,7 +102,7 @@ _ALL = (
         "opencv",
         "OpenCV 5 on x86",
         opencv,
-        opencv,
+        opencv_matmul,
         False,
         multiply_by_reciprocal,
         requantize=requantize_in_float,
@@ -98,7 +112,17 @@ _ALL = (
     ),
 )
 
-PROFILES: Mapping[str, Profile] = MappingProxyType({each.name: each for each in _ALL})
+_FBGEMM = next(each for each in _ALL if each.name == "fbgemm")
+_TORCH = replace(
+    _FBGEMM,
+    name="torch",
+    title="torch, engine fbgemm; reals through torch.quantize_per_tensor and _per_channel",
+    quantize=torch_quantize,
+)
+
+PROFILES: Mapping[str, Profile] = MappingProxyType(
+    {each.name: each for each in (*_ALL, _TORCH)}
+)
 
 
 def find_profile(name: str) -> Profile:
