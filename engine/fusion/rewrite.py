@@ -19,13 +19,25 @@ from engine.fusion import (
     r41_stripped_pair,
     r42_double_pair,
     r43_sign_shift,
+    r44_relu_before_quantize,
+    r45_clip_before_quantize,
+    r48_unsigned_codes,
     r50_constant_quantize,
+    r51_float_bias,
+    r52_float_weight,
+    r56_shared_parameters,
 )
 from engine.fusion.match import Refusal, Replacement, Rule, View
 from engine.ir import Graph, Node
 from engine.profiles import PROFILES, Profile
 
 RULES: tuple[Rule, ...] = (
+    r48_unsigned_codes.RULE,
+    r52_float_weight.RULE,
+    r51_float_bias.RULE,
+    r56_shared_parameters.RULE,
+    r44_relu_before_quantize.RULE,
+    r45_clip_before_quantize.RULE,
     r50_constant_quantize.RULE,
     r42_double_pair.RULE,
     r40_equal_pair.RULE,
@@ -121,6 +133,8 @@ def _sweep(
 
 def _try(view: View, node: Node, rules: tuple[Rule, ...], refused: dict[str, Refused]) -> bool:
     for rule in rules:
+        if rule.opt_in and rule.id in view.rules_off:
+            continue
         answer = rule.match(view, node)
         if answer is None:
             continue
@@ -128,8 +142,7 @@ def _try(view: View, node: Node, rules: tuple[Rule, ...], refused: dict[str, Ref
             if rule.id not in view.rules_off:
                 view.apply(rule.id, answer)
                 return True
-            how = "needs to be asked for" if rule.opt_in else "is switched off"
-            answer = Refusal("off", f"{rule.id} {how}")
+            answer = Refusal("off", f"{rule.id} is switched off")
         before = refused.get(node.key)
         if before is None or answer.guard != "pattern" or before.refusal.guard == "pattern":
             refused[node.key] = Refused(rule.id, answer)
