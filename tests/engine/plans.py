@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from onnx import helper
 
 from engine import Plan, Session
 from tests.engine.cases import Array
@@ -45,4 +46,25 @@ def edited(model: onnx.ModelProto, **constants: Any) -> onnx.ModelProto:
             each.CopyFrom(
                 onnx.numpy_helper.from_array(np.asarray(constants[each.name]), each.name)
             )
+    return model
+
+
+def with_input(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+    """A constant turned into a graph input."""
+    found = next(each for each in model.graph.initializer if each.name == name)
+    model.graph.initializer.remove(found)
+    info = helper.make_tensor_value_info(name, found.data_type, list(found.dims))
+    model.graph.input.append(info)
+    return model
+
+
+def without(model: onnx.ModelProto, name: str, use: str) -> onnx.ModelProto:
+    """A node removed, its consumers reading ``use`` instead."""
+    node = next(each for each in model.graph.node if each.name == name)
+    output = node.output[0]
+    model.graph.node.remove(node)
+    for each in model.graph.node:
+        for i, source in enumerate(each.input):
+            if source == output:
+                each.input[i] = use
     return model

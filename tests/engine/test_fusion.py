@@ -19,6 +19,8 @@ from tests.engine.plans import (
     plan,
     reasons,
     rules,
+    with_input,
+    without,
 )
 
 
@@ -49,27 +51,6 @@ def test_r01_off() -> None:
     assert rules(model, ["R01"]) == ["", "", "", ""]
     assert reasons(model, ["R01"])["c1"] == "R01 off: R01 is switched off"
     assert set(reasons(model, "off")) == {"dx", "dw", "c1", "qy"}
-
-
-def with_input(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
-    """A constant turned into a graph input."""
-    found = next(each for each in model.graph.initializer if each.name == name)
-    model.graph.initializer.remove(found)
-    info = helper.make_tensor_value_info(name, found.data_type, list(found.dims))
-    model.graph.input.append(info)
-    return model
-
-
-def without(model: onnx.ModelProto, name: str, use: str) -> onnx.ModelProto:
-    """A node removed, its consumers reading ``use`` instead."""
-    node = next(each for each in model.graph.node if each.name == name)
-    output = node.output[0]
-    model.graph.node.remove(node)
-    for each in model.graph.node:
-        for i, source in enumerate(each.input):
-            if source == output:
-                each.input[i] = use
-    return model
 
 
 FLOAT_W = np.ones((4, 3, 3, 3), np.float32)
