@@ -43,6 +43,7 @@ MOVES = frozenset(
 _Y_ZERO_POINT = {
     "QLinearConv": 7,
     "QLinearMatMul": 7,
+    "QGemm": 8,
     "Requantize": 4,
     "QLinearAveragePool": 4,
     "QLinearGlobalAveragePool": 4,

@@ -1,74 +1,33 @@
-"""R04: ``Conv -> Relu | Clip -> Q`` becomes a clamp of the output codes.
+"""R04: ``Conv | MatMul | Gemm -> Relu | Clip -> Q`` becomes a clamp of the output codes.
 
 ``low = max(qmin, rne(a/ys) + yz)`` and ``high = min(qmax, rne(b/ys) + yz)``: quantization is
 monotone, hence it commutes with min and max.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
-import numpy as np
-
-from engine.fusion.guards import per_tensor, read_affine
-from engine.fusion.match import Answer, Refusal, Rule, View
-from engine.fusion.r01_conv import fuse, quantize_after
+from engine.fusion import r01_conv, r06_matmul, r09_gemm
+from engine.fusion.activation import activation_after, activation_codes
+from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
 from engine.ir import Node
-from engine.kernels.elementwise import clip_bounds
-from engine.kernels.quantize_linear import quantize_linear
+
+FUSE: Mapping[str, Callable[..., Replacement | Refusal]] = MappingProxyType(
+    {"Conv": r01_conv.fuse, "MatMul": r06_matmul.fuse, "Gemm": r09_gemm.fuse}
+)
+"""How each operation is fused with what lies between it and its QuantizeLinear."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutputActivation:
-    """An activation: its operator, its bounds in output codes, and the type of these codes."""
-
-    op: str
-    low: int
-    high: int
-    dtype: np.dtype[Any]
-
-    @property
-    def attributes(self) -> Mapping[str, Any]:
-        """As attributes of the fused node."""
-        return {"activation": self.op, "low": self.low, "high": self.high}
-
-
-def match(view: View, conv: Node) -> Answer:
-    """A Conv and an activation with constant bounds."""
-    found = activation_after(view, conv)
+def match(view: View, node: Node) -> Answer:
+    """An operation and an activation with constant bounds."""
+    found = activation_after(view, node)
     if found is None:
         return None
-    node, quantize = found
-    activation = activation_codes(view, node, quantize)
+    between, quantize = found
+    activation = activation_codes(view, between, quantize)
     if isinstance(activation, Refusal):
         return activation
-    return fuse(view, conv, (node,), quantize, activation.attributes)
+    return FUSE[node.op](view, node, (between,), quantize, activation.attributes)
 
 
-def activation_after(view: View, conv: Node) -> tuple[Node, Node] | None:
-    """The Relu or Clip behind a node, and the QuantizeLinear behind that."""
-    for node in view.users(conv.outputs[0]):
-        if node.op in ("Relu", "Clip") and node.inputs[0] == conv.outputs[0]:
-            quantize = quantize_after(view, node.outputs[0])
-            if quantize:
-                return node, quantize
-    return None
-
-
-def activation_codes(view: View, node: Node, quantize: Node) -> OutputActivation | Refusal:
-    """The bounds of an activation as codes of the output."""
-    y = read_affine(view, quantize)
-    if isinstance(y, Refusal):
-        return y
-    if refusal := per_tensor(quantize, y):
-        return refusal
-    bounds = clip_bounds(node, view.graph.opset, view.constants)
-    if bounds is None:
-        return Refusal("G1", f"a bound of Clip {node.id} is computed, not constant")
-    if np.isnan(bounds).any():
-        return Refusal("G6", f"Clip {node.id} has bounds {bounds}")
-    low, high = quantize_linear(np.array(bounds, np.float32), y.scale[0], y.zero_point[0])
-    return OutputActivation(node.op, int(low), int(high), y.dtype)
-
-
-RULE = Rule("R04", "convolution with an activation, clamped in codes", "X1", ("Conv",), match)
+RULE = Rule("R04", "an activation, clamped in codes", "X1", tuple(FUSE), match)

@@ -14,16 +14,21 @@ from engine.kernels import (
     dynamic_quantize,
     elementwise,
     float_convolution,
+    float_matmul,
     movement,
     normalization,
     pooling_max,
     qlinear_binary,
     qlinear_conv,
+    qlinear_select,
+    qlinear_softmax,
+    qlinear_matmul,
     quantize_codes,
     quantize_linear,
     reduction,
     selection,
     softmax,
+    table,
 )
 from engine.kernels.operator import Operator
 
@@ -38,16 +43,21 @@ _FAMILIES = (
     dynamic_quantize.OPERATORS,
     elementwise.OPERATORS,
     float_convolution.OPERATORS,
+    float_matmul.OPERATORS,
     movement.OPERATORS,
     normalization.OPERATORS,
     pooling_max.OPERATORS,
     qlinear_binary.OPERATORS,
     qlinear_conv.OPERATORS,
+    qlinear_select.OPERATORS,
+    qlinear_softmax.OPERATORS,
+    qlinear_matmul.OPERATORS,
     quantize_codes.OPERATORS,
     quantize_linear.OPERATORS,
     reduction.OPERATORS,
     selection.OPERATORS,
     softmax.OPERATORS,
+    table.OPERATORS,
 )
 
 OPERATORS: Mapping[str, Operator] = MappingProxyType(

@@ -23,14 +23,17 @@ from engine.profiles.pooling import (
 )
 from engine.profiles.profile import Profile
 from engine.profiles.quantization import (
+    ScalarPath,
+    clip_the_reciprocal,
+    convert_then_add,
     divide,
     float8_of_onnxruntime,
     multiply_by_reciprocal,
     range_with_unit_scale,
     requantize_in_float,
+    scalars_of_onnxruntime,
+    scalars_of_opencv,
     torch_quantize,
-    widen_and_convert,
-    wrap_lonely_nibbles,
 )
 from engine.profiles.requantization import (
     exact,
@@ -51,8 +54,8 @@ _ALL = (
         True,
         divide,
         matmul_to_reals=onnxruntime_reals,
-        quantize_half=widen_and_convert,
-        lonely_codes=wrap_lonely_nibbles,
+        scalar_path=ScalarPath(convert_then_add, scalars_of_onnxruntime),
+        half_in_float32=True,
         float_codes=float8_of_onnxruntime,
         dynamic_range=range_with_unit_scale,
         requantize=requantize_in_float,
@@ -105,6 +108,7 @@ _ALL = (
         opencv_matmul,
         False,
         multiply_by_reciprocal,
+        scalar_path=ScalarPath(clip_the_reciprocal, scalars_of_opencv),
         requantize=requantize_in_float,
         average_window=opencv_mean,
         average_plane=opencv_mean,

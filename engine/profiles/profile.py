@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 from engine.kernels.number_types import to_float8
 from engine.profiles.elementwise import EXACT, Elementwise
+from engine.profiles.matmul import ToReals, exact_reals
 from engine.profiles.pooling import PrepareAverage, exact_mean
 from engine.profiles.quantization import (
     FloatRule,
     RangeRule,
     RequantizeRule,
     Rule,
-    divide,
+    ScalarPath,
     range_with_unit_span,
     requantize_exactly,
 )
@@ -22,11 +23,12 @@ class Profile:
     """One engine's arithmetic, a function for each place where engines differ.
 
     A profile never changes what is computed, only how a real value becomes a code. ``prepare`` is
-    the requantization of convolutions, ``matmul`` of matrix products; ``saturate_first`` is false
+    the requantization of convolutions, ``matmul`` of matrix products, ``matmul_to_reals`` what becomes
+    of products without a quantized output; ``saturate_first`` is false
     where these convert to int32 before they clip; ``quantize`` is QuantizeLinear. ``average_window``
     is the mean of a pool's windows, ``average_plane`` that of whole axes.
-    ``quantize_half`` is QuantizeLinear of float16, ``lonely_codes`` of packed codes whose byte is
-    not full, None where they are like others; ``float_codes`` makes float8 and smaller floats;
+    ``scalar_path`` is for elements that follow another rule, None where all are alike;
+    ``half_in_float32`` says that float16 is divided in float32; ``float_codes`` makes float8 and smaller floats;
     ``dynamic_range`` is DynamicQuantizeLinear's scale; ``requantize`` one code to another.
     ``elementwise`` holds sums, products and tables of codes.
     """
@@ -37,11 +39,12 @@ class Profile:
     matmul: Prepare
     saturate_first: bool
     quantize: Rule
-    quantize_half: Rule = divide
-    lonely_codes: Rule | None = None
+    scalar_path: ScalarPath | None = None
+    half_in_float32: bool = False
     float_codes: FloatRule = to_float8
     dynamic_range: RangeRule = range_with_unit_span
     requantize: RequantizeRule = requantize_exactly
     average_window: PrepareAverage = exact_mean
     average_plane: PrepareAverage = exact_mean
     elementwise: Elementwise = EXACT
+    matmul_to_reals: ToReals = exact_reals

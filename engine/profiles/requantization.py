@@ -5,9 +5,10 @@ to an integer. ``fl`` is float32 rounding; products without ``fl`` inside are on
 Equation numbers refer to ``engine/README.md``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 
 import numpy as np
 
@@ -25,11 +26,11 @@ _F = np.float32
 class Requantization:
     """What turns sums into codes; arrays are shaped to broadcast against the sums.
 
-    ``bias`` is int32 in steps of ``x_scale * w_scale``; ``w_scale`` float32, one value or one a
+    The real value of a sum is ``alpha * x_scale * w_scale`` times it. ``bias`` is int32 in steps of ``x_scale * w_scale``; ``w_scale`` float32, one value or one a
     lane; ``per_channel`` says which.
     """
 
-    x_scale: np.float32
+    x_scale: np.float32 | Array
     w_scale: Array
     y_scale: np.float32
     y_zero_point: int
@@ -39,6 +40,7 @@ class Requantization:
     in_per_group: int
     out_per_group: int
     y_signed: bool
+    alpha: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +66,20 @@ def exact(r: Requantization) -> Rescaling:
         ``steps`` returns float64 values on the right side of every tie: a value is a half-integer
         if and only if v is. Where the float64 product rounds, ties are settled with rationals.
     """
-    product = np.float64(r.x_scale) * r.w_scale.astype(np.float64)
+    factors = [np.asarray(each, np.float64) for each in (r.x_scale, r.w_scale)]
+    product = factors[0] * factors[1]
+    if r.alpha != 1:
+        factors.append(np.asarray(r.alpha, np.float64))
+        product = product * r.alpha
     step = np.float64(r.y_scale)
 
     def steps(acc: Array) -> Array:
-        total = acc * product
-        v: Array = total / step
+        v: Array = acc * product / step
         distance = np.rint(v)
         np.subtract(v, distance, out=distance)
         np.abs(distance, out=distance)
         if distance.max(initial=0) > 0.5 - _NEAR:
-            _settle_ties(v, (distance > 0.5 - _NEAR).nonzero(), acc, product, step)
+            _settle_ties(v, (distance > 0.5 - _NEAR).nonzero(), acc, factors, step)
         return v
 
     return Rescaling(r.bias, steps, r.y_zero_point)
@@ -85,19 +90,25 @@ _NEAR = 2.0**-30
 
 
 def _settle_ties(
-    v: Array, where: tuple[Array, ...], acc: Array, product: Array, step: np.float64
+    v: Array,
+    where: tuple[Array, ...],
+    acc: Array,
+    factors: Sequence[Array],
+    step: np.float64,
 ) -> None:
     """Moves each v near a half-integer to its exact side of it, or exactly onto it."""
     sums = acc[where].astype(np.float64)
-    scales = np.broadcast_to(product, v.shape)[where]
+    scales = [np.broadcast_to(each, v.shape)[where] for each in factors]
     half = np.floor(v[where]) + 0.5
-    total = sums * scales
+    product = np.prod(scales, axis=0)
+    total = sums * product
     residual = total - half * step
-    side = np.sign(residual)
-    unsure = np.abs(residual) <= np.abs(total) * 2.0**-51
-    if unsure.any() and not _is_short(product):
+    side = np.sign(residual) * np.sign(step)
+    unsure = np.abs(residual) <= np.abs(total) * 2.0**-50
+    if unsure.any() and (len(factors) > 2 or not _is_short(product)):
         for i in unsure.nonzero()[0]:
-            rest = Fraction(sums[i]) * Fraction(scales[i]) - Fraction(half[i]) * Fraction(step)
+            exact_total = prod((Fraction(each[i]) for each in scales), start=Fraction(sums[i]))
+            rest = exact_total / Fraction(step) - Fraction(half[i])
             side[i] = (rest > 0) - (rest < 0)
     v[where] = half + side * _NEAR
 

@@ -1,0 +1,189 @@
+"""Products of matrices of codes: the record of one, its stages, and the kernel they make.
+
+With a = as(qa - az) and b = bs(qb - bz) the real product is ``alpha * as * bs * acc``,
+``acc = sum (qa - az)(qb - bz) + c``, an exact integer kept in int32; like eq. (3) to (5).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.arithmetic import RANGES, Int32, wrap_int32
+from engine.errors import EngineError
+from engine.ir import Array
+from engine.kernels.operator import Setting
+from engine.profiles import Requantization, convert_then_saturate, saturate
+
+Product = Callable[[Array], Array]
+
+
+@dataclass(frozen=True, slots=True)
+class MatMulParameters:
+    """One product; b as the kernel multiplies it, (..., K, N), its parameters on the last axis.
+
+    ``a_scale``, ``a_zero_point`` have one element or one for each row, (M, 1); ``b_scale``,
+    ``b_zero_point`` one or N. ``bias`` is int32, in steps of ``alpha * a_scale * b_scale``;
+    ``float_bias`` real. ``b_is_vector``: b was a row of K, and the result has no last axis. Without ``y_dtype`` the result is real. ``low`` and ``high`` are the bounds of the
+    activation in output codes.
+    """
+
+    node: str
+    op: str
+    a_scale: Array
+    a_zero_point: Array
+    b: Array
+    b_scale: Array
+    b_zero_point: Array
+    turn_a: bool = False
+    b_is_vector: bool = False
+    alpha: float = 1.0
+    bias: Array | None = None
+    float_bias: Array | None = None
+    y_dtype: np.dtype[Any] | None = None
+    y_scale: np.float32 = np.float32(1)  # noqa: RUF009 - a number
+    y_zero_point: int = 0
+    activation: str = ""
+    low: int = 0
+    high: int = 0
+
+    @property
+    def depth(self) -> int:
+        """K."""
+        return int(self.b.shape[-2])
+
+    @property
+    def columns(self) -> int:
+        """N."""
+        return int(self.b.shape[-1])
+
+
+def subtract_a(a: Array, p: MatMulParameters) -> Array:
+    """``qa - az``, int16."""
+    difference: Array = a.astype(np.int16)
+    return difference - p.a_zero_point.astype(np.int16) if p.a_zero_point.any() else difference
+
+
+def subtract_b(p: MatMulParameters) -> Array:
+    """``qb - bz``, int16."""
+    difference: Array = p.b.astype(np.int16)
+    return difference - p.b_zero_point.astype(np.int16) if p.b_zero_point.any() else difference
+
+
+def b_scales(p: MatMulParameters) -> Array:
+    """One scale for all columns, or one for each."""
+    return p.b_scale
+
+
+def multiply(p: MatMulParameters, b: Array) -> Callable[[Array], Int32]:
+    """``acc = sum (qa - az)(qb - bz)``, wrapped to int32.
+
+    Exact:
+        Every partial sum is an integer below ``255 max over columns of sum|qb - bz|``; below 2**24
+        float32 products are exact in any order, below 2**53 float64 ones are.
+    """
+    bound = 255 * 255 * max(p.depth, 1)
+    if bound >= 2**24 and b.size:
+        bound = 255 * int(np.abs(b).sum(axis=-2, dtype=np.int64).max())
+    dtype = np.float32 if bound < 2**24 else np.float64
+    matrix = b.astype(dtype)
+
+    def run(a: Array) -> Int32:
+        sums = np.asarray(np.matmul(a.astype(dtype), matrix))
+        return wrap_int32(sums) if bound >= 2**31 else sums.astype(np.int32)
+
+    return run
+
+
+def add_bias(acc: Int32, bias: Array) -> Int32:
+    """``acc + c`` in int32, which wraps."""
+    total: Int32 = acc + bias
+    return total
+
+
+def clamp(codes: Array, p: MatMulParameters) -> Array:
+    """The activation in the domain of codes: ``min(max(q, low), high)``, R04."""
+    clamped: Array = np.minimum(np.maximum(codes, p.low), p.high)
+    return clamped
+
+
+def product(p: MatMulParameters, setting: Setting) -> Product:
+    """The kernel of one product, as a function of a's codes.
+
+    Shapes:
+        ``a`` (..., M, K), or (..., K, M) with ``turn_a`` -> (..., M, N).
+    """
+    center = setting.stage("matmul.center", subtract_a)
+    accumulate = setting.stage("matmul.accumulate", multiply)(
+        p, setting.stage("matmul.weights", subtract_b)(p)
+    )
+    scales = setting.stage("matmul.scales", b_scales)(p)
+    bias, add = p.bias, setting.stage("matmul.bias", add_bias)
+    finish = _to_codes(p, scales, setting) if p.y_dtype else _to_reals(p, scales, setting)
+    if not p.y_dtype and p.op.endswith("Integer"):
+        finish = _unchanged
+
+    def run(a: Array) -> Array:
+        _require_depth(a, p)
+        codes = np.swapaxes(a, -1, -2) if p.turn_a else a
+        acc = accumulate(center(codes, p))
+        y = finish(acc if bias is None else add(acc, bias))
+        return y[..., 0] if p.b_is_vector else y
+
+    return run
+
+
+def _unchanged(acc: Array) -> Array:
+    return acc
+
+
+def _require_depth(a: Array, p: MatMulParameters) -> None:
+    depth = a.shape[-2 if p.turn_a else -1] if a.ndim > int(p.turn_a) else 0
+    if depth != p.depth or not a.ndim:
+        raise EngineError(
+            f"{p.op} {p.node!r}: a of shape {a.shape} for {p.depth} rows of b ({p.columns} columns)"
+        )
+
+
+def _to_codes(p: MatMulParameters, scales: Array, setting: Setting) -> Product:
+    """Sums to codes: rescale, round, saturate, activate."""
+    profile, dtype = setting.profile, p.y_dtype
+    rescaling = profile.matmul(
+        Requantization(
+            x_scale=p.a_scale,
+            w_scale=scales,
+            y_scale=p.y_scale,
+            y_zero_point=p.y_zero_point,
+            bias=None,
+            per_channel=scales.size > 1,
+            groups=1,
+            in_per_group=p.depth,
+            out_per_group=p.columns,
+            y_signed=dtype == np.int8,
+            alpha=p.alpha,
+        )
+    )
+    rounding = setting.stage("matmul.round", setting.stages.round)
+    clip = saturate if profile.saturate_first else convert_then_saturate
+    activate = setting.stage("matmul.activate", clamp)
+    offset = rescaling.offset
+    assert dtype is not None
+    low, high = (each - offset for each in RANGES[dtype])
+
+    def finish(acc: Array) -> Array:
+        steps = clip(rounding(rescaling.steps(acc), offset), low, high)
+        codes: Array = (steps + offset).astype(dtype)
+        return activate(codes, p) if p.activation else codes
+
+    return finish
+
+
+def _to_reals(p: MatMulParameters, scales: Array, setting: Setting) -> Product:
+    scale = setting.stage("matmul.to_reals", setting.profile.matmul_to_reals)
+    alpha = np.float32(p.alpha)
+
+    def finish(acc: Array) -> Array:
+        return scale(acc, p.a_scale, scales, alpha, p.float_bias)
+
+    return finish

@@ -1,0 +1,115 @@
+"""How each engine turns the int32 sums of a matrix product into codes or reals."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from engine.arithmetic import fused_multiply_add
+from engine.ir import Array
+from engine.profiles.requantization import (
+    Requantization,
+    Rescaling,
+    float_bias,
+    onnxruntime,
+)
+
+_F = np.float32
+ToReals = Callable[[Array, Array, Array, np.float32, Array | None], Array]
+"""(sums, a's scale, b's scales, alpha, real bias or None) -> float32."""
+
+
+def exact_reals(
+    acc: Array, a_scale: Array, b_scale: Array, alpha: np.float32, bias: Array | None
+) -> Array:
+    """``alpha * as * bs * acc + bias``, evaluated in float64 and rounded once."""
+    scale = np.float64(alpha) * a_scale.astype(np.float64) * b_scale.astype(np.float64)
+    y = acc * scale
+    if bias is not None:
+        y = y + bias
+    reals: Array = np.asarray(y, _F)
+    return reals
+
+
+def onnxruntime_reals(
+    acc: Array, a_scale: Array, b_scale: Array, alpha: np.float32, bias: Array | None
+) -> Array:
+    """``fl(fl(acc) * fl(fl(alpha*as)*bs))``, then ``fl(y + bias)``.
+
+    Source:
+        onnxruntime contrib_ops/cpu/quantization/quant_gemm.cc; MatMulIntegerToFloat measured.
+    """
+    y: Array = acc.astype(_F) * (alpha * a_scale * b_scale)
+    return y if bias is None else y + bias
+
+
+def fbgemm_reals(
+    acc: Array, a_scale: Array, b_scale: Array, alpha: np.float32, bias: Array | None
+) -> Array:
+    """``fma(fl(acc), fl(as*bs), b)``.
+
+    Source:
+        pytorch aten/src/ATen/native/quantized/cpu/qlinear_dynamic.cpp.
+    """
+    addend = _F(0) if bias is None else bias
+    return fused_multiply_add(acc.astype(_F), a_scale * b_scale, np.asarray(addend))
+
+
+def qnnpack_reals(
+    acc: Array, a_scale: Array, b_scale: Array, alpha: np.float32, bias: Array | None
+) -> Array:
+    """``fl(fl(fl(acc)*fl(bs*as)) + b)``.
+
+    Source:
+        pytorch aten/src/ATen/native/quantized/cpu/qlinear_dynamic.cpp.
+    """
+    y: Array = acc.astype(_F) * (b_scale * a_scale)
+    return y if bias is None else y + bias
+
+
+def onednn_reals(
+    acc: Array, a_scale: Array, b_scale: Array, alpha: np.float32, bias: Array | None
+) -> Array:
+    """``fl(fl(fl(acc)*fl(as*bs')) + b)``, ``bs' = fl(1/fl(1/bs))``.
+
+    Source:
+        found by experiment on the kernels that torch 2.13 ships.
+    """
+    y: Array = acc.astype(_F) * (a_scale * _twice_inverted(b_scale))
+    return y if bias is None else y + bias
+
+
+def onednn_linear(r: Requantization) -> Rescaling:
+    """``t = fl(fl(acc)*fl(as'*bs')) + b``, ``v = fl(fl(t*fl(1/ys)) + yz)``: zero point inside.
+
+    ``s' = fl(1/fl(1/s))``. The outputs are unsigned: a signed zero point is shifted by 128.
+
+    Source:
+        found by experiment on the kernels that torch 2.13 ships.
+    """
+    scale = _twice_inverted(np.asarray(r.x_scale)) * _twice_inverted(r.w_scale)
+    inverse, shift = _F(1) / r.y_scale, 128 if r.y_signed else 0
+    bias, zero_point = float_bias(r), _F(r.y_zero_point + shift)
+
+    def steps(acc: Array) -> Array:
+        t: Array = acc.astype(_F) * scale
+        if bias is not None:
+            t += bias
+        t *= inverse
+        t += zero_point
+        return t
+
+    return Rescaling(None, steps, -shift)
+
+
+def _twice_inverted(scale: Array) -> Array:
+    inverted: Array = _F(1) / (_F(1) / scale)
+    return inverted
+
+
+def opencv_matmul(r: Requantization) -> Rescaling:
+    """``m = fl(fl(as*bs)/ys)``, ``rne(fl(fl(acc)*m)) + yz``: zero point outside, unlike its Conv.
+
+    Source:
+        opencv modules/dnn/src/int8layers/matmul_int8_layer.cpp.
+    """
+    return onnxruntime(r)
