@@ -159,10 +159,11 @@ def _sum_axes(x: Array, axes: tuple[int, ...], keep: bool) -> Array:
 def _axes_in_order(reals: Array, x: Array, axes: tuple[int, ...], keep: bool) -> Array:
     """The float32 sum over ``axes``, added one by one in row-major order."""
     kept = [each for each in range(x.ndim) if each not in axes]
-    rows = x.transpose(*kept, *axes).reshape(-1, int(np.prod([x.shape[i] for i in axes])))
-    sums = np.zeros(len(rows), _F)
-    step = max(1, CHUNK // max(rows.shape[1], 1))
-    for start in range(0, len(rows) if rows.shape[1] else 0, step):
+    size, number = (int(np.prod([x.shape[i] for i in each])) for each in (axes, kept))
+    rows = x.transpose(*kept, *axes).reshape(number, size)
+    sums = np.zeros(number, _F)
+    step = max(1, CHUNK // max(size, 1))
+    for start in range(0, number if size else 0, step):
         part = _looked_up(reals, rows[start : start + step])
         sums[start : start + step] = np.add.accumulate(part, axis=1)[:, -1]
     shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape) if keep or i in kept)
@@ -232,29 +233,29 @@ def _reduced(
 
 
 _POOL = f"{POOL_ATTRIBUTES} channels_last count_include_pad"
-_REAL = (2, 3)
+_CODES, _REAL = (2, 5), (2, 3)  # the zero point of x may be left out before the scale of y
 
 OPERATORS = (
-    operator("QLinearAveragePool", pool_of_codes, _POOL, inputs=(4, 5), domains=CONTRIB),
+    operator("QLinearAveragePool", pool_of_codes, _POOL, inputs=_CODES, domains=CONTRIB),
     operator(
         "QLinearGlobalAveragePool",
         global_average_of_codes,
         "channels_last",
-        inputs=(4, 5),
+        inputs=_CODES,
         domains=CONTRIB,
     ),
     operator(
         "QLinearReduceMean",
         reduce_mean_of_codes,
         "axes keepdims",
-        inputs=(4, 5),
+        inputs=_CODES,
         domains=CONTRIB,
     ),
     operator(
         "QLinearReduceSum",
         reduce_sum_of_codes,
         "axes keepdims",
-        inputs=(4, 5),
+        inputs=_CODES,
         domains=INTERNAL,
     ),
     operator("AveragePoolOfCodes", pool_of_codes, _POOL, inputs=_REAL, domains=INTERNAL),

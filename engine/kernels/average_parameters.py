@@ -43,6 +43,8 @@ def built(
 
     Without zero point of x their type shows only when it runs.
     """
+    if not (_is_real(node) or node.input(3)):
+        raise InvalidModel(f"{node.op} {node.id!r} has no y_scale; it is required")
     arrays = [setting.constant(name) for name in node.inputs[1:]]
     named = [name for name in node.inputs[1:] if name]
     last = bool(node.attributes.get("channels_last", 0))
@@ -61,6 +63,10 @@ def built(
         return _called(prepare(p), x, p)
 
     return Kernel(each_time)
+
+
+def _is_real(node: Node) -> bool:
+    return node.op.endswith("OfCodes")
 
 
 def _called(run: Run, x: Array, p: AverageParameters) -> Array:
@@ -90,9 +96,8 @@ def read_parameters(
         Unsupported: codes wider than 8 bits.
     """
     given = [*arrays, *[None] * (4 - len(arrays))]
-    real = node.op.endswith("OfCodes")
     x_scale, x_zero = _affine(node, "x", given[0], given[1], x_dtype)
-    if real:
+    if _is_real(node):
         x = Averaging(x_scale, int(x_zero), x_zero.dtype, _F(1), 0)
         return AverageParameters(node.id, x, None, pool, with_pads, channels_last)
     y_scale, y_zero = _affine(node, "y", given[2], given[3], x_dtype)
