@@ -79,7 +79,7 @@ def fused_multiply_add(a: Array, b: Array, c: Array) -> Float32:
     back = total - product
     error = (product - (total - back)) + (addend - back)
     bits = total.view(np.int64)
-    odd = (error != 0) & (bits & 1 == 0)
+    odd = (error != 0) & (bits & 1 == 0) & np.isfinite(total)
     away = (error > 0) == (total >= 0)
     adjusted = np.where(odd, np.where(away, bits + 1, bits - 1), bits)
     result = adjusted.view(np.float64).astype(np.float32)

@@ -16,7 +16,7 @@ from engine.kernels.number_types import (
     saturate_codes,
 )
 from engine.kernels.operator import CONTRIB, Kernel, Run, Setting, operator
-from engine.kernels.quantize_granularity import lonely, spread
+from engine.kernels.quantize_granularity import spread
 from engine.kernels.quantize_parameters import (
     DIVISION_TYPES,
     FLOAT16,
@@ -28,7 +28,8 @@ from engine.kernels.quantize_parameters import (
     read_dequantize,
     read_quantize,
 )
-from engine.profiles.quantization import Rule, Scale, divide
+from engine.profiles.profile import Profile
+from engine.profiles.quantization import EVERYWHERE, Rule, Scale, divide
 
 _F = np.float32
 Code = Array | np.integer[Any]
@@ -102,25 +103,28 @@ def quantize_operator(node: Node, setting: Setting) -> Kernel:
         z = np.zeros((), p.dtype) if zero_point is None else zero_point
         _check(p, x, scale, z)
         kind = division_type(scale.dtype, p.precision)
-        data = x.astype(kind, copy=False)
-        steps = place(scale, x.shape, p.granularity).astype(kind)
+        wide = FLOAT32 if kind == FLOAT16 and profile.half_in_float32 else kind
+        data = x.astype(kind, copy=False).astype(wide, copy=False)
+        steps = place(scale, x.shape, p.granularity).astype(kind).astype(wide)
         zeros = place(z, x.shape, p.granularity)
         if z.dtype in FLOAT_CODES:
             return profile.float_codes(_quotients(data, steps, zeros), z.dtype, p.saturate)
-        rule = profile.quantize_half if kind == FLOAT16 else profile.quantize
-        codes = saturate(np.asarray(rule(data, steps, zeros.astype(_F))), z.dtype)
-        if profile.lonely_codes is None or z.dtype not in PACKED:
-            return codes
-        at = lonely(scale, x.shape, p.granularity, PACKED[z.dtype])
-        some = [np.broadcast_to(each, x.shape).ravel()[at] for each in (data, steps, zeros)]
-        rest = profile.lonely_codes(some[0], some[1], some[2].astype(_F))
-        codes.reshape(-1)[at] = saturate(rest, z.dtype)
+        offsets = zeros.astype(_F)
+        codes = saturate(np.asarray(profile.quantize(data, steps, offsets)), z.dtype)
+        if profile.scalar_path is not None:
+            path = profile.scalar_path
+            at = path.elements(z.dtype, kind, scale, x.shape, p.granularity)
+            parts = [
+                np.broadcast_to(each, x.shape).reshape(-1)[at]
+                for each in (data, steps, offsets)
+            ]
+            codes.reshape(-1)[at] = saturate(path.rule(*parts), z.dtype)
         return codes
 
-    return Kernel(_short_way(p, profile.quantize, saturate, run), parameters=p)
+    return Kernel(_short_way(p, profile, saturate, run), parameters=p)
 
 
-def _short_way(p: QuantizeParameters, rule: Rule, saturate: Saturate, run: Run) -> Run:
+def _short_way(p: QuantizeParameters, profile: Profile, saturate: Saturate, run: Run) -> Run:
     """The way of float32 data with one constant scale, where that is certain."""
     z = p.zero_point
     if z is None and p.dtype is not None and not p.computed_zero_point:
@@ -129,6 +133,11 @@ def _short_way(p: QuantizeParameters, rule: Rule, saturate: Saturate, run: Run) 
         return run
     if p.scale.dtype != FLOAT32 or z.dtype not in _WIDE or not p.scale.size == z.size == 1:
         return run
+    rule, path = profile.quantize, profile.scalar_path
+    if path is not None and (
+        path.elements(z.dtype, FLOAT32, p.scale, (1,), p.granularity) == EVERYWHERE
+    ):
+        rule = path.rule
     scale, zero_point, dtype = p.scale.reshape(()), z.reshape(()).astype(_F), z.dtype
 
     def short(x: Array, *parameters: Array | None) -> Array:

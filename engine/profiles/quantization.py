@@ -5,12 +5,14 @@ Equation numbers refer to ``engine/README.md``.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from engine.arithmetic import convert_to_int32, fused_multiply_add
+from engine.arithmetic import convert_to_int32, fused_multiply_add, wrap_int32
 from engine.ir import Array
-from engine.kernels.number_types import E4M3FN, to_float8
+from engine.kernels.number_types import E4M3FN, PACKED, Dtype, to_float8
+from engine.kernels.quantize_granularity import Granularity, axis_of, lonely
 from engine.profiles.requantization import Requantization, exact
 
 _F = np.float32
@@ -18,7 +20,7 @@ Scale = Array | np.float32
 Rule = Callable[[Array, Scale, Array], Array]
 """(reals, scale, zero point as float32) -> rounded codes, not yet clipped, in a new array."""
 
-FloatRule = Callable[[Array, np.dtype[np.generic], bool], Array]
+FloatRule = Callable[[Array, Dtype, bool], Array]
 """(float32 quotients, float type of the codes, saturate) -> codes."""
 
 Range = tuple[np.float32, np.uint8]
@@ -42,10 +44,19 @@ def divide(x: Array, scale: Scale, zero_point: Array) -> Array:
 
 
 def multiply_by_reciprocal(x: Array, scale: Scale, zero_point: Array) -> Array:
-    """``rne(fl(fl(x*fl(1/s)) + z))``: a reciprocal, the zero point inside.
+    """``cvt(fl(fl(x*fl(1/s)) + z))``: a reciprocal, the zero point inside.
 
     Source:
-        opencv 5 dnn, measured on QuantizeLinear layers.
+        opencv 5 dnn, measured on QuantizeLinear layers; cvt gives INT32_MIN beyond int32.
+    """
+    return convert_to_int32(x * (_F(1) / scale) + zero_point)
+
+
+def clip_the_reciprocal(x: Array, scale: Scale, zero_point: Array) -> Array:
+    """``rne(fl(fl(x*fl(1/s)) + z))``, clipped as a float.
+
+    Source:
+        opencv 5 dnn, measured on QuantizeLinear layers of uint8.
     """
     rounded: Array = np.rint(x * (_F(1) / scale) + zero_point)
     return rounded
@@ -63,38 +74,64 @@ def torch_quantize(x: Array, scale: Scale, zero_point: Array) -> Array:
     if np.ndim(scale) == 0:
         steps = fused_multiply_add(x, np.asarray(_F(1) / scale), zero_point)
         return np.rint(np.fmin(steps, _LARGEST_INT32))
-    steps = multiply_by_reciprocal(x, scale, zero_point)
-    steps[np.isnan(steps)] = 0
-    return steps
+    rounded = clip_the_reciprocal(x, scale, zero_point)
+    return np.where(np.isnan(rounded), _F(0), rounded)
 
 
 _LARGEST_INT32 = _F(2147483520)
 """The largest float32 below 2**31."""
 
 
-def widen_and_convert(x: Array, scale: Scale, zero_point: Array) -> Array:
-    """``cvt(fl(x/s)) + z`` with x and s widened to float32; cvt gives INT32_MIN beyond int32.
-
-    Source:
-        onnxruntime core/providers/cpu/quantization/quantize_linear.cc, float16.
-    """
-    quotient = x.astype(_F) / np.asarray(scale).astype(_F)
-    return convert_to_int32(quotient) + zero_point
-
-
-def wrap_lonely_nibbles(x: Array, scale: Scale, zero_point: Array) -> Array:
-    """``wrap(cvt(fl(x/s)) + z)`` in int32: what a 4-bit code alone in its byte goes through.
+def convert_then_add(x: Array, scale: Scale, zero_point: Array) -> Array:
+    """``wrap(cvt(fl(x/s)) + z)``; cvt gives INT32_MIN beyond int32, to which a negative z wraps.
 
     Source:
         onnxruntime core/providers/cpu/quantization/quantize_linear.cc, measured.
     """
-    total = (convert_to_int32(x / scale) + zero_point).astype(np.int64)
-    return total.astype(np.int32).astype(np.float64)
+    total = convert_to_int32(x / scale) + zero_point
+    return wrap_int32(total).astype(np.float64)
 
 
-def float8_of_onnxruntime(
-    quotients: Array, dtype: np.dtype[np.generic], saturate: bool
-) -> Array:
+@dataclass(frozen=True, slots=True)
+class ScalarPath:
+    """Another rule for the elements that an engine does not treat as vectors.
+
+    ``elements`` gives their flat indices, from the type of the codes, the type of the division,
+    the scale as stored, the shape of the data and the granularity.
+    """
+
+    rule: Rule
+    elements: Callable[[Dtype, Dtype, Array, tuple[int, ...], Granularity], Array | slice]
+
+
+EVERYWHERE, NOWHERE = slice(None), slice(0)
+
+
+def scalars_of_onnxruntime(
+    codes: Dtype, reals: Dtype, scale: Array, shape: tuple[int, ...], given: Granularity
+) -> Array | slice:
+    """float16 data, 2-bit codes, blocks on any axis but the last; 4-bit codes alone in a byte.
+
+    Source:
+        onnxruntime core/providers/cpu/quantization/quantize_linear.cc, measured.
+    """
+    packed = PACKED.get(codes, 1)
+    blocked = given.block_size and scale.ndim == len(shape)
+    if reals == np.float16 or packed == 4:
+        return EVERYWHERE
+    if blocked and axis_of(scale, shape, given) < len(shape) - 1:
+        return EVERYWHERE
+    return lonely(scale, shape, given, packed) if packed == 2 else NOWHERE
+
+
+def scalars_of_opencv(
+    codes: Dtype, reals: Dtype, scale: Array, shape: tuple[int, ...], given: Granularity
+) -> Array | slice:
+    """uint8 codes with one scale; measured."""
+    return EVERYWHERE if codes == np.uint8 and scale.size == 1 else NOWHERE
+
+
+def float8_of_onnxruntime(quotients: Array, dtype: Dtype, saturate: bool) -> Array:
     """As the standard; but float8e4m3fn without ``saturate`` makes 448 of ``[480, 496)``.
 
     Source:

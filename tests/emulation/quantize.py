@@ -93,12 +93,12 @@ def one_node(
     given: dict[str, Array],
     **more: Any,
 ) -> onnx.ModelProto:
-    """A node "n" on the tensor ``x``; an output that numpy lacks is cast to int32."""
-    last = "c" if np.dtype(y) in PACKED else "y"
+    """A node "n" on the tensor ``x``; an output that numpy lacks is cast to float64."""
+    last = "c" if np.dtype(y) in (*PACKED, *FLOAT_CODES) else "y"
     nodes = [helper.make_node(op, [x[0], "s", "z"], [last], name="n", **d.attributes, **more)]
     if last == "c":
-        nodes.append(helper.make_node("Cast", ["c"], ["y"], to=TensorProto.INT32))
-        y = np.int32
+        nodes.append(helper.make_node("Cast", ["c"], ["y"], to=TensorProto.DOUBLE))
+        y = np.float64
     tensors = {"s": d.scale, "z": d.zero_point, **given}
     inputs = [] if x[0] in given else [helper.make_tensor_value_info(*x, SHAPE)]
     graph = helper.make_graph(
@@ -132,10 +132,7 @@ def ort_quantize(name: str, data: Any = F32) -> Pairs:
             model = one_node(
                 "QuantizeLinear", ("x", element_type(data)), d, dtype, dtype, {}, **more
             )
-            theirs = run(model, x)
-            if dtype in FLOAT_CODES:
-                theirs = theirs.view(dtype)
-            yield ours(model, "ort", {"x": x}), theirs
+            yield ours(model, "ort", {"x": x}), run(model, x)
 
     return pairs
 
@@ -251,13 +248,14 @@ def adapter_quantize(profile: str, back: bool) -> Pairs:
         from harness.backends.torch_pattern import Affine
         from harness.backends.torch_quantized import dequantize, quantize
 
-        for dtype in cycle((np.dtype(np.int8), np.dtype(np.uint8))):
+        kinds: tuple[np.dtype[Any], ...] = (np.dtype(np.int8), np.dtype(np.uint8))
+        for dtype in cycle(kinds):
             d = draw(r, dtype, "tensor", signs=False)
             affine = Affine(d.scale.reshape(1), d.zero_point.reshape(1))
             op, y = "QuantizeLinear", dtype
             x = reals(r, d.scale, *INTEGER_CODES[dtype])
             if back:
-                op, y = "DequantizeLinear", np.dtype(F32)
+                op, y = "DequantizeLinear", np.dtype(np.float32)
                 x = r.integers(*INTEGER_CODES[dtype], SHAPE).astype(dtype)
             model = one_node(op, ("x", element_type(x.dtype)), d, dtype, y, {})
             theirs = dequantize(x, affine) if back else quantize(x, affine)
