@@ -30,6 +30,8 @@ from engine.fusion import (
     r51_float_bias,
     r52_float_weight,
     r56_shared_parameters,
+    r60_blocked_weights,
+    r61_dynamic_matmul,
 )
 from engine.fusion.match import Refusal, Replacement, Rule, View
 from engine.ir import Graph, Node
@@ -51,6 +53,8 @@ RULES: tuple[Rule, ...] = (
     r02_redundant_activation.RULE,
     r04_clamp.RULE,
     r01_conv.RULE,
+    r60_blocked_weights.RULE,
+    r61_dynamic_matmul.RULE,
     r08_matmul_bias.RULE,
     r06_matmul.RULE,
     r07_matmul_to_float.RULE,
