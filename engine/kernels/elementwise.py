@@ -4,7 +4,7 @@ A transcendental function is evaluated in float64 and rounded once to the type o
 block, so that the wide temporaries stay small beside a big tensor.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,21 @@ def number(node: Node, name: str, default: float) -> float:
 def blocks(size: int, step: int = BLOCK) -> Iterator[slice]:
     """Slices of at most ``step`` elements that cover ``size``."""
     return (slice(start, start + step) for start in range(0, size, step))
+
+
+def pieces(views: Sequence[Array], y: Array) -> Any:
+    """Blocks of tensors that broadcast to ``y``, and of ``y``, in its order of memory, each flat."""
+    if y.size <= BLOCK:
+        flat = [np.broadcast_to(each, y.shape).reshape(-1) for each in views]
+        return [(*flat, y.reshape(-1))]
+    modes: Any = [["readonly"]] * len(views) + [["writeonly"]]
+    return np.nditer(
+        [*views, y],
+        flags=["external_loop", "buffered"],
+        op_flags=modes,
+        order="C",
+        buffersize=BLOCK,
+    )
 
 
 def by_blocks(function: Function, x: Array, dtype: Any) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 from engine.arithmetic import RANGES, round_half_even
 from engine.errors import InvalidModel
 from engine.ir import Array, Node
-from engine.kernels.elementwise import BLOCK
+from engine.kernels.elementwise import BLOCK, pieces
 from engine.kernels.operator import (
     CONTRIB,
     INTERNAL,
@@ -203,7 +203,7 @@ def combination_kernel(
         inner = constant_span([each.shape for each in views])
         function = _by_pairs(main, p.dtype, inner) if _pays(views, y.size, tail) else main
         done = 0
-        for *parts, out in _pieces(views, y):
+        for *parts, out in pieces(views, y):
             split = min(max(whole - done, 0), out.size)
             if split:
                 out[:split] = function([each[:split] for each in parts], inner)
@@ -231,21 +231,6 @@ def _finisher(
         return activate(q, p) if p.activation else q
 
     return finish
-
-
-def _pieces(views: Sequence[Array], y: Array) -> Any:
-    """Blocks of the broadcast tensors and of the output in the order of memory, each flat."""
-    if y.size <= BLOCK:
-        flat = [np.broadcast_to(each, y.shape).reshape(-1) for each in views]
-        return [(*flat, y.reshape(-1))]
-    modes: Any = [["readonly"]] * len(views) + [["writeonly"]]
-    return np.nditer(
-        [*views, y],
-        flags=["external_loop", "buffered"],
-        op_flags=modes,
-        order="C",
-        buffersize=BLOCK,
-    )
 
 
 def _pays(views: Sequence[Array], size: int, tail: Finish | None) -> bool:

@@ -27,7 +27,14 @@ from engine.profiles.elementwise_exact import (
 )
 from engine.profiles.quantization import Rule, divide, multiply_by_reciprocal
 from engine.profiles.requantization import convert_then_saturate, saturate
-from engine.profiles.tables import mlas_sigmoid, torch_hard_swish, torch_sigmoid
+from engine.profiles.tables import (
+    Softmax,
+    exact_softmax,
+    mlas_sigmoid,
+    onnxruntime_softmax,
+    torch_hard_swish,
+    torch_sigmoid,
+)
 
 _F = np.float32
 Saturate = Callable[[Array, int, int], Array]
@@ -69,7 +76,7 @@ class Elementwise:
 
     ``functions`` are float32 functions by operator where the engine's own differ from a single
     rounding of the real function. ``table`` makes tables; ``tail`` those of the elements behind the
-    last whole block of ``block``.
+    last whole block of ``block``. ``softmax`` gives the steps of rows of codes.
     """
 
     add: Combination = Combination(exact_sum)
@@ -83,6 +90,7 @@ class Elementwise:
     table: TableRule = TableRule(dequantize_exactly)
     tail: TableRule | None = None
     block: int = 1
+    softmax: Softmax = exact_softmax
 
 
 def in_float32(function: Callable[[Sequence[Array]], Array], rule: Rule) -> Combination:
@@ -255,6 +263,7 @@ ONNXRUNTIME = replace(
     add=Combination(onnxruntime_add, saturate=convert_then_saturate),
     multiply=Combination(onnxruntime_multiply, saturate=convert_then_saturate),
     functions=MappingProxyType({"Sigmoid": mlas_sigmoid}),
+    softmax=onnxruntime_softmax,
 )
 TORCH = replace(
     unfused(divide),

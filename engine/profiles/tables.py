@@ -1,4 +1,7 @@
-"""The float32 functions of engines whose values differ from the real function, rounded once."""
+"""The float32 functions of engines whose values differ from the real function; softmax of codes."""
+
+import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -6,6 +9,9 @@ from engine.arithmetic import fused_multiply_add
 from engine.ir import Array
 
 _F = np.float32
+Softmax = Callable[[Array, np.float32, np.float32, int], Array]
+"""(rows of codes as float64, their scale, output scale, highest code) -> unrounded steps."""
+
 _ODD = (
     4.37031012579801e-11,
     1.15627324459942e-07,
@@ -64,4 +70,39 @@ def torch_hard_swish(x: Array) -> Array:
         pytorch aten/src/ATen/native/quantized/cpu/kernels/QuantizedOpKernels.cpp.
     """
     y: Array = x * np.clip(x + _F(3), _F(0), _F(6)) / _F(6)
+    return y
+
+
+def exact_softmax(rows: Array, x_scale: np.float32, y_scale: np.float32, top: int) -> Array:
+    """``exp(xs (q - max q)) / sum / ys``, float64.
+
+    Exact:
+        A tie needs a rational value, which only equal codes give (Lindemann), and there every step
+        is a single rounding of an exact number; elsewhere the error is below 2**-44 of the value.
+    """
+    rows = rows - rows.max(axis=1, keepdims=True)
+    rows *= np.float64(x_scale)
+    np.exp(rows, out=rows)
+    rows /= rows.sum(axis=1, keepdims=True) * np.float64(y_scale)
+    return rows
+
+
+def onnxruntime_softmax(
+    rows: Array, x_scale: np.float32, y_scale: np.float32, top: int
+) -> Array:
+    """``fl(fl(e c) / sum e)`` in float32, ``c = floor(fl(1/ys))``, the sum in order.
+
+    ``e = fl(exp((q - max q + shift) xs))`` with a shift that keeps the sum of a row finite:
+    ``shift xs = log(fl(largest float32 / length)) - 5``.
+
+    Source:
+        onnxruntime contrib_ops/cpu/quantization/qlinear_softmax.cc.
+    """
+    length = rows.shape[1]
+    largest = float(np.finfo(_F).max / _F(length))
+    shift = max(0.0, math.log(largest) - 5.0) / float(x_scale)
+    shifted = rows - rows.max(axis=1, keepdims=True) + shift
+    e = np.exp(shifted * np.float64(x_scale)).astype(_F)
+    total = np.add.accumulate(e, axis=1)[:, -1:]
+    y: Array = e * np.floor(_F(1) / y_scale) / total
     return y
