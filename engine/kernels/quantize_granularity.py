@@ -93,8 +93,11 @@ def _repeat(parameter: Array, shape: tuple[int, ...], given: Granularity) -> Arr
             f"{given.node}: parameters of shape {parameter.shape} for blocks of {size} on axis "
             f"{given.axis} of a tensor of shape {shape}; they must have shape {wanted}"
         )
-    index = np.arange(shape[axis]) // size
-    return parameter.take(index, axis)
+    size = min(size, max(shape[axis], 1))
+    split = (*shape[:axis], blocks, size, *shape[axis + 1 :])
+    whole = (*shape[:axis], blocks * size, *shape[axis + 1 :])
+    repeated = np.broadcast_to(np.expand_dims(parameter, axis + 1), split).reshape(whole)
+    return repeated[(slice(None),) * axis + (slice(shape[axis]),)]
 
 
 def run_lengths(parameter: Array, shape: tuple[int, ...], given: Granularity) -> Array:

@@ -29,7 +29,7 @@ from engine.kernels.quantize_parameters import (
     read_quantize,
 )
 from engine.profiles.profile import Profile
-from engine.profiles.quantization import EVERYWHERE, Rule, Scale, divide
+from engine.profiles.quantization import NOWHERE, Rule, Scale, divide
 
 _F = np.float32
 Code = Array | np.integer[Any]
@@ -105,20 +105,16 @@ def quantize_operator(node: Node, setting: Setting) -> Kernel:
         kind = division_type(scale.dtype, p.precision)
         wide = FLOAT32 if kind == FLOAT16 and profile.half_in_float32 else kind
         data = x.astype(kind, copy=False).astype(wide, copy=False)
-        steps = place(scale, x.shape, p.granularity).astype(kind).astype(wide)
+        steps = place(scale.astype(kind).astype(wide), x.shape, p.granularity)
         zeros = place(z, x.shape, p.granularity)
         if z.dtype in FLOAT_CODES:
             return profile.float_codes(_quotients(data, steps, zeros), z.dtype, p.saturate)
-        offsets = zeros.astype(_F)
-        codes = saturate(np.asarray(profile.quantize(data, steps, offsets)), z.dtype)
-        if profile.scalar_path is not None:
-            path = profile.scalar_path
-            at = path.elements(z.dtype, kind, scale, x.shape, p.granularity)
-            parts = [
-                np.broadcast_to(each, x.shape).reshape(-1)[at]
-                for each in (data, steps, offsets)
-            ]
-            codes.reshape(-1)[at] = saturate(path.rule(*parts), z.dtype)
+        offsets = zeros.astype(_F, copy=False)
+        parts = (data, steps, offsets)
+        codes = saturate(np.asarray(profile.quantize(*parts)), z.dtype)
+        if profile.second_path is not None:
+            at = profile.second_path.elements(z.dtype, kind, scale, x.shape, p.granularity)
+            _replace(codes, at, parts, profile.second_path.rule, saturate)
         return codes
 
     return Kernel(_short_way(p, profile, saturate, run), parameters=p)
@@ -133,20 +129,29 @@ def _short_way(p: QuantizeParameters, profile: Profile, saturate: Saturate, run:
         return run
     if p.scale.dtype != FLOAT32 or z.dtype not in _WIDE or not p.scale.size == z.size == 1:
         return run
-    rule, path = profile.quantize, profile.scalar_path
-    if path is not None and (
-        path.elements(z.dtype, FLOAT32, p.scale, (1,), p.granularity) == EVERYWHERE
-    ):
-        rule = path.rule
     scale, zero_point, dtype = p.scale.reshape(()), z.reshape(()).astype(_F), z.dtype
+    rule, path = profile.quantize, profile.second_path
 
     def short(x: Array, *parameters: Array | None) -> Array:
         if x.dtype != FLOAT32:
             codes: Array = run(x, *parameters)
             return codes
-        return saturate(np.asarray(rule(x, scale, zero_point)), dtype)
+        codes = saturate(np.asarray(rule(x, scale, zero_point)), dtype)
+        if path is not None:
+            at = path.elements(dtype, FLOAT32, scale, x.shape, p.granularity)
+            _replace(codes, at, (x, scale, zero_point), path.rule, saturate)
+        return codes
 
     return short
+
+
+def _replace(
+    codes: Array, at: Array | slice, parts: tuple[Array, ...], rule: Rule, saturate: Saturate
+) -> None:
+    """Puts codes of another rule at some flat indices; ``parts`` are data, scale, zero point."""
+    if at is not NOWHERE:
+        some = [np.broadcast_to(each, codes.shape).reshape(-1)[at] for each in parts]
+        codes.reshape(-1)[at] = saturate(np.asarray(rule(*some)), codes.dtype)
 
 
 def _quotients(x: Array, scale: Array, zero_point: Array) -> Array:
@@ -195,7 +200,7 @@ def dequantize_operator(node: Node, setting: Setting) -> Kernel:
             zero_point = place(zero_point, q.shape, p.granularity)
         dtype = p.dtype or _output_type(where, scale.dtype)
         reals = np.asarray(middle(q, zero_point))
-        reals *= place(scale, q.shape, p.granularity).astype(_F)
+        reals *= place(scale.astype(_F, copy=False), q.shape, p.granularity)
         return reals if dtype == FLOAT32 else round_to(reals, dtype)
 
     return Kernel(run, parameters=p)

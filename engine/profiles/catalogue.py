@@ -23,7 +23,7 @@ from engine.profiles.pooling import (
 )
 from engine.profiles.profile import Profile
 from engine.profiles.quantization import (
-    ScalarPath,
+    SecondPath,
     clip_the_reciprocal,
     convert_then_add,
     divide,
@@ -32,8 +32,8 @@ from engine.profiles.quantization import (
     range_with_unit_scale,
     requantize_in_float,
     scalars_of_onnxruntime,
-    scalars_of_opencv,
     torch_quantize,
+    vectors_of_opencv,
 )
 from engine.profiles.requantization import (
     exact,
@@ -54,7 +54,7 @@ _ALL = (
         True,
         divide,
         matmul_to_reals=onnxruntime_reals,
-        scalar_path=ScalarPath(convert_then_add, scalars_of_onnxruntime),
+        second_path=SecondPath(convert_then_add, scalars_of_onnxruntime),
         half_in_float32=True,
         float_codes=float8_of_onnxruntime,
         dynamic_range=range_with_unit_scale,
@@ -108,7 +108,7 @@ _ALL = (
         opencv_matmul,
         False,
         multiply_by_reciprocal,
-        scalar_path=ScalarPath(clip_the_reciprocal, scalars_of_opencv),
+        second_path=SecondPath(clip_the_reciprocal, vectors_of_opencv),
         requantize=requantize_in_float,
         average_window=opencv_mean,
         average_plane=opencv_mean,

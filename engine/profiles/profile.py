@@ -11,7 +11,7 @@ from engine.profiles.quantization import (
     RangeRule,
     RequantizeRule,
     Rule,
-    ScalarPath,
+    SecondPath,
     range_with_unit_span,
     requantize_exactly,
 )
@@ -27,7 +27,7 @@ class Profile:
     of products without a quantized output; ``saturate_first`` is false
     where these convert to int32 before they clip; ``quantize`` is QuantizeLinear. ``average_window``
     is the mean of a pool's windows, ``average_plane`` that of whole axes.
-    ``scalar_path`` is for elements that follow another rule, None where all are alike;
+    ``second_path`` is for elements that follow another rule, None where all are alike;
     ``half_in_float32`` says that float16 is divided in float32; ``float_codes`` makes float8 and smaller floats;
     ``dynamic_range`` is DynamicQuantizeLinear's scale; ``requantize`` one code to another.
     ``elementwise`` holds sums, products and tables of codes.
@@ -39,7 +39,7 @@ class Profile:
     matmul: Prepare
     saturate_first: bool
     quantize: Rule
-    scalar_path: ScalarPath | None = None
+    second_path: SecondPath | None = None
     half_in_float32: bool = False
     float_codes: FloatRule = to_float8
     dynamic_range: RangeRule = range_with_unit_span

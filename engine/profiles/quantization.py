@@ -4,6 +4,7 @@
 Equation numbers refer to ``engine/README.md``.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -93,8 +94,8 @@ def convert_then_add(x: Array, scale: Scale, zero_point: Array) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class ScalarPath:
-    """Another rule for the elements that an engine does not treat as vectors.
+class SecondPath:
+    """Another rule for the elements that an engine treats in another loop.
 
     ``elements`` gives their flat indices, from the type of the codes, the type of the division,
     the scale as stored, the shape of the data and the granularity.
@@ -105,6 +106,7 @@ class ScalarPath:
 
 
 EVERYWHERE, NOWHERE = slice(None), slice(0)
+"""All elements, no elements."""
 
 
 def scalars_of_onnxruntime(
@@ -124,11 +126,12 @@ def scalars_of_onnxruntime(
     return lonely(scale, shape, given, packed) if packed == 2 else NOWHERE
 
 
-def scalars_of_opencv(
+def vectors_of_opencv(
     codes: Dtype, reals: Dtype, scale: Array, shape: tuple[int, ...], given: Granularity
 ) -> Array | slice:
-    """uint8 codes with one scale; measured."""
-    return EVERYWHERE if codes == np.uint8 and scale.size == 1 else NOWHERE
+    """uint8 codes with one scale, but for the last ``n % 8``; measured."""
+    alike = codes != np.uint8 or scale.size != 1
+    return NOWHERE if alike else slice(math.prod(shape) // 8 * 8)
 
 
 def float8_of_onnxruntime(quotients: Array, dtype: Dtype, saturate: bool) -> Array:
