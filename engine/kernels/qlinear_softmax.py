@@ -52,7 +52,8 @@ def softmax_codes(node: Node, setting: Setting) -> Kernel:
     arrays = constants_of(node, setting, range(1, 5))
     if arrays is not None and code_type(node, (arrays[1], arrays[3])):
         parameters = read_softmax(node, arrays, None)
-        return Kernel(softmax_kernel(node, parameters, setting), "", parameters)
+        prepared = softmax_kernel(node, parameters, setting)
+        return Kernel(lambda x, *_: prepared(x), "", parameters)
 
     def run(x: Array, *given: Array | None) -> Array:
         padded = [*given, None, None][:4]

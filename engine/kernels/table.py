@@ -85,7 +85,8 @@ def _kernel(node: Node, setting: Setting, chain: Graph) -> Kernel:
     arrays = constants_of(node, setting, places)
     if arrays is not None and code_type(node, (arrays[1], arrays[3])):
         parameters = read_table(node, arrays, None, chain)
-        return Kernel(look_up(node, parameters, setting), "", parameters)
+        prepared = look_up(node, parameters, setting)
+        return Kernel(lambda x, *_: prepared(x), "", parameters)
 
     def run(x: Array, *given: Array | None) -> Array:
         padded = [*given, None, None, None, None][:4]

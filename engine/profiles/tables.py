@@ -93,7 +93,8 @@ def onnxruntime_softmax(
     """``fl(fl(e c) / sum e)`` in float32, ``c = floor(fl(1/ys))``, the sum in order.
 
     ``e = fl(exp((q - max q + shift) xs))`` with a shift that keeps the sum of a row finite:
-    ``shift xs = log(fl(largest float32 / length)) - 5``.
+    ``shift xs = log(fl(largest float32 / length)) - 5``. ``e c`` overflows nevertheless where ys is
+    below 1/(148 length); the conversion of infinity leaves 0.
 
     Source:
         onnxruntime contrib_ops/cpu/quantization/qlinear_softmax.cc.
@@ -105,4 +106,5 @@ def onnxruntime_softmax(
     e = np.exp(shifted * np.float64(x_scale)).astype(_F)
     total = np.add.accumulate(e, axis=1)[:, -1:]
     y: Array = e * np.floor(_F(1) / y_scale) / total
+    y[np.isinf(y)] = 0
     return y
