@@ -4,13 +4,16 @@
 maximum; the codes come back as in R40. Indices, where they are an output, stay what they are.
 """
 
-from engine.fusion.guards import per_tensor, read_affine, single_consumer
+import numpy as np
+
+from engine.fusion.guards import single_consumer
 from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
 from engine.fusion.r01_conv import quantize_after
-from engine.fusion.r40_equal_pair import why_different
+from engine.fusion.r40_equal_pair import Coding, read_coding, why_different, why_not_undone
 from engine.fusion.r46_shared_dequantize import own_dequantize
 from engine.ir import Node
-from engine.kernels.qlinear_conv import Affine
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def match(view: View, node: Node) -> Answer:
@@ -26,7 +29,9 @@ def between_equal_pair(view: View, node: Node, quantize: Node) -> Replacement | 
     dequantize = ordered_codes(view, node)
     if isinstance(dequantize, Refusal):
         return dequantize
-    if refusal := why_different(view, dequantize, quantize):
+    if refusal := (
+        why_different(view, dequantize, quantize) or why_not_undone(view, dequantize, quantize)
+    ):
         return refusal
     outputs = (quantize.outputs[0], *node.outputs[1:])
     return Replacement(
@@ -35,26 +40,40 @@ def between_equal_pair(view: View, node: Node, quantize: Node) -> Replacement | 
 
 
 def ordered_codes(view: View, node: Node) -> Node | Refusal:
-    """G1, G2, G6, G12: the DequantizeLinear in front, if it keeps the order of the codes."""
+    """G1, G2, G6, G7, G12: the DequantizeLinear in front, if it keeps the order of the codes."""
     dequantize = view.producer(node.inputs[0], "DequantizeLinear")
     if dequantize is None:
         return Refusal(
             "pattern", f"input {node.inputs[0]!r} of {node.id} is not dequantized codes"
         )
-    x = read_affine(view, dequantize)
+    x = read_coding(view, dequantize)
     if isinstance(x, Refusal):
         return x
-    refusal = per_tensor(dequantize, x) or increasing(dequantize, x)
-    return refusal or own_dequantize(view, dequantize) or dequantize
+    refusal = _increasing(view, dequantize, x) or own_dequantize(view, dequantize)
+    return refusal or dequantize
 
 
-def increasing(node: Node, x: Affine) -> Refusal | None:
-    """G6: a negative scale turns the order of the codes around."""
-    if x.scale[0] > 0:
+def _increasing(view: View, node: Node, x: Coding) -> Refusal | None:
+    """One positive scale for integers of 8 or 16 bits, which stay apart and finite in float32."""
+    reals = {str(x.real), str(x.scale.dtype)}
+    if x.dtype.kind not in "iu" or x.dtype.itemsize > 2 or reals != {"float32"}:
+        return Refusal(
+            "G7",
+            f"{node.id} has {x.dtype} codes with a {x.scale.dtype} scale; their order is kept for "
+            f"8 and 16 bits with float32",
+        )
+    if x.scale.size != 1 or x.zero_point.size != 1:
+        return Refusal("G2", f"{node.id} has {x.scale.size} scales, the kernel takes 1")
+    scale, zero_point, info = x.scale.item(), int(x.zero_point.item()), np.iinfo(x.dtype)
+    far = max(int(info.max) - zero_point, zero_point - int(info.min))
+    if "G6" in view.guards_off or 0 < scale * far <= _LARGEST:
         return None
-    return Refusal(
-        "G6", f"the scale {x.scale[0]} of {node.id} reverses the order of the codes"
+    why = (
+        f"overflows float32 times {far}"
+        if scale > 0
+        else "does not keep the order of the codes"
     )
+    return Refusal("G6", f"the scale {scale:.9g} of {node.id} {why}")
 
 
 def on_codes(view: View, node: Node, dequantize: Node, outputs: tuple[str, ...]) -> Node:
