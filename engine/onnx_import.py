@@ -16,8 +16,8 @@ import onnx
 from engine.errors import InvalidModel, Unsupported
 from engine.ir import Array, Attribute, Graph, Node, Value
 from engine.kernels.operator import MANY, Operator, operator
-from engine.onnx_names import captured_by, check_names, check_text, check_unique, trimmed
-from engine.onnx_schema import KINDS, first_opset, schema_of
+from engine.onnx_names import captured_by, check_names, check_unique, trimmed
+from engine.onnx_schema import KINDS, Schema, first_opset, schema_of
 from engine.onnx_tensor import read_tensor, read_value
 
 OPSETS = range(7, 29)
@@ -25,6 +25,7 @@ OPSETS = range(7, 29)
 
 _DEEPEST = 50
 _OVERRIDABLE = 4
+_NOTHING = Schema({}, ())
 _CONSTANT = operator(
     "Constant",
     lambda node, setting: lambda: None,  # becomes an initializer
@@ -138,41 +139,38 @@ def _node(proto: onnx.NodeProto, context: _Context, constants: Mapping[str, Arra
     domain = "" if proto.domain == "ai.onnx" else proto.domain
     if known is None or domain not in known.domains:
         _refuse_operator(proto, identity, context)
-    check_text((identity,))
-    _check_counts(op, identity, known, inputs, outputs)
-    types = {} if domain else _attribute_types(op, identity, known, context.opset)
+    low, high = known.inputs
+    if (
+        not low <= len(inputs) <= high
+        or "" in inputs[:low]
+        or not (known.outputs[0] <= len(outputs) <= known.outputs[1])
+    ):
+        _refuse_counts(op, identity, known, inputs, outputs)
+    schema = _NOTHING if domain else _schema(op, identity, known, context.opset)
     attributes: dict[str, Attribute] = {}
     for each in proto.attribute:
         name = each.name
         if name not in known.attributes:
             raise Unsupported(f"{op} {identity!r}: attribute {name!r} is not supported")
-        wanted = types.get(name, each.type)
+        wanted = schema.types.get(name, each.type)
         if wanted != each.type or name in attributes:
             _refuse_attribute(each, wanted, op, identity)
         attributes[name] = _attribute(each, op, identity, context, constants)
-    if not domain:
-        _check_required(op, identity, attributes, context.opset)
+    for name in schema.required:
+        if name not in attributes:
+            kind = KINDS.get(schema.types[name], "set")
+            raise InvalidModel(f"{op} {identity!r} has no {name}; {name} must be {kind}")
     if op == "If":
         inputs = (*inputs, *captured_by(op, identity, attributes, len(proto.output), inputs))
     return Node(identity, op, inputs, outputs, attributes)
 
 
-def _attribute_types(op: str, identity: str, known: Operator, opset: int) -> Mapping[str, int]:
+def _schema(op: str, identity: str, known: Operator, opset: int) -> Schema:
     schema = schema_of(op, opset)
     if schema is not None and opset >= known.since:
-        return schema.types
+        return schema
     first = max(known.since, first_opset(op, opset, OPSETS[-1]) or OPSETS[-1])
     raise InvalidModel(f"{op} {identity!r} exists from opset {first}, not in {opset}")
-
-
-def _check_required(
-    op: str, identity: str, attributes: Mapping[str, Attribute], opset: int
-) -> None:
-    schema = schema_of(op, opset)
-    for name in schema.required if schema else ():
-        if name not in attributes:
-            kind = KINDS.get(schema.types[name], "set") if schema else "set"
-            raise InvalidModel(f"{op} {identity!r} has no {name}; {name} must be {kind}")
 
 
 def _refuse_attribute(
@@ -186,9 +184,9 @@ def _refuse_attribute(
     )
 
 
-def _check_counts(
+def _refuse_counts(
     op: str, identity: str, known: Operator, inputs: tuple[str, ...], outputs: tuple[str, ...]
-) -> None:
+) -> NoReturn:
     for count, (fewest, most), what in (
         (len(inputs), known.inputs, "input(s)"),
         (len(outputs), known.outputs, "output(s)"),
@@ -198,9 +196,7 @@ def _check_counts(
             raise InvalidModel(
                 f"{op} {identity!r} has {count} {what}; it takes {fewest}{upto}"
             )
-    for i, name in enumerate(inputs[: known.inputs[0]]):
-        if not name:
-            raise InvalidModel(f"{op} {identity!r} has no input {i}; it is required")
+    raise InvalidModel(f"{op} {identity!r} has no input {inputs.index('')}; it is required")
 
 
 def _refuse_operator(proto: onnx.NodeProto, identity: str, context: _Context) -> NoReturn:

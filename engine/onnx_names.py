@@ -41,6 +41,7 @@ def check_names(graph: Graph) -> None:
                 )
             known.add(name)
     check_text(known)
+    check_text(node.id for node in graph.nodes)
     _check_outputs(graph.outputs, known)
 
 

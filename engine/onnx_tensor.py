@@ -42,23 +42,23 @@ def read_tensor(tensor: onnx.TensorProto, folder: Path | None = None) -> Array:
         InvalidModel: bytes that do not fit type and shape, or lie outside the folder.
         Unsupported: a type that holds no real numbers; a file where no folder is known.
     """
-    raw = _outside(tensor, folder) if tensor.data_location == _EXTERNAL else tensor.raw_data
-    kind, dims = tensor.data_type, tensor.dims
+    dtype = _RAW_DTYPES.get(tensor.data_type)
+    raw = tensor.raw_data if tensor.data_location != _EXTERNAL else _outside(tensor, folder)
+    dims = tuple(tensor.dims)
     try:
-        dtype = _RAW_DTYPES.get(kind)
         if dtype is not None and raw:
             flat = np.frombuffer(raw, dtype)
-            if len(dims) == 1 and flat.size == dims[0]:
+            if dims == flat.shape:
                 return flat
-            if math.prod(dims) == flat.size and min(dims, default=0) >= 0:
-                return flat.reshape(tuple(dims))
+            if math.prod(dims) == flat.size:
+                return flat.reshape(dims)
         elif min(dims, default=0) >= 0:
             return _converted(tensor, raw)
     except _MISREAD:
         pass
     raise InvalidModel(
-        f"tensor {tensor.name!r}: {len(raw)} bytes do not hold type {type_name(kind)}, "
-        f"shape {list(dims)[:64]}"
+        f"tensor {tensor.name!r}: {len(raw)} bytes do not hold type "
+        f"{type_name(tensor.data_type)}, shape {list(dims)[:64]}"
     )
 
 

@@ -4,13 +4,13 @@ Every tensor that is computed or given has a slot, a place in one list; constant
 arguments of the operations when these are prepared.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from engine.errors import EngineError, InvalidModel
 from engine.ir import Array, Graph, Node
-from engine.kernels.operator import Kernel, Run, Setting
+from engine.kernels.operator import Kernel, Setting
 
 MISFITS = (ValueError, TypeError, IndexError, OverflowError, MemoryError)
 """What numpy raises where a tensor or a constant does not fit an operator."""
@@ -43,19 +43,33 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A step with the function that runs it.
+    """A node with the kernel that runs it.
 
     ``arguments`` holds the constants in their places and None elsewhere; ``reads`` pairs the other
-    places with slots. ``writes`` is a slot for each output, None where nobody wants it; ``last``
-    holds the slots that nobody reads afterwards.
+    places with slots. ``writes`` is a slot for each output, None where nobody wants it, and
+    ``result`` that of the first; ``last`` holds the slots that nobody reads afterwards.
     """
 
-    step: Step
-    run: Run
-    arguments: tuple[Array | None, ...]
-    reads: tuple[tuple[int, int], ...]
-    writes: tuple[int | None, ...]
-    last: tuple[int, ...]
+    node: Node
+    kernel: Kernel
+    arguments: list[Array | None]
+    reads: list[tuple[int, int]]
+    writes: list[int | None]
+    result: int
+    last: list[int]
+
+    @property
+    def step(self) -> Step:
+        """What it is to a reader of the plan."""
+        node = self.node
+        return Step(
+            self.kernel.kind or node.op,
+            "+".join(node.rules),
+            node.sources,
+            tuple(node.inputs[place] for place, _ in self.reads),
+            tuple(filter(None, node.outputs)),
+            self.kernel.parameters,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +93,27 @@ class Program:
         """
         values: list[Any] = [*given, *self.start[len(given) :]]
         for operation in self.operations:
-            arguments = list(operation.arguments)
+            arguments = operation.arguments.copy()
             for place, slot in operation.reads:
                 arguments[place] = values[slot]
             try:
-                computed = operation.run(*arguments)
+                computed = operation.kernel.run(*arguments)
             except MISFITS as error:
                 raise EngineError(_misfit(operation, arguments, error)) from error
-            _store(operation, computed, values)
-            if not keep:
-                del arguments, computed
+            if isinstance(computed, tuple):
+                _store(operation.writes, computed, values)
+            else:
+                values[operation.result] = computed
+            if not keep and operation.last:
+                arguments.clear()
+                computed = None
                 for slot in operation.last:
                     values[slot] = None
         return values
 
 
-def _store(operation: Operation, computed: Any, values: list[Any]) -> None:
-    if not isinstance(computed, tuple):
-        computed = (computed,)
-    for slot, each in zip(operation.writes, computed, strict=True):
+def _store(writes: Sequence[int | None], computed: tuple[Any, ...], values: list[Any]) -> None:
+    for slot, each in zip(writes, computed, strict=True):
         if slot is not None:
             values[slot] = each
 
@@ -109,47 +125,47 @@ def compile_graph(graph: Graph, setting: Setting) -> Program:
         Unsupported: something that a kernel lacks.
         InvalidModel: attributes or constants that do not fit an operator.
     """
-    given = (*(each.name for each in graph.inputs), *graph.captured)
-    made = (name for node in graph.nodes for name in node.outputs if name)
-    constant = (name for name in graph.outputs if name in graph.constants)
-    names = tuple(dict.fromkeys((*given, *made, *constant)))
+    names = [*(each.name for each in graph.inputs), *graph.captured]
+    names += [name for node in graph.nodes for name in node.outputs if name]
+    names += [name for name in graph.outputs if name in graph.constants]
     slots = {name: slot for slot, name in enumerate(names)}
-    last = _last_reads(graph)
+    kernels = [_built(node, setting) for node in graph.nodes]
+    seen = {slots[name] for name in graph.outputs}
+    operations = [
+        _operation(node, kernel, graph.constants, slots, seen)
+        for node, kernel in zip(reversed(graph.nodes), reversed(kernels), strict=True)
+    ]
     return Program(
-        names,
+        tuple(names),
         tuple(graph.constants.get(name) for name in names),
         tuple(slots[name] for name in graph.outputs),
-        tuple(
-            _operation(node, setting, slots, last.get(node.key, ())) for node in graph.nodes
-        ),
+        tuple(reversed(operations)),
     )
 
 
 def _operation(
-    node: Node, setting: Setting, slots: Mapping[str, int], last: Iterable[str]
+    node: Node,
+    kernel: Kernel,
+    constants: Mapping[str, Array],
+    slots: Mapping[str, int],
+    seen: set[int],
 ) -> Operation:
-    kernel = _built(node, setting)
-    constants = setting.graph.constants
-    step = Step(
-        kernel.kind or node.op,
-        "+".join(node.rules),
-        node.sources,
-        tuple(name for name in node.inputs if name and name not in constants),
-        tuple(name for name in node.outputs if name),
-        kernel.parameters,
-    )
-    return Operation(
-        step,
-        kernel.run,
-        tuple(constants.get(name) if name else None for name in node.inputs),
-        tuple(
-            (place, slots[name])
-            for place, name in enumerate(node.inputs)
-            if name and name not in constants
-        ),
-        tuple(slots[name] if name else None for name in node.outputs),
-        tuple(slots[name] for name in last),
-    )
+    """One operation; ``seen``, which it adds to, are the slots that are read after it."""
+    arguments: list[Array | None] = []
+    reads: list[tuple[int, int]] = []
+    last: list[int] = []
+    for place, name in enumerate(node.inputs):
+        constant = constants.get(name)
+        arguments.append(constant)
+        if name and constant is None:
+            slot = slots[name]
+            reads.append((place, slot))
+            if slot not in seen:
+                seen.add(slot)
+                last.append(slot)
+    writes = [slots[name] if name else None for name in node.outputs]
+    last += [slot for slot in writes if slot is not None and slot not in seen]
+    return Operation(node, kernel, arguments, reads, writes, slots[node.key], last)
 
 
 def _built(node: Node, setting: Setting) -> Kernel:
@@ -160,18 +176,6 @@ def _built(node: Node, setting: Setting) -> Kernel:
             f"{node.op} {node.id!r}: its attributes or constants do not fit: {_first_line(error)}"
         ) from error
     return built if isinstance(built, Kernel) else Kernel(built)
-
-
-def _last_reads(graph: Graph) -> dict[str, list[str]]:
-    """For each node, by key, the computed tensors and inputs that it is the last to read."""
-    seen: set[str] = {*graph.constants, *graph.outputs}
-    last: dict[str, list[str]] = {}
-    for node in reversed(graph.nodes):
-        for name in dict.fromkeys((*node.inputs, *node.outputs)):
-            if name and name not in seen:
-                seen.add(name)
-                last.setdefault(node.key, []).append(name)
-    return last
 
 
 def _misfit(operation: Operation, arguments: Sequence[Array | None], error: Exception) -> str:

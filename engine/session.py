@@ -121,8 +121,8 @@ class Session:
     def _evaluate(self, inputs: Mapping[str, Array], keep: bool) -> list[Any]:
         graph = self._graph
         given = [_checked(value, inputs, graph.defaults) for value in graph.inputs]
-        if not inputs.keys() <= {each.name for each in graph.inputs}:
-            _refuse_unknown(graph, inputs)
+        if len(inputs) != len(given) or graph.defaults:
+            _check_known(graph, inputs)
         with np.errstate(all="ignore"):
             return self._program.run(given, keep)
 
@@ -168,8 +168,10 @@ def _checked(
     return array
 
 
-def _refuse_unknown(graph: Graph, inputs: Mapping[str, Array]) -> None:
+def _check_known(graph: Graph, inputs: Mapping[str, Array]) -> None:
     names = [each.name for each in graph.inputs]
-    unknown = next(name for name in inputs if name not in names)
+    unknown = next((name for name in inputs if name not in names), None)
+    if unknown is None:
+        return
     what = "is an initializer" if unknown in graph.constants else "is no input of the model"
     raise EngineError(f"input {unknown!r} {what}; its inputs are {', '.join(names) or 'none'}")

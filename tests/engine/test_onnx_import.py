@@ -88,8 +88,8 @@ def test_no_version_of_the_operator_set() -> None:
     ("node", "words"),
     [
         (
-            helper.make_node("Softmax", ["x"], ["y"], name="s"),
-            "operator Softmax (opset 13, node 's')",
+            helper.make_node("LSTM", ["x"], ["y"], name="s"),
+            "operator LSTM (opset 13, node 's')",
         ),
         (
             helper.make_node("Relu", ["x"], ["y"], domain="com.microsoft"),
@@ -103,10 +103,11 @@ def test_operators_and_attributes_outside(node: onnx.NodeProto, words: str) -> N
 
 
 def test_the_refusal_of_an_operator_lists_the_supported_ones() -> None:
-    node = helper.make_node("Softmax", ["x"], ["y"])
+    node = helper.make_node("LSTM", ["x"], ["y"])
     with pytest.raises(Unsupported) as caught:
         Session(graph_model([node], ONE, {"y": np.float32}, {}))
-    assert all(op in str(caught.value) for op in OPERATORS)
+    message = str(caught.value)
+    assert all((name in message) == bool(each.domains) for name, each in OPERATORS.items())
 
 
 def test_names_that_dangle_repeat_or_form_a_cycle() -> None:

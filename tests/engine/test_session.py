@@ -1,5 +1,6 @@
 """A session's inputs, outputs, taps and options; the float operators of a detector head."""
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def test_an_input_without_shape_takes_any_that_the_operators_take() -> None:
         session.run({"x": np.zeros((1, 1, 8), np.uint8)})
 
 
-def test_initializers_listed_as_inputs_are_constants() -> None:
+def test_initializers_listed_as_inputs_may_be_left_out() -> None:
     model = qlinear_conv(W)
     for each in model.graph.initializer:
         info = helper.make_tensor_value_info(each.name, each.data_type, list(each.dims))
@@ -204,3 +205,60 @@ def test_types_that_an_operator_cannot_take_are_refused() -> None:
     model = graph_model([whole], {"x": (np.int32, [1])}, {"y": np.int32}, {})
     with pytest.raises(InvalidModel, match="Exp 'e': int32 data; it takes floats"):
         Session(model).run({"x": np.zeros(1, np.int32)})
+
+
+def test_tensors_are_dropped_after_their_last_reader() -> None:
+    """Twenty tensors of 1 MiB, of which two live at a time, peak below three."""
+    nodes = [helper.make_node("Relu", [f"t{i}"], [f"t{i + 1}"]) for i in range(20)]
+    model = graph_model(nodes, {"t0": (np.float32, None)}, {"t20": np.float32}, {})
+    session, x = Session(model), np.ones(2**18, np.float32)
+    session.run({"t0": x})
+    tracemalloc.start()
+    y = session.run({"t0": x})["t20"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert y.nbytes == 2**20
+    assert peak < 3 * 2**20
+    assert len(session.run_tapped({"t0": x})) == 21
+
+
+def test_an_input_with_a_default_may_be_left_out_and_is_no_constant() -> None:
+    model = qlinear_conv(W)
+    scale = next(each for each in model.graph.initializer if each.name == "ys")
+    model.graph.input.append(helper.make_tensor_value_info("ys", scale.data_type, []))
+    session = Session(model)
+    x = np.full((1, 1, 8, 8), 90, np.uint8)
+    fixed = Session(qlinear_conv(W)).run({"x": x})["y"]
+    assert (session.run({"x": x})["y"] == fixed).all()
+    finer = session.run({"x": x, "ys": np.array(0.05, np.float32)})["y"]
+    assert (finer == Session(qlinear_conv(W, y=(0.05, 5))).run({"x": x})["y"]).all()
+    with pytest.raises(EngineError, match="input 'ys' is float64"):
+        session.run({"x": x, "ys": np.array(0.05)})
+    with pytest.raises(EngineError, match="input 'zs' is no input of the model"):
+        session.run({"x": x, "zs": x})
+
+
+def test_up_to_ir_version_3_initializers_are_listed_as_inputs_and_constant() -> None:
+    model = qdq_conv(W)
+    for each in model.graph.initializer:
+        info = helper.make_tensor_value_info(each.name, each.data_type, list(each.dims))
+        model.graph.input.append(info)
+    assert Session(model).plan().steps[-1].rule == ""
+    reasons = {each.reason for each in Session(model).plan().kept}
+    assert reasons == {"the weight 'w' of c1 is computed, not constant"}
+    model.ir_version = 3
+    assert [each.rule for each in Session(model).plan().steps] == ["R01"]
+
+
+def test_taps_have_the_names_of_the_source_graph_only() -> None:
+    """R26 moves a DequantizeLinear: the codes behind the pool are of its own making."""
+    nodes = [
+        helper.make_node("DequantizeLinear", ["x", "s"], ["f"], name="d"),
+        helper.make_node("MaxPool", ["f"], ["y"], kernel_shape=[2, 2], name="m"),
+    ]
+    constants: dict[str, Array] = {"s": np.array(0.5, np.float32)}
+    model = graph_model(nodes, {"x": (np.uint8, [1, 1, 4, 4])}, {"y": np.float32}, constants)
+    session = Session(model)
+    assert any(each.rule == "R26" for each in session.plan().steps)
+    x = np.arange(16, dtype=np.uint8).reshape(1, 1, 4, 4)
+    assert set(session.run_tapped({"x": x})) == {"x", "y"}
