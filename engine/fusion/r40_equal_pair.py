@@ -16,6 +16,7 @@ from engine.ir import Array, Node
 from engine.kernels.number_types import (
     BFLOAT16,
     E5M2,
+    FLOAT8,
     FLOAT_CODES,
     INTEGER_CODES,
     POWER_OF_TWO,
@@ -178,6 +179,8 @@ def _why_float_codes_move(dequantize: Node, quantize: Node, a: Coding) -> Refusa
         return Refusal(
             "G7", f"{dequantize.id} has {a.dtype} codes and a zero point other than 0"
         )
+    if a.dtype not in FLOAT8 and quantize.input(2):
+        return Refusal("G7", f"{quantize.id} adds a zero point, which makes code 0 of code -0")
     if a.real != FLOAT32:
         return Refusal(
             "G7",

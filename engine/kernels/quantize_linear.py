@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import InvalidModel, Unsupported
+from engine.errors import EngineError, InvalidModel, Unsupported
 from engine.ir import Array, Node
 from engine.kernels.number_types import (
+    FLOAT8,
     FLOAT_CODES,
     INTEGER_CODES,
     PACKED,
@@ -108,7 +109,10 @@ def quantize_operator(node: Node, setting: Setting) -> Kernel:
         steps = place(scale.astype(kind).astype(wide), x.shape, p.granularity)
         zeros = place(z, x.shape, p.granularity)
         if z.dtype in FLOAT_CODES:
-            return profile.float_codes(_quotients(data, steps, zeros), z.dtype, p.saturate)
+            quotients = np.asarray(data / steps).astype(_F, copy=False)
+            if zeros.any() or (zero_point is not None and z.dtype not in FLOAT8):
+                quotients = quotients + zeros.astype(_F)  # which makes 0 of -0
+            return profile.float_codes(quotients, z.dtype, p.saturate)
         offsets = zeros.astype(_F, copy=False)
         parts = (data, steps, offsets)
         codes = saturate(np.asarray(profile.quantize(*parts)), z.dtype)
@@ -154,14 +158,6 @@ def _replace(
         codes.reshape(-1)[at] = saturate(np.asarray(rule(*some)), codes.dtype)
 
 
-def _quotients(x: Array, scale: Array, zero_point: Array) -> Array:
-    """``fl(x/s) + z`` as float32, for float codes, whose zero point usually is 0."""
-    quotients = np.asarray(x / scale).astype(_F)
-    if zero_point.any():
-        quotients = quotients + zero_point.astype(_F)
-    return quotients
-
-
 def _check(p: QuantizeParameters, x: Array, scale: Array, zero_point: Array) -> None:
     where = p.granularity.node
     if x.dtype not in _REALS:
@@ -180,7 +176,7 @@ def dequantize_operator(node: Node, setting: Setting) -> Kernel:
     """DequantizeLinear as a function of ``(q, scale[, zero_point])``.
 
     Stages: spread the parameters over the codes, centre them on the zero point; then the product,
-    in float32, rounded once more where the output is narrower.
+    in float32, rounded once more where the output is narrower. Constants are dequantized once.
     """
     p = read_dequantize(node, setting)
     place = setting.stage("dequantize.spread", spread)
@@ -203,7 +199,20 @@ def dequantize_operator(node: Node, setting: Setting) -> Kernel:
         reals *= place(scale.astype(_F, copy=False), q.shape, p.granularity)
         return reals if dtype == FLOAT32 else round_to(reals, dtype)
 
-    return Kernel(run, parameters=p)
+    return Kernel(_once(node, setting, run) or run, parameters=p)
+
+
+def _once(node: Node, setting: Setting, run: Run) -> Run | None:
+    """The result itself where all inputs are constants; read-only, because runs share it."""
+    inputs = [setting.constant(name) for name in node.inputs]
+    if any(each is None and name for each, name in zip(inputs, node.inputs, strict=True)):
+        return None
+    try:
+        reals: Array = run(*inputs)
+    except EngineError:
+        return None  # said when the node runs, so that the plan can still be read
+    reals.setflags(write=False)
+    return lambda *_: reals
 
 
 def _output_type(where: str, scale: Dtype) -> Dtype:

@@ -40,8 +40,11 @@ def divide(x: Array, scale: Scale, zero_point: Array) -> Array:
         ONNX QuantizeLinear-13; onnxruntime core/mlas/lib/quantize.cpp.
     """
     quotient = np.asarray(x / scale)
-    rounded: Array = np.rint(quotient, out=quotient) + zero_point
-    return rounded
+    rounded: Array = np.rint(quotient, out=quotient)
+    if np.ndim(zero_point) == 0 and rounded.dtype == _F:
+        rounded += zero_point
+        return rounded
+    return rounded + zero_point
 
 
 def multiply_by_reciprocal(x: Array, scale: Scale, zero_point: Array) -> Array:
