@@ -10,12 +10,14 @@ import numpy as np
 import engine
 from engine.errors import Unsupported
 from engine.faults import CATALOGUE
-from engine.fusion.rewrite import RULE_IDS
+from engine.fusion.rewrite import OPT_IN_IDS, RULE_IDS
 from engine.kernels.operators import OPERATORS
 from harness.backends.protocol import Limit
 from harness.backends.versions import version
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from harness.backends.protocol import Array
 
 KEPT_SESSIONS = 8
@@ -41,16 +43,17 @@ class EngineSession:
             "version": version("quantdiff"),
             "profile": "spec",
             "taps": True,
-            "switches": sorted(RULE_IDS),
+            "switches": sorted(RULE_IDS - OPT_IN_IDS),
             "operators": sorted(name for name, each in OPERATORS.items() if each.domains),
             "versions": {"numpy": np.__version__},
             "options": {
                 "fusion": ["on", "off"],
                 "disable": sorted(RULE_IDS),
+                "enable": sorted(OPT_IN_IDS),
                 "profile": list(engine.PROFILES),
                 "fault": [each.key for each in CATALOGUE],
             },
-            "many": ["fault", "disable"],
+            "many": ["fault", "disable", "enable"],
         }
 
     def run(
@@ -68,7 +71,7 @@ class EngineSession:
         arrays = session.run_tapped(inputs)
         return {
             "arrays": arrays,
-            "plan": [_step(each, arrays) for each in session.plan().steps],
+            "plan": _units(session.plan().steps, arrays),
             "method": "native",
             "confirmed": True,
         }
@@ -85,17 +88,44 @@ class EngineSession:
         fusion: Any = given.get("fusion", "on")
         if "disable" in given and fusion == "on":
             fusion = given["disable"].split("+")
-        profile = given.get("profile", "spec")
         return engine.Session(
-            self._graph(model), profile=profile, fusion=fusion, faults=faults
+            self._graph(model),
+            profile=given.get("profile", "spec"),
+            fusion=fusion,
+            faults=faults,
+            opt_in=given["enable"].split("+") if "enable" in given else (),
         )
 
 
-def _step(step: Any, computed: dict[str, Array]) -> dict[str, Any]:
+def _units(steps: Sequence[Any], computed: Collection[str]) -> list[dict[str, Any]]:
+    """The plan in tensors of the source graph.
+
+    Steps that meet in a tensor which the source graph does not have, because a rule made it up, are
+    one unit; it stands where the last of them does.
+    """
+    unit_of: dict[str, list[Any]] = {}
+    units: list[list[Any]] = []
+    for step in steps:
+        unit = [step]
+        for name in dict.fromkeys(step.inputs):
+            before = unit_of.get(name)
+            if before is not None and before is not unit and name not in computed:
+                units.remove(before)
+                unit[:0] = before
+                unit_of.update((each, unit) for part in before for each in part.outputs)
+        unit_of.update(dict.fromkeys(step.outputs, unit))
+        units.append(unit)
+    return [_unit(each, computed) for each in units]
+
+
+def _unit(steps: Sequence[Any], computed: Collection[str]) -> dict[str, Any]:
+    nodes = list(dict.fromkeys(node for step in steps for node in step.nodes))
+    made = [name for step in steps for name in step.outputs if name in computed]
+    read = dict.fromkeys(name for step in steps for name in step.inputs)
     return {
-        "kind": step.kind,
-        "name": "+".join(step.nodes),
-        "nodes": list(step.nodes),
-        "inputs": [each for each in step.inputs if each in computed],  # constants apart
-        "outputs": list(step.outputs),
+        "kind": "+".join(dict.fromkeys(step.kind for step in steps)),
+        "name": "+".join(nodes),
+        "nodes": nodes,
+        "inputs": [name for name in read if name in computed and name not in made],
+        "outputs": made,
     }

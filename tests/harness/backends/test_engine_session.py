@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from corpus.case import Case
 from harness.backends.description import Description
@@ -63,6 +64,49 @@ def test_its_taps_are_native(pool: Pool) -> None:
     (step,) = tapped.plan
     assert (step.nodes, step.inputs, step.outputs) == (("dx", "dw", "c", "q"), ("x",), ("y",))
     np.testing.assert_array_equal(tapped.arrays["x"], CASE.inputs["x"])
+
+
+def pooled(op: str) -> onnx.ModelProto:
+    """x -> D "d" -> a pool "m" -> Sin "n" -> y."""
+    graph = helper.make_graph(
+        [
+            helper.make_node("DequantizeLinear", ["x", "s"], ["f"], name="d"),
+            helper.make_node(op, ["f"], ["p"], name="m", kernel_shape=[2, 2]),
+            helper.make_node("Sin", ["p"], ["y"], name="n"),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 1, 2, 2])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.array(0.5, np.float32), "s")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+
+
+PIXELS = {"x": np.array([[[[1, 2], [3, 4]]]], np.uint8)}
+
+
+def test_steps_that_meet_in_a_tensor_of_a_rule_are_one_unit(pool: Pool) -> None:
+    """R26 pools the codes first; the codes behind the pool are nobody's in the source graph."""
+    tapped = pool.tap(Case(pooled("MaxPool").SerializeToString(), PIXELS), parse("engine"))
+    assert isinstance(tapped, Tapped)
+    assert sorted(tapped.arrays) == ["p", "x", "y"]
+    assert [(unit.kind, unit.nodes, unit.inputs, unit.outputs) for unit in tapped.plan] == [
+        ("MaxPool+DequantizeLinear", ("d", "m"), ("x",), ("p",)),
+        ("Sin", ("n",), ("p",), ("y",)),
+    ]
+
+
+def test_rules_that_change_values_run_where_they_are_enabled(pool: Pool) -> None:
+    """R56 rounds the average 2.5 to code 2."""
+    case = Case(pooled("AveragePool").SerializeToString(), PIXELS)
+    plain, tapped = (
+        pool.tap(case, parse(f"engine{each}")) for each in ("", ":enable=R56+R52")
+    )
+    assert isinstance(plain, Tapped)
+    assert isinstance(tapped, Tapped)
+    assert (plain.arrays["p"].item(), tapped.arrays["p"].item()) == (1.25, 1)
+    with pytest.raises(BadInput, match="enable=R01 is not one of R41"):
+        pool.run_one(case, parse("engine:enable=R01"))
 
 
 def test_what_it_does_not_support_is_a_limit(pool: Pool) -> None:
