@@ -119,16 +119,14 @@ def product(p: MatMulParameters, setting: Setting) -> Product:
         p, setting.stage("matmul.weights", subtract_b)(p)
     )
     scales = setting.stage("matmul.scales", b_scales)(p)
-    bias, add = p.bias, setting.stage("matmul.bias", add_bias)
-    finish = _to_codes(p, scales, setting) if p.y_dtype else _to_reals(p, scales, setting)
-    if not p.y_dtype and p.op.endswith("Integer"):
-        finish = _unchanged
+    finish: Product = _unchanged
+    if p.op != "MatMulInteger":
+        finish = (_to_codes if p.y_dtype else _to_reals)(p, scales, setting)
 
     def run(a: Array) -> Array:
         _require_depth(a, p)
         codes = np.swapaxes(a, -1, -2) if p.turn_a else a
-        acc = accumulate(center(codes, p))
-        y = finish(acc if bias is None else add(acc, bias))
+        y = finish(accumulate(center(codes, p)))
         return y[..., 0] if p.b_is_vector else y
 
     return run
@@ -155,8 +153,8 @@ def _to_codes(p: MatMulParameters, scales: Array, setting: Setting) -> Product:
             w_scale=scales,
             y_scale=p.y_scale,
             y_zero_point=p.y_zero_point,
-            bias=None,
-            per_channel=scales.size > 1,
+            bias=p.bias,
+            per_channel=scales.size > 1 or p.b_zero_point.size > 1,
             groups=1,
             in_per_group=p.depth,
             out_per_group=p.columns,
@@ -167,11 +165,14 @@ def _to_codes(p: MatMulParameters, scales: Array, setting: Setting) -> Product:
     rounding = setting.stage("matmul.round", setting.stages.round)
     clip = saturate if profile.saturate_first else convert_then_saturate
     activate = setting.stage("matmul.activate", clamp)
-    offset = rescaling.offset
+    bias, offset = rescaling.bias, rescaling.offset
+    add = setting.stage("matmul.bias", add_bias)
     assert dtype is not None
     low, high = (each - offset for each in RANGES[dtype])
 
     def finish(acc: Array) -> Array:
+        if bias is not None:
+            acc = add(acc, bias)
         steps = clip(rounding(rescaling.steps(acc), offset), low, high)
         codes: Array = (steps + offset).astype(dtype)
         return activate(codes, p) if p.activation else codes
@@ -181,9 +182,12 @@ def _to_codes(p: MatMulParameters, scales: Array, setting: Setting) -> Product:
 
 def _to_reals(p: MatMulParameters, scales: Array, setting: Setting) -> Product:
     scale = setting.stage("matmul.to_reals", setting.profile.matmul_to_reals)
-    alpha = np.float32(p.alpha)
+    alpha, bias = np.float32(p.alpha), p.bias
+    add = setting.stage("matmul.bias", add_bias)
 
     def finish(acc: Array) -> Array:
+        if bias is not None:
+            acc = add(acc, bias)
         return scale(acc, p.a_scale, scales, alpha, p.float_bias)
 
     return finish

@@ -1,12 +1,14 @@
 """How each engine turns the int32 sums of a matrix product into codes or reals."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from engine.arithmetic import fused_multiply_add
+from engine.arithmetic import fused_multiply_add, round_half_away
 from engine.ir import Array
 from engine.profiles.requantization import (
+    Prepare,
     Requantization,
     Rescaling,
     float_bias,
@@ -78,6 +80,19 @@ def onednn_reals(
     return y if bias is None else y + bias
 
 
+def with_alpha(prepare: Prepare) -> Prepare:
+    """A rule of convolutions for products: alpha joins the first scale, ``fl(alpha*as)``.
+
+    Source:
+        onnxruntime contrib_ops/cpu/quantization/quant_gemm.cc; no other engine has an alpha.
+    """
+
+    def prepared(r: Requantization) -> Rescaling:
+        return prepare(replace(r, x_scale=_F(r.alpha) * r.x_scale, alpha=1.0))
+
+    return prepared
+
+
 def onednn_linear(r: Requantization) -> Rescaling:
     """``t = fl(fl(acc)*fl(as'*bs')) + b``, ``v = fl(fl(t*fl(1/ys)) + yz)``: zero point inside.
 
@@ -107,9 +122,19 @@ def _twice_inverted(scale: Array) -> Array:
 
 
 def opencv_matmul(r: Requantization) -> Rescaling:
-    """``m = fl(fl(as*bs)/ys)``, ``rne(fl(fl(acc)*m)) + yz``: zero point outside, unlike its Conv.
+    """``m = fl(fl(as*bs)/ys)``, ``v = fl(fl(acc)*m)``, zero point outside, unlike its Conv.
+
+    In whole blocks of 8 columns ties go to even, in the columns left over away from zero.
 
     Source:
-        opencv modules/dnn/src/int8layers/matmul_int8_layer.cpp.
+        opencv modules/dnn/src/int8layers/matmul_int8_layer.cpp; the columns left over measured.
     """
-    return onnxruntime(r)
+    rescaling = onnxruntime(r)
+
+    def steps(acc: Array) -> Array:
+        v = rescaling.steps(acc)
+        rest = v[..., v.shape[-1] // 8 * 8 :]
+        rest[...] = round_half_away(rest)
+        return v
+
+    return replace(rescaling, steps=steps)
