@@ -149,13 +149,15 @@ def weights_of(coordinates: Array, axis: AxisScale, how: Interpolation) -> Array
 
 
 def _triangle(distance: Array) -> Array:
-    return np.maximum(1 - distance, 0)
+    weights: Array = np.maximum(1 - distance, 0)
+    return weights
 
 
 def _keys(d: Array, a: float) -> Array:
     near = ((a + 2) * d - (a + 3)) * d * d + 1
     far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
-    return np.where(d <= 1, near, np.where(d < 2, far, 0.0))
+    weights: Array = np.where(d <= 1, near, np.where(d < 2, far, 0.0))
+    return weights
 
 
 def resize(node: Node, setting: Setting) -> Callable[..., Array]:

@@ -1,0 +1,39 @@
+"""R33: ``Concat -> Q`` becomes a Q on every input and a Concat of codes.
+
+Exact by itself. An input that was dequantized with other parameters then needs a Requantize (R25),
+one that has them already nothing (R40).
+"""
+
+from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
+from engine.fusion.moving import is_per_tensor, only_quantize
+from engine.fusion.r40_equal_pair import read_coding
+from engine.ir import Node
+
+
+def match(view: View, concat: Node) -> Answer:
+    """A Concat that a QuantizeLinear follows."""
+    quantize = only_quantize(view, concat.outputs[0])
+    if quantize is None or isinstance(quantize, Refusal):
+        return quantize
+    coding = read_coding(view, quantize)
+    if isinstance(coding, Refusal):
+        return coding
+    if not is_per_tensor(coding):
+        return Refusal("G2", f"{quantize.id} has {coding.scale.size} scales, a Concat needs 1")
+    names = {name: view.new_name(f"{name}_{quantize.key}") for name in concat.inputs}
+    before = [
+        Node(
+            quantize.id,
+            "QuantizeLinear",
+            (name, *quantize.inputs[1:]),
+            (code,),
+            quantize.attributes,
+        )
+        for name, code in names.items()
+    ]
+    inputs = tuple(names[name] for name in concat.inputs)
+    joined = Node(concat.id, "Concat", inputs, quantize.outputs, concat.attributes)
+    return Replacement((concat, quantize), (*before, joined))
+
+
+RULE = Rule("R33", "QuantizeLinear moved in front of Concat", "X0", ("Concat",), match)
