@@ -77,9 +77,9 @@ def _is_float(view: View, node: Node) -> bool:
 
 
 def _in_branches(node: Node) -> Iterator[Kept]:
-    """G13: what lies in a branch of an If."""
+    """G13: what lies in a branch of an If; the graph of a node that a rule made is fused."""
     for name, graph in node.attributes.items():
-        if isinstance(graph, Graph):
+        if isinstance(graph, Graph) and not node.rules:
             for each in graph.nodes:
                 if each.op in _EDGES or each.op in anchors():
                     rule = anchors().get(each.op, "R01")

@@ -26,9 +26,12 @@ def fired(
 def refusals(model: onnx.ModelProto, rule_id: str, off: Collection[str] = ()) -> set[str]:
     """What the rule says at the nodes that are left when nothing fits any more: "G5: reason"."""
     view = rewrite(load(model), rules_off=off).view
-    rule = next(each for each in RULES if each.id == rule_id)
     answers = [
-        rule.match(view, node) for node in view.nodes.values() if node.op in rule.anchors
+        rule.match(view, node)
+        for rule in RULES
+        if rule.id == rule_id
+        for node in view.nodes.values()
+        if node.op in rule.anchors
     ]
     return {f"{each.guard}: {each.reason}" for each in answers if isinstance(each, Refusal)}
 
