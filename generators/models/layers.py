@@ -71,7 +71,8 @@ class Layers:
         """Conv with int8 weights per channel and an int32 bias, padded to keep the size."""
         name = self._new("conv")
         w_shape = (filters, x.shape[1] // groups, kernel, kernel)
-        bias = self._weights(name, w_shape, x, axis=0, fan_in=prod(w_shape[1:]))
+        scales = self._weights(name, w_shape, axis=0, fan_in=prod(w_shape[1:]))
+        bias = self._bias(name, x, scales)
         pad = kernel // 2
         attributes = {
             "kernel_shape": [kernel, kernel],
@@ -88,14 +89,14 @@ class Layers:
         """Gemm of rows with int8 weights (features, K) transposed, and an int32 bias."""
         name = self._new("gemm")
         w_shape = (features, x.shape[1])
-        bias = self._weights(name, w_shape, x, axis=0, fan_in=x.shape[1])
+        bias = self._bias(name, x, self._weights(name, w_shape, axis=0, fan_in=x.shape[1]))
         real = self._node("Gemm", name, [self.real(x), f"{name}_w", bias], transB=1)
         return self.quantized(real, name, (x.shape[0], features), x.deviation)
 
     def linear(self, x: Codes, features: int, activation: str = "") -> Codes:
         """MatMul of the last axis with int8 weights (K, features)."""
         name = self._new("linear")
-        self._weights(name, (x.shape[-1], features), x, axis=1, fan_in=x.shape[-1])
+        self._weights(name, (x.shape[-1], features), axis=1, fan_in=x.shape[-1])
         real = self._node("MatMul", name, [self.real(x), f"{name}_w"])
         real = self._activate(real, name, activation)
         return self.quantized(real, name, (*x.shape[:-1], features), x.deviation)
@@ -203,22 +204,24 @@ class Layers:
         self._constant(f"{name}_z", np.array(zero_point, self.dtype))
         return Codes(name, float(np.float32(scale)), zero_point, shape, deviation)
 
-    def _weights(
-        self, name: str, shape: tuple[int, ...], x: Codes, axis: int, fan_in: int
-    ) -> str:
-        """Weights, dequantized per channel, as ``{name}_w``; returns the dequantized bias."""
+    def _weights(self, name: str, shape: tuple[int, ...], axis: int, fan_in: int) -> Array:
+        """Weights, dequantized per channel, as ``{name}_w``; returns their scales."""
         count = shape[axis]
-        seed = self.choices.integer(0, 65535)
-        w = np.frombuffer(noise(seed, prod(shape)), np.int8).reshape(shape)
+        w = np.frombuffer(noise(self.choices.integer(0, 65535), prod(shape)), np.int8)
         scale = qparams.float32(2.0 ** round(log2(1 / (_DEVIATION * sqrt(fan_in)))))
         scales = np.array(
             qparams.per_channel(self.choices, self.style, scale * 1.5, count), np.float32
         )
         if self.style in qparams.TIE_STYLES:
             scales = (2.0 ** np.round(np.log2(scales))).astype(np.float32)
-        bias = np.frombuffer(noise(seed + 1, count), np.int8).astype(np.int32) * 16
-        self._dequantized(f"{name}_w", w, scales, axis)
-        return self._dequantized(f"{name}_b", bias, np.float32(x.scale) * scales, 0)
+        self._dequantized(f"{name}_w", w.reshape(shape), scales, axis)
+        return scales
+
+    def _bias(self, name: str, x: Codes, scales: Array) -> str:
+        """An int32 bias in steps of the scales' product, dequantized."""
+        seed = self.choices.integer(0, 65535)
+        codes = np.frombuffer(noise(seed, len(scales)), np.int8).astype(np.int32) * 16
+        return self._dequantized(f"{name}_b", codes, np.float32(x.scale) * scales, 0)
 
     def _dequantized(self, output: str, codes: Array, scales: Array, axis: int) -> str:
         names = [
