@@ -10,29 +10,31 @@ exist in rewritten graphs only.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import RANGES
 from engine.ir import Array, Node
 from engine.kernels.average_parameters import AverageParameters, built
 from engine.kernels.average_pool import spatial_axes
+from engine.kernels.average_rounding import finish
 from engine.kernels.operator import CONTRIB, INTERNAL, Kernel, Run, Setting, operator
 from engine.kernels.pooling import (
     CHUNK,
     POOL_ATTRIBUTES,
     Axis,
-    by_planes,
+    Counts,
     count_taps,
+    in_parts,
     read_pool,
     reduce_taps,
     refuse_empty_windows,
     resolve,
     sum_in_order,
+    windows_of,
 )
 from engine.kernels.reduction import read_reduction
 from engine.kernels.stages import to_nearest_even
-from engine.profiles.pooling import Averager
 
 _F = np.float32
 
@@ -46,26 +48,30 @@ class AverageStages:
 
     sum: Callable[[Array, tuple[Axis, ...], AverageParameters], Array]
     center: Callable[[Array, Array, AverageParameters], Array]
-    divisor: Callable[[tuple[Axis, ...], AverageParameters], Array]
+    divisor: Callable[[tuple[Axis, ...], AverageParameters], Counts]
     round: Callable[[Array, int], Array]
 
 
 def sum_of_codes(x: Array, axes: tuple[Axis, ...], p: AverageParameters) -> Array:
     """``sum q`` over the taps inside the image, in the narrowest type that holds it."""
-    bound = 255 * int(np.prod([each.kernel for each in axes]))
-    wide = np.int16 if bound < 2**15 else np.int32 if bound < 2**31 else np.int64
+    wide = _integer_for(255 * int(np.prod([each.kernel for each in axes])))
     return reduce_taps(x.astype(wide), axes, np.add, 0)
+
+
+def _integer_for(bound: int) -> type[np.signedinteger[Any]]:
+    return np.int16 if bound < 2**15 else np.int32 if bound < 2**31 else np.int64
 
 
 def subtract_zero_points(sums: Array, taps: Array, p: AverageParameters) -> Array:
     """``A = sum q - n*xz``, n the taps inside the image: the border is real 0 and adds nothing."""
-    wide = np.int64 if int(taps.max(initial=0)) >= 2**22 else np.int32
-    acc: Array = sums.astype(wide) - (taps * p.x.x_zero_point).astype(wide)
+    wide = _integer_for(510 * int(taps.max(initial=0)))
+    acc: Array = sums.astype(wide)
+    acc -= (taps * p.x.x_zero_point).astype(wide)
     return acc
 
 
-def divisor_of_windows(axes: tuple[Axis, ...], p: AverageParameters) -> Array:
-    """The taps inside the image, or (count_include_pad) also those inside its pads."""
+def divisor_of_windows(axes: tuple[Axis, ...], p: AverageParameters) -> Counts:
+    """The taps inside the image, or (count_include_pad) also those inside its pads; by axis."""
     return count_taps(axes, p.with_pads)
 
 
@@ -104,16 +110,17 @@ def pool_of_codes(node: Node, setting: Setting) -> Kernel:
             axes = resolve(pool, x.shape[2:], node)
             if not with_pads:
                 refuse_empty_windows(axes, node)
-            taps, divisor = count_taps(axes), stages.divisor(axes, p)
+            taps, divisors = count_taps(axes), stages.divisor(axes, p)
 
-            def mean(part: Array) -> Array:
+            def mean(part: Array, over: tuple[Axis, ...], rows: slice) -> Array:
                 if averager is not None and averager.reals is not None:
-                    sums = sum_in_order(_looked_up(averager.reals, part), axes)
+                    sums = sum_in_order(_looked_up(averager.reals, part), over)
                 else:
-                    sums = stages.center(stages.sum(part, axes, p), taps, p)
-                return finish(sums, divisor, p, averager, stages.round)
+                    inside = windows_of(taps, rows)
+                    sums = stages.center(stages.sum(part, over, p), inside, p)
+                return finish(sums, windows_of(divisors, rows), p, averager, stages.round)
 
-            return by_planes(x, len(axes), taps.shape, p.y_dtype or _F, mean)
+            return in_parts(x, axes, p.y_dtype or _F, mean)
 
         return run
 
@@ -151,8 +158,7 @@ def reduction_of_codes(
 
 
 def _sum_axes(x: Array, axes: tuple[int, ...], keep: bool) -> Array:
-    size = int(np.prod([x.shape[each] for each in axes], dtype=np.int64))
-    wide = np.int32 if size < 2**23 else np.int64
+    wide = _integer_for(255 * int(np.prod([x.shape[each] for each in axes], dtype=np.int64)))
     return np.asarray(x.sum(axis=axes, keepdims=keep, dtype=wide))
 
 
@@ -175,25 +181,6 @@ def _looked_up(reals: Array, codes: Array) -> Array:
     table = np.roll(reals, -128) if codes.dtype == np.int8 else reals
     found: Array = table[codes.view(np.uint8)]
     return found
-
-
-def finish(
-    sums: Array,
-    divisor: Array,
-    p: AverageParameters,
-    averager: Averager | None,
-    rounding: Callable[[Array, int], Array],
-) -> Array:
-    """Sums to codes of the mean, or to its real value ``fl(A * xs / n)``."""
-    shape, sums = sums.shape, np.atleast_1d(sums)
-    if averager is None or p.y_dtype is None:
-        reals: Array = sums * np.float64(p.x.x_scale) / divisor
-        return reals.astype(_F).reshape(shape)
-    bottom, top = RANGES[p.y_dtype]
-    offset = averager.offset
-    steps = rounding(averager.steps(sums, divisor), offset)
-    codes: Array = averager.saturate(steps, bottom - offset, top - offset) + offset
-    return codes.astype(p.y_dtype).reshape(shape)
 
 
 def global_average_of_codes(node: Node, setting: Setting) -> Kernel:

@@ -10,12 +10,14 @@ from engine.ir import Array, Node
 from engine.kernels.operator import Setting, operator
 from engine.kernels.pooling import (
     POOL_ATTRIBUTES,
-    by_planes,
+    Axis,
     count_taps,
+    in_parts,
     read_pool,
     reduce_taps,
     refuse_empty_windows,
     resolve,
+    windows_of,
 )
 
 
@@ -47,14 +49,14 @@ def average_pool(node: Node, setting: Setting) -> Callable[..., Array]:
         if not with_pads:
             refuse_empty_windows(axes, node)
         wide = wide_float(node, x)
-        divisor = count_taps(axes, with_pads).astype(wide)
+        counts = count_taps(axes, with_pads)
 
-        def mean(part: Array) -> Array:
-            sums = reduce_taps(part.astype(wide, copy=False), axes, np.add, 0)
-            y: Array = (sums / divisor).astype(x.dtype, copy=False)
+        def mean(part: Array, over: tuple[Axis, ...], rows: slice) -> Array:
+            y = reduce_taps(part.astype(wide, copy=False), over, np.add, 0)
+            y /= windows_of(counts, rows).astype(wide)
             return y
 
-        return by_planes(x, len(axes), divisor.shape, x.dtype, mean)
+        return in_parts(x, axes, x.dtype, mean).astype(x.dtype, copy=False)
 
     return run
 
@@ -71,11 +73,11 @@ def lp_pool(node: Node, setting: Setting) -> Callable[..., Array]:
         axes = resolve(pool, x.shape[2:], node)
         wide = wide_float(node, x)
 
-        def norm(part: Array) -> Array:
-            sums = reduce_taps(powers(part.astype(wide, copy=False), p), axes, np.add, 0)
-            return root(sums, p).astype(x.dtype, copy=False)
+        def norm(part: Array, over: tuple[Axis, ...], _: slice) -> Array:
+            wider = powers(part.astype(wide, copy=False), p)
+            return root(reduce_taps(wider, over, np.add, 0), p)
 
-        return by_planes(x, len(axes), tuple(each.out for each in axes), x.dtype, norm)
+        return in_parts(x, axes, x.dtype, norm).astype(x.dtype, copy=False)
 
     return run
 

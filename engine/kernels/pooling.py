@@ -6,7 +6,7 @@ contiguous range of outputs; outside that range the tap lies on the border.
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,10 @@ class Axis:
         )
         inside: Array = ((positions >= low) & (positions < high)).sum(axis=1)
         return inside
+
+
+Part = Callable[[Array, tuple[Axis, ...], slice], Array]
+"""(planes (P, *S), the axes over them, which rows of outputs) -> (P, *out)."""
 
 
 def read_pool(node: Node) -> Pool:
@@ -183,12 +187,21 @@ def sum_in_order(x: Array, axes: tuple[Axis, ...]) -> Array:
     return y
 
 
-def count_taps(axes: tuple[Axis, ...], with_pads: bool = False) -> Array:
-    """How many taps of each window lie inside the image (and its pads): (*out)."""
-    counts: Array = np.ones((), np.int64)
-    for axis in axes:
-        counts = counts[..., None] * axis.counts(with_pads)
-    return counts
+Counts = tuple[Array, ...]
+"""How many taps count along each axis, for each output: their outer product is that of windows."""
+
+
+def count_taps(axes: tuple[Axis, ...], with_pads: bool = False) -> Counts:
+    """How many taps of each window lie inside the image, or inside image and pads."""
+    return tuple(each.counts(with_pads) for each in axes)
+
+
+def windows_of(counts: Counts, rows: slice) -> Array:
+    """The outer product of counts, for some rows of outputs: (rows, *out)."""
+    product: Array = counts[0][rows]
+    for each in counts[1:]:
+        product = product[..., None] * each
+    return product
 
 
 def refuse_empty_windows(axes: tuple[Axis, ...], node: Node) -> None:
@@ -201,23 +214,36 @@ def refuse_empty_windows(axes: tuple[Axis, ...], node: Node) -> None:
             )
 
 
-def by_planes(
-    x: Array, count: int, out: tuple[int, ...], dtype: Any, pool: Callable[[Array], Array]
-) -> Array:
-    """``pool`` on a few planes at a time: (N, C, *S) -> (N, C, *out) of type ``dtype``.
+def in_parts(x: Array, axes: tuple[Axis, ...], dtype: Any, pool: Part) -> Array:
+    """``pool`` on a few planes at a time, or on strips of a large one.
 
-    ``pool`` takes (planes, *S) and gives (planes, *out); ``count`` is the rank of S.
+    Shapes:
+        ``x`` (N, C, *S) -> (N, C, *out) of type ``dtype``.
     """
-    lead, image = x.shape[: x.ndim - count], x.shape[x.ndim - count :]
+    lead, image = x.shape[: x.ndim - len(axes)], x.shape[x.ndim - len(axes) :]
     number, size = int(np.prod(lead)), int(np.prod(image))
-    planes = x.reshape(number, *image)
+    planes, out = x.reshape(number, *image), tuple(each.out for each in axes)
     if number * size <= CHUNK:
-        return pool(planes).reshape(*lead, *out)
+        return pool(planes, axes, slice(None)).reshape(*lead, *out)
     y = np.empty((number, *out), dtype)
-    step = max(1, CHUNK // max(size, 1))
+    step = max(1, CHUNK // size)
+    strips = list(_strips(axes[0], max(1, CHUNK * axes[0].out // size)))
     for start in range(0, number, step):
-        y[start : start + step] = pool(planes[start : start + step])
+        part = slice(start, start + step)
+        for rows, places, axis in strips:
+            y[part, rows] = pool(planes[part, places], (axis, *axes[1:]), rows)
     return y.reshape(*lead, *out)
+
+
+def _strips(axis: Axis, step: int) -> Iterator[tuple[slice, slice, Axis]]:
+    """Ranges of outputs, the part of the image that each sees, and its axis over that part."""
+    for start in range(0, axis.out, step):
+        stop = min(start + step, axis.out)
+        first = start * axis.stride - axis.begin
+        reach = (stop - 1 - start) * axis.stride + (axis.kernel - 1) * axis.dilation
+        low, high = min(max(first, 0), axis.size), min(max(first + reach + 1, 0), axis.size)
+        strip = replace(axis, size=high - low, out=stop - start, begin=low - first)
+        yield slice(start, stop), slice(low, high), strip
 
 
 def lowest(dtype: np.dtype[Any]) -> Any:

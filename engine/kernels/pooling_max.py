@@ -13,7 +13,7 @@ from engine.kernels.pooling import (
     POOL_ATTRIBUTES,
     Axis,
     Pool,
-    by_planes,
+    in_parts,
     lowest,
     read_pool,
     reduce_taps,
@@ -52,8 +52,7 @@ def max_pool(node: Node, setting: Setting) -> Kernel:
 
     def values(x: Array) -> Array:
         axes = _axes(x, p.pool, node)
-        out = tuple(each.out for each in axes)
-        return by_planes(x, len(axes), out, x.dtype, lambda part: largest(part, axes, p))
+        return in_parts(x, axes, x.dtype, lambda part, over, _: largest(part, over, p))
 
     def both(x: Array) -> tuple[Array, Array]:
         return largest_with_index(x, _axes(x, p.pool, node), p.column_major)

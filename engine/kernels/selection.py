@@ -7,6 +7,7 @@ import numpy as np
 from engine.errors import EngineError, InvalidModel
 from engine.ir import Array, Node
 from engine.kernels.operator import Setting, operator
+from engine.kernels.pooling import CHUNK
 
 Find = Callable[..., Array]
 
@@ -78,13 +79,22 @@ def top_k(node: Node, setting: Setting) -> Callable[..., tuple[Array, ...]]:
         k = int(fixed if given is None else given.reshape(()))  # type: ignore[arg-type]
         if not 0 <= k <= x.shape[along]:
             raise EngineError(f"TopK {node.id!r}: k is {k} on axis {axis} of shape {x.shape}")
-        order = (descending if most else ascending)(np.moveaxis(x, along, -1))[..., :k]
-        indices = np.ascontiguousarray(
-            np.moveaxis(order, -1, along).astype(np.int64, copy=False)
-        )
+        rows = np.moveaxis(x, along, -1)
+        order = _first(rows.reshape(-1, rows.shape[-1]), k, descending if most else ascending)
+        order = order.reshape(*rows.shape[:-1], k)
+        indices = np.ascontiguousarray(np.moveaxis(order, -1, along))
         return (np.take_along_axis(x, indices, along), indices)[: len(node.outputs)]
 
     return run
+
+
+def _first(rows: Array, k: int, sort: Callable[[Array], Array]) -> Array:
+    """The first k indices of each sorted row, a few rows at a time: (rows, k)."""
+    order = np.empty((len(rows), k), np.int64)
+    step = max(1, CHUNK // max(rows.shape[-1], 1))
+    for start in range(0, len(rows), step):
+        order[start : start + step] = sort(rows[start : start + step])[:, :k]
+    return order
 
 
 def ascending(x: Array) -> Array:

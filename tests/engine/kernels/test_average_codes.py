@@ -1,6 +1,6 @@
 """Means and sums of codes against rationals; what they refuse; what runs each time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -10,8 +10,13 @@ import pytest
 from hypothesis import given, strategies
 from onnx import helper
 
-from engine import PROFILES, Session
+from engine import PROFILES, Session, load
 from engine.errors import EngineError, InvalidModel, Unsupported
+from engine.kernels import average_codes, average_rounding, pooling
+from engine.kernels.average_parameters import AverageParameters
+from engine.kernels.operator import Setting
+from engine.kernels.pooling import Axis, reduce_taps
+from engine.kernels.stages import correct_stages
 from tests.engine.kernels.loops import windows_of
 from tests.engine.kernels.test_pooling import attributes_of, pools
 from tests.engine.models import Array, graph_model
@@ -125,6 +130,66 @@ def test_profiles_differ_from_the_exact_mean_by_one_step_at_most(profile: str) -
         y = Session(model, profile=profile).run({"x": x})["y"].astype(int)
         assert y.shape == exact.shape
         assert np.abs(y - exact).max() <= 1
+
+
+@pytest.mark.parametrize("profile", sorted(PROFILES))
+@pytest.mark.parametrize("chunk", [1, 7, 64])
+def test_parts_of_planes_change_nothing(profile: str, chunk: int) -> None:
+    x = np.random.default_rng(chunk).integers(0, 256, (2, 3, 12, 11)).astype(np.uint8)
+    window: dict[str, Any] = {"kernel_shape": [3, 2], "pads": [1, 0, 2, 1], "strides": [2, 1]}
+    axes: dict[str, Any] = {"axes": [1], "keepdims": 0}
+    for op, how in (("QLinearAveragePool", window), ("QLinearReduceMean", axes)):
+        model = model_of(op, x, **how)
+        whole = Session(model, profile=profile).run({"x": x})["y"]
+        with pytest.MonkeyPatch.context() as patch:
+            for module in (pooling, average_codes, average_rounding):
+                patch.setattr(module, "CHUNK", chunk)
+            parts = Session(model, profile=profile).run({"x": x})["y"]
+        assert (parts == whole).all()
+
+
+Change = Callable[..., Any]
+
+
+def largest_instead(x: Array, axes: tuple[Axis, ...], p: AverageParameters) -> Array:
+    """F88: the average treated as a maximum."""
+    return reduce_taps(x.astype(np.int32), axes, np.maximum, -(2**15))
+
+
+def pads_as_code_zero(sums: Array, taps: Array, p: AverageParameters) -> Array:
+    """F90: pads add code 0, and the zero point is subtracted for every tap."""
+    assert p.pool is not None
+    return sums.astype(np.int64) - p.pool.taps * p.x.x_zero_point
+
+
+def truncated(sums: Array, taps: Array, p: AverageParameters) -> Array:
+    """F90b: the mean truncated to an integer, then rescaled."""
+    acc = average_codes.subtract_zero_points(sums, taps, p).astype(np.int64)
+    whole: Array = np.sign(acc) * (np.abs(acc) // taps)
+    return whole * taps
+
+
+@pytest.mark.parametrize(
+    ("stage", "change"),
+    [
+        ("average.sum", largest_instead),
+        ("average.center", pads_as_code_zero),
+        ("average.center", truncated),
+        ("average.divisor", lambda axes, p: pooling.count_taps(axes, with_pads=True)),  # F89
+        ("average.round", lambda steps, zero_point: np.trunc(steps)),
+    ],
+)
+def test_one_replaced_stage_makes_a_fault(stage: str, change: Change) -> None:
+    x = np.random.default_rng(5).integers(0, 256, (1, 2, 8, 8)).astype(np.uint8)
+    graph = load(model_of("QLinearAveragePool", x, kernel_shape=[3, 3], pads=[1, 1, 1, 1]))
+    profile = PROFILES["spec"]
+    found = []
+    for replaced in ({}, {stage: change}):
+        setting = Setting(graph, profile, correct_stages(profile), replaced)
+        kernel = average_codes.pool_of_codes(graph.nodes[0], setting)
+        assert kernel.parameters.pool.window.kernel == (3, 3)
+        found.append(kernel.run(x, *([None] * 4)))
+    assert (found[0] != found[1]).any()
 
 
 def test_other_types_of_the_output() -> None:

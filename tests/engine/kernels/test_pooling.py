@@ -9,6 +9,7 @@ from onnx import helper
 
 from engine import Session
 from engine.errors import EngineError, InvalidModel, Unsupported
+from engine.kernels import pooling
 from tests.engine.kernels.loops import windows_of
 from tests.engine.models import Array, graph_model
 
@@ -151,6 +152,23 @@ def test_empty_batches_and_channels(shape: tuple[int, ...]) -> None:
     for op in ("MaxPool", "AveragePool", "LpPool"):
         assert pool(op, x, kernel_shape=[2])[0].shape == (*shape[:2], 3)
     assert pool("MaxPool", x, 2, kernel_shape=[2])[1].shape == (*shape[:2], 3)
+
+
+@given(
+    pools(), strategies.integers(1, 40), strategies.sampled_from(["MaxPool", "AveragePool"])
+)
+def test_parts_of_planes_change_nothing(p: dict[str, Any], chunk: int, op: str) -> None:
+    x = (
+        np.random.default_rng(p["seed"])
+        .integers(-9, 9, (2, 2, *p["image"]))
+        .astype(np.float32)
+    )
+    (whole,) = pool(op, x, **attributes_of(p))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pooling, "CHUNK", chunk)
+        (parts,) = pool(op, x, **attributes_of(p))
+    assert parts.shape == whole.shape
+    assert (parts == whole).all()
 
 
 def test_many_planes_are_pooled_in_parts() -> None:
