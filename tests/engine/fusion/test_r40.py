@@ -92,7 +92,7 @@ def test_one_scale_a_block() -> None:
 
 
 ROW = np.linspace(0.1, 0.9, 4)
-HALF = {"real": np.float16}
+HALF: dict[str, Any] = {"real": np.float16}
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,12 @@ def folded(**more: Array) -> onnx.ModelProto:
         helper.make_node("DequantizeLinear", ["q", "s", "z"], ["f"], name="D"),
         helper.make_node("Add", ["a", "f"], ["y"], name="A"),
     ]
-    parts = {"x": X, "s": np.array(0.5, np.float32), "z": np.array(1, np.uint8)} | more
+    parts: dict[str, Array] = {
+        "x": X,
+        "s": np.array(0.5, np.float32),
+        "z": np.array(1, np.uint8),
+    }
+    parts |= more
     inputs = {"a": (np.float32, [64])}
     return graph_model(nodes, inputs, {"y": np.float32, "q": np.uint8}, parts)
 
