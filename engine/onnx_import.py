@@ -142,7 +142,7 @@ def _node(proto: onnx.NodeProto, context: _Context, constants: Mapping[str, Arra
     low, high = known.inputs
     if (
         not low <= len(inputs) <= high
-        or "" in inputs[:low]
+        or "" in (inputs if high == MANY else inputs[:low])
         or not (known.outputs[0] <= len(outputs) <= known.outputs[1])
     ):
         _refuse_counts(op, identity, known, inputs, outputs)

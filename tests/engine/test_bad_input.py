@@ -99,6 +99,12 @@ def test_graphs_that_are_broken(change: Change, error: type[EngineError], words:
     assert words in refused(model, error)
 
 
+def test_an_input_that_a_list_of_inputs_leaves_out() -> None:
+    node = make("Concat", ["x", "", "x"], ["y"], axis=0, name="n")
+    model = graph_model([node], ONE, {"y": np.float32}, {})
+    assert refused(model) == "Concat 'n' has no input 1; it is required"
+
+
 @pytest.mark.parametrize(
     ("dims", "kind", "words"),
     [
