@@ -6,9 +6,11 @@ import numpy as np
 import onnx
 
 from corpus.case import Array
-from harness.oracle.graph import ELEMENT_TYPES, Node, read_graph, read_tensor
-from harness.oracle.operators import OPERATORS, Inputs, constant_array
+from harness.oracle.graph import Node, read_graph, read_tensor
+from harness.oracle.inputs import Inputs
+from harness.oracle.operators import OPERATORS, constant_array
 from harness.oracle.values import (
+    CODE_TYPES,
     Allowed,
     Codes,
     Silent,
@@ -84,10 +86,13 @@ class _Evaluation:
     def values(self, wanted: Sequence[str]) -> dict[str, Value]:
         for node in self._oracle.plan(wanted, self._known):
             if node.op != "Constant":
-                self._computed[node.outputs[0]] = self._run(node)
+                made = self._run(node)
+                names = [name for name in node.outputs if name]
+                values = made if isinstance(made, tuple) else (made,)
+                self._computed.update(zip(names, values, strict=False))
         return {name: self._final(name) for name in wanted}
 
-    def _run(self, node: Node) -> Value:
+    def _run(self, node: Node) -> Value | tuple[Value, ...]:
         judge = OPERATORS.get(node.op)
         if judge is None:
             known = ", ".join(OPERATORS)
@@ -131,6 +136,6 @@ class _Evaluation:
 def _point(name: str, array: Array) -> Value:
     if array.dtype == np.float32:
         return point_reals(array)
-    if array.dtype in ELEMENT_TYPES.values():
+    if array.dtype.kind in "iub" or array.dtype in CODE_TYPES:
         return point_codes(array)
     raise Silent(f"element type {array.dtype} is not judged", f"tensor {name!r}")

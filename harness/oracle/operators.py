@@ -7,60 +7,11 @@ import numpy as np
 
 from corpus.case import Array
 from harness.oracle import conv as convolution
-from harness.oracle import elementwise
+from harness.oracle import elementwise, movement
 from harness.oracle.graph import Node, read_tensor
+from harness.oracle.inputs import Inputs
 from harness.oracle.quantize import dequantize_linear, quantize_linear
-from harness.oracle.values import CODE_TYPES, Codes, Number, Reals, Silent, Value
-
-
-class Inputs:
-    """A node's inputs: sets for data, arrays for parameters that must be constants."""
-
-    def __init__(
-        self,
-        node: Node,
-        value_of: Callable[[str], Value],
-        array_of: Callable[[str], Array | None],
-    ) -> None:
-        self._node, self._value_of, self._array_of = node, value_of, array_of
-
-    def has(self, index: int) -> bool:
-        """Whether the input is given."""
-        return self._node.input(index) != ""
-
-    def reals(self, index: int) -> Reals:
-        """A float input."""
-        value = self.value(index)
-        if not isinstance(value, Reals):
-            raise Silent(f"input {index} is an integer tensor", self._node.where)
-        return value
-
-    def codes(self, index: int) -> Codes:
-        """An integer input."""
-        value = self.value(index)
-        if not isinstance(value, Codes):
-            raise Silent(f"input {index} is a float tensor", self._node.where)
-        return value
-
-    def value(self, index: int) -> Value:
-        """Any input that must be given."""
-        return self._value_of(self._required(index))
-
-    def array(self, index: int) -> Array:
-        """A parameter (scale, zero point, shape): a constant, or a tensor whose value is known."""
-        name = self._required(index)
-        array = self._array_of(name)
-        if array is None:
-            raise Silent(
-                f"{name!r} is computed, and no value of it is known", self._node.where
-            )
-        return array
-
-    def _required(self, index: int) -> str:
-        name = self._node.input(index)
-        if name == "":
-            raise Silent(f"input {index} is missing", self._node.where)
-        return name
+from harness.oracle.values import CODE_TYPES, Codes, Number, Silent, Value
 
 
 def _quantize(node: Node, inputs: Inputs) -> Value:
@@ -178,21 +129,24 @@ def constant_array(node: Node) -> Array:
     raise Silent("only tensors and numbers are judged", node.where)
 
 
-OPERATORS: Mapping[str, Callable[[Node, Inputs], Value]] = MappingProxyType(
-    {
-        "Add": _add,
-        "Clip": _clip,
-        "Concat": _concat,
-        "Conv": _conv,
-        "DequantizeLinear": _dequantize,
-        "Flatten": _flatten,
-        "Identity": _identity,
-        "Mul": _multiply,
-        "QLinearConv": _qlinear_conv,
-        "QuantizeLinear": _quantize,
-        "Relu": _relu,
-        "Reshape": _reshape,
-        "Sigmoid": _sigmoid,
-        "Transpose": _transpose,
-    }
+OPERATORS: Mapping[str, Callable[[Node, Inputs], Value | tuple[Value, ...]]] = (
+    MappingProxyType(
+        {
+            **movement.OPERATORS,
+            "Add": _add,
+            "Clip": _clip,
+            "Concat": _concat,
+            "Conv": _conv,
+            "DequantizeLinear": _dequantize,
+            "Flatten": _flatten,
+            "Identity": _identity,
+            "Mul": _multiply,
+            "QLinearConv": _qlinear_conv,
+            "QuantizeLinear": _quantize,
+            "Relu": _relu,
+            "Reshape": _reshape,
+            "Sigmoid": _sigmoid,
+            "Transpose": _transpose,
+        }
+    )
 )
