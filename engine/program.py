@@ -6,7 +6,7 @@ arguments of the operations when these are prepared.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.errors import EngineError, InvalidModel
 from engine.ir import Array, Graph, Node
@@ -41,9 +41,8 @@ class Step:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """A node with the kernel that runs it.
+class Operation(NamedTuple):
+    """A node with the kernel that runs it; a tuple, because a campaign makes thousands a second.
 
     ``arguments`` holds the constants in their places and None elsewhere; ``reads`` pairs the other
     places with slots. ``writes`` is a slot for each output, None where nobody wants it, and
@@ -151,20 +150,17 @@ def _operation(
     seen: set[int],
 ) -> Operation:
     """One operation; ``seen``, which it adds to, are the slots that are read after it."""
-    arguments: list[Array | None] = []
-    reads: list[tuple[int, int]] = []
-    last: list[int] = []
-    for place, name in enumerate(node.inputs):
-        constant = constants.get(name)
-        arguments.append(constant)
-        if name and constant is None:
-            slot = slots[name]
-            reads.append((place, slot))
-            if slot not in seen:
-                seen.add(slot)
-                last.append(slot)
+    arguments = [constants.get(name) for name in node.inputs]
+    reads = [
+        (place, slots[name])
+        for place, name in enumerate(node.inputs)
+        if name and arguments[place] is None
+    ]
     writes = [slots[name] if name else None for name in node.outputs]
-    last += [slot for slot in writes if slot is not None and slot not in seen]
+    last = [
+        slot for slot in {*writes, *(slot for _, slot in reads)} - seen if slot is not None
+    ]
+    seen.update(last)
     return Operation(node, kernel, arguments, reads, writes, slots[node.key], last)
 
 
