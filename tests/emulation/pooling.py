@@ -170,6 +170,23 @@ def torch_plane(engine: str, dtype: Any) -> Pairs:
     return pairs
 
 
+def torch_maximum(engine: str, dtype: Any) -> Pairs:
+    """max_pool2d of torch on codes."""
+
+    def pairs(r: np.random.Generator) -> Iterator[tuple[Array, Array]]:
+        while True:
+            d = draw(r, dtype, same=True)
+            a = d.attributes
+            if engine == "qnnpack" and a["kernel_shape"] == [1, 1]:
+                continue  # which QNNPACK refuses
+            node = helper.make_node("MaxPool", ["x"], ["y"], **a)
+            model = graph_model([node], {"x": (dtype, list(IMAGE))}, {"y": dtype}, {})
+            where = a["kernel_shape"], a["strides"], a["pads"][:2]
+            yield ours(model, engine, d.x), torch_pool(engine, d, "max_pool2d", *where)
+
+    return pairs
+
+
 def torch_pool(engine: str, d: Drawn, name: str, *arguments: Any) -> Array:
     """A function of torch.nn.functional on quantized codes, back as codes."""
     import torch
@@ -224,7 +241,11 @@ CHECKS: tuple[Check, ...] = (
         Check(engine, f"{name} {dtype.__name__}", pairs(engine, dtype), "torch")
         for engine in ("fbgemm", "qnnpack", "onednn")
         for dtype in (np.uint8, np.int8)
-        for name, pairs in (("avg_pool2d", torch_window), ("adaptive_avg_pool2d", torch_plane))
+        for name, pairs in (
+            ("avg_pool2d", torch_window),
+            ("adaptive_avg_pool2d", torch_plane),
+            ("max_pool2d", torch_maximum),
+        )
     ),
     Check("opencv", "AveragePool", opencv_mean("AveragePool"), "cv2"),
     Check("opencv", "GlobalAveragePool", opencv_mean("GlobalAveragePool"), "cv2"),
