@@ -5,18 +5,21 @@ With a = as(qa - az) and b = bs(qb - bz) the real product is ``alpha * as * bs *
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import RANGES, Int32, wrap_int32
+from engine.arithmetic import RANGES, Int32
 from engine.errors import EngineError
 from engine.ir import Array
+from engine.kernels.matmul_blocks import batches, by_rows, exact_parts, joined, part_of
 from engine.kernels.operator import Setting
 from engine.profiles import Requantization, convert_then_saturate, saturate
 
 Product = Callable[[Array], Array]
+Sums = Callable[[Array], Int32]
+"""Centred codes of a (..., M, K) -> their sums with the weights (..., M, N)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,20 @@ class MatMulParameters:
     high: int = 0
 
     @property
+    def same_for_rows(self) -> bool:
+        """Whether parameters are those of the tensor or of columns, so that rows can be parted."""
+        given = (self.a_scale, self.a_zero_point, self.b_scale, self.b_zero_point, self.bias)
+        return all(
+            each is None or each.size == 1 or each.size == each.shape[-1] > 1 for each in given
+        )
+
+    @property
+    def result(self) -> np.dtype[Any]:
+        """The type of y."""
+        integer = np.int32 if self.op == "MatMulInteger" else np.float32
+        return self.y_dtype or np.dtype(integer)
+
+    @property
     def depth(self) -> int:
         """K."""
         return int(self.b.shape[-2])
@@ -76,24 +93,30 @@ def b_scales(p: MatMulParameters) -> Array:
     return p.b_scale
 
 
-def multiply(p: MatMulParameters, b: Array) -> Callable[[Array], Int32]:
+def multiply(p: MatMulParameters, b: Array) -> Sums:
     """``acc = sum (qa - az)(qb - bz)``, wrapped to int32.
 
     Exact:
-        Every partial sum is an integer below ``255 max over columns of sum|qb - bz|``; below 2**24
-        float32 products are exact in any order, below 2**53 float64 ones are.
+        Float32 sums of integers are exact in any order while every partial sum is below 2**24; K is
+        cut where they could pass that, and the parts are added in int32, which wraps.
     """
-    bound = 255 * 255 * max(p.depth, 1)
-    if bound >= 2**24 and b.size:
-        bound = 255 * int(np.abs(b).sum(axis=-2, dtype=np.int64).max())
-    dtype = np.float32 if bound < 2**24 else np.float64
-    matrix = b.astype(dtype)
+    matrix = b.astype(np.float32)
+    first, *others = exact_parts(matrix)
 
     def run(a: Array) -> Int32:
-        sums = np.asarray(np.matmul(a.astype(dtype), matrix))
-        return wrap_int32(sums) if bound >= 2**31 else sums.astype(np.int32)
+        rows = a.astype(np.float32)
+        acc: Int32 = np.matmul(rows[..., first], matrix[..., first, :]).astype(np.int32)
+        for part in others:
+            acc += np.matmul(rows[..., part], matrix[..., part, :]).astype(np.int32)
+        return acc
 
     return run
+
+
+def weighted_sums(p: MatMulParameters, setting: Setting) -> Sums:
+    """What b and its zero points fix of a product."""
+    weights = setting.stage("matmul.weights", subtract_b)(p)
+    return setting.stage("matmul.accumulate", multiply)(p, weights)
 
 
 def add_bias(acc: Int32, bias: Array) -> Int32:
@@ -108,16 +131,16 @@ def clamp(codes: Array, p: MatMulParameters) -> Array:
     return clamped
 
 
-def product(p: MatMulParameters, setting: Setting) -> Product:
+def product(p: MatMulParameters, setting: Setting, sums: Sums | None = None) -> Product:
     """The kernel of one product, as a function of a's codes.
+
+    ``sums`` are those that `weighted_sums` prepared where only a's parameters are new.
 
     Shapes:
         ``a`` (..., M, K), or (..., K, M) with ``turn_a`` -> (..., M, N).
     """
     center = setting.stage("matmul.center", subtract_a)
-    accumulate = setting.stage("matmul.accumulate", multiply)(
-        p, setting.stage("matmul.weights", subtract_b)(p)
-    )
+    accumulate = weighted_sums(p, setting) if sums is None else sums
     scales = setting.stage("matmul.scales", b_scales)(p)
     finish: Product = _unchanged
     if p.op != "MatMulInteger":
@@ -126,10 +149,32 @@ def product(p: MatMulParameters, setting: Setting) -> Product:
     def run(a: Array) -> Array:
         _require_depth(a, p)
         codes = np.swapaxes(a, -1, -2) if p.turn_a else a
-        y = finish(accumulate(center(codes, p)))
+        if p.b.ndim == 2 and p.same_for_rows:
+            y = by_rows(codes, p.columns, p.result, whole)
+        elif p.b.ndim > 2 and p.same_for_rows and a.ndim > 1:
+            y = _by_batch(codes, p, setting, whole)
+        else:
+            y = whole(codes)
         return y[..., 0] if p.b_is_vector else y
 
+    def whole(codes: Array) -> Array:
+        return finish(accumulate(center(codes, p)))
+
     return run
+
+
+def _by_batch(a: Array, p: MatMulParameters, setting: Setting, whole: Product) -> Array:
+    """Parts of a batch of matrices, a kernel for each."""
+    found = batches(a.shape, p.b.shape)
+    if found is None:
+        return whole(a)
+    parts: list[int | slice] = list(found)
+    rank = max(a.ndim, p.b.ndim)
+    y = [
+        product(replace(p, b=part_of(p.b, each, rank)), setting)(part_of(a, each, rank))
+        for each in parts
+    ]
+    return joined(y, single=isinstance(parts[0], int))
 
 
 def _unchanged(acc: Array) -> Array:

@@ -11,9 +11,10 @@ from engine.errors import InvalidModel, Unsupported
 from engine.ir import Array, Node
 from engine.kernels.dynamic_quantize import dynamic_quantize_linear
 from engine.kernels.float_matmul import float_attribute
-from engine.kernels.matmul import MatMulParameters, product
+from engine.kernels.matmul import MatMulParameters, product, weighted_sums
 from engine.kernels.operator import CONTRIB, Kernel, Run, Setting, operator
 from engine.kernels.qlinear_conv import scale_problem
+from engine.profiles.matmul_dynamic import Activation
 
 Arrays = Sequence[Array | None]
 Read = Callable[[Node, Arrays], MatMulParameters]
@@ -165,8 +166,12 @@ def dynamic_quantize_matmul(node: Node, setting: Setting) -> Run:
     Source:
         onnxruntime com.microsoft DynamicQuantizeMatMul-1.
     """
-    profile = setting.profile
-    span = setting.stage("dynamic_quantize.range", profile.dynamic_range)
+    quantized = _activation_of(setting)
+    b, b_scale, b_zero = (setting.constant(node.input(i)) for i in (1, 2, 3))
+    fixed = None
+    if b is not None and b_scale is not None and bool(node.input(3)) == (b_zero is not None):
+        known = (None, b, _ONE, b_scale, np.zeros((), np.uint8), b_zero)
+        fixed = weighted_sums(read_matmul_integer_to_float(node, known), setting)
 
     def run(
         a: Array,
@@ -175,11 +180,21 @@ def dynamic_quantize_matmul(node: Node, setting: Setting) -> Run:
         b_zero: Array | None = None,
         bias: Array | None = None,
     ) -> Array:
-        codes, scale, zero = dynamic_quantize_linear(a, span, profile.quantize)
+        if a.dtype != _F:
+            raise Unsupported(f"{node.op} {node.id!r}: {a.dtype} data; it takes float32")
+        codes, scale, zero = quantized(a)
         p = read_matmul_integer_to_float(node, (None, b, scale, b_scale, zero, b_zero, bias))
-        return product(p, setting)(codes)
+        return product(p, setting, fixed)(codes)
 
     return run
+
+
+def _activation_of(setting: Setting) -> Activation:
+    profile = setting.profile
+    if profile.matmul_activation:
+        return profile.matmul_activation
+    span = setting.stage("dynamic_quantize.range", profile.dynamic_range)
+    return lambda a: dynamic_quantize_linear(a, span, profile.quantize)
 
 
 def _output(node: Node, scale: Array | None, zero_point: Array | None) -> dict[str, Any]:

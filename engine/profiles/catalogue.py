@@ -15,6 +15,7 @@ from engine.profiles.matmul import (
     qnnpack_reals,
     with_alpha,
 )
+from engine.profiles.matmul_dynamic import fbgemm_activation, onednn_activation
 from engine.profiles.pooling import (
     aten,
     onnxruntime_plane,
@@ -72,6 +73,7 @@ _ALL = (
         False,
         divide,
         matmul_to_reals=fbgemm_reals,
+        matmul_activation=fbgemm_activation,
         requantize=requantize_in_float,
         average_window=aten,
         average_plane=aten,
@@ -85,6 +87,7 @@ _ALL = (
         False,
         divide,
         matmul_to_reals=qnnpack_reals,
+        matmul_activation=fbgemm_activation,
         requantize=requantize_in_float,
         average_window=qnnpack_mean,
         average_plane=qnnpack_mean,
@@ -97,6 +100,7 @@ _ALL = (
         False,
         divide,
         matmul_to_reals=onednn_reals,
+        matmul_activation=onednn_activation,
         requantize=requantize_in_float,
         average_window=aten,
         average_plane=aten,

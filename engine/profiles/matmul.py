@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
+from math import prod
 
 import numpy as np
 
@@ -23,13 +25,41 @@ ToReals = Callable[[Array, Array, Array, np.float32, Array | None], Array]
 def exact_reals(
     acc: Array, a_scale: Array, b_scale: Array, alpha: np.float32, bias: Array | None
 ) -> Array:
-    """``alpha * as * bs * acc + bias``, evaluated in float64 and rounded once."""
-    scale = np.float64(alpha) * a_scale.astype(np.float64) * b_scale.astype(np.float64)
-    y = acc * scale
+    """``alpha * as * bs * acc + bias``, the real value rounded once.
+
+    Exact:
+        Evaluated in float64; where its error reaches across the middle of two float32 numbers,
+        rationals decide.
+    """
+    factors = [np.asarray(each, np.float64) for each in (alpha, a_scale, b_scale)]
+    y = np.asarray(acc * (factors[0] * factors[1] * factors[2]))
+    slack = np.abs(y)
     if bias is not None:
-        y = y + bias
-    reals: Array = np.asarray(y, _F)
+        factors.append(bias.astype(np.float64))
+        y, slack = y + bias, slack + np.abs(bias)
+    slack *= _FLOAT64_ERROR
+    reals: Array = y.astype(_F)
+    doubtful = ((y - slack).astype(_F) != (y + slack).astype(_F)) & np.isfinite(reals)
+    if doubtful.any():
+        known = [np.broadcast_to(each, y.shape)[doubtful] for each in (acc, *factors)]
+        reals[doubtful] = [_rounded_once(each) for each in zip(*known, strict=True)]
     return reals
+
+
+_FLOAT64_ERROR = 2.0**-50
+"""Relative, twice that of three products and a sum."""
+
+
+def _rounded_once(terms: tuple[np.generic, ...]) -> np.float32:
+    """The float32 nearest to the product of the first four numbers plus the fifth, ties to even."""
+    exact = [Fraction(each.item()) for each in terms]
+    value = prod(exact[:4], start=Fraction(1)) + sum(exact[4:])
+    near = _F(float(value))
+    around = (np.nextafter(near, _F(-np.inf)), near, np.nextafter(near, _F(np.inf)))
+    finite = [each for each in around if np.isfinite(each)]
+    return min(
+        finite, key=lambda y: (abs(Fraction(y.item()) - value), int(y.view(np.int32)) & 1)
+    )
 
 
 def onnxruntime_reals(

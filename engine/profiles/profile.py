@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from engine.kernels.number_types import to_float8
 from engine.profiles.elementwise import EXACT, Elementwise
 from engine.profiles.matmul import ToReals, exact_reals
+from engine.profiles.matmul_dynamic import Activation
 from engine.profiles.pooling import PrepareAverage, exact_mean
 from engine.profiles.quantization import (
     FloatRule,
@@ -24,7 +25,8 @@ class Profile:
 
     A profile never changes what is computed, only how a real value becomes a code. ``prepare`` is
     the requantization of convolutions, ``matmul`` of matrix products, ``matmul_to_reals`` what becomes
-    of products without a quantized output; ``saturate_first`` is false
+    of products without a quantized output, ``matmul_activation`` quantizes what DynamicQuantizeMatMul
+    multiplies, None where that is DynamicQuantizeLinear; ``saturate_first`` is false
     where these convert to int32 before they clip; ``quantize`` is QuantizeLinear. ``average_window``
     is the mean of a pool's windows, ``average_plane`` that of whole axes.
     ``second_path`` is for elements that follow another rule, None where all are alike;
@@ -48,3 +50,4 @@ class Profile:
     average_plane: PrepareAverage = exact_mean
     elementwise: Elementwise = EXACT
     matmul_to_reals: ToReals = exact_reals
+    matmul_activation: Activation | None = None
