@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from engine.fusion.own_types import own_dtype
 from engine.ir import Array, Graph, Node
 from engine.kernels.quantize_codes import OTHER_SIGN
-from engine.onnx_tensor import element_dtype
 from engine.profiles import PROFILES, Profile
 
 MOVES = frozenset(
@@ -44,6 +44,7 @@ _Y_ZERO_POINT = {
     "QLinearConv": 7,
     "QLinearMatMul": 7,
     "QGemm": 8,
+    "QLinearResize": 4,
     "Requantize": 4,
     "QLinearAdd": 7,
     "QLinearSub": 7,
@@ -182,20 +183,10 @@ class View:
             return self.code_dtype(node.input(_Y_ZERO_POINT[node.op]))
         if node.op == "QuantizeLinear" and node.input(2):
             return self.code_dtype(node.input(2))
-        return self._fixed_dtype(node)
-
-    def _fixed_dtype(self, node: Node) -> np.dtype[Any] | None:
-        """The type of what a node computes, where the node itself fixes it; else float32."""
         if node.op == "FlipSign":
             source = self.code_dtype(node.inputs[0])
             return None if source is None else OTHER_SIGN.get(source)
-        if node.op == "DynamicQuantizeLinear":
-            return np.dtype(np.uint8)
-        wanted = {"QuantizeLinear": "output_dtype", "Cast": "to"}.get(node.op)
-        if wanted is None:
-            return np.dtype(np.float32)
-        number = node.attributes.get(wanted, 0) or 2
-        return element_dtype(number) if isinstance(number, int) else None
+        return own_dtype(node)
 
     def apply(self, rule: str, replacement: Replacement) -> None:
         """Puts the new nodes in the place of the old ones, with where they come from."""
