@@ -40,8 +40,13 @@ def _ours() -> set[tuple[str, str]]:
 
 
 def operators_of(model: onnx.ModelProto) -> set[tuple[str, str]]:
-    """Domain and name of each operator in a model."""
-    return {(each.domain, each.op_type) for each in model.graph.node}
+    """Domain and name of each operator in a model, those in branches too."""
+    waiting, found = list(model.graph.node), set()
+    while waiting:
+        node = waiting.pop()
+        found.add((node.domain, node.op_type))
+        waiting += [inner for each in node.attribute for inner in each.g.node]
+    return found
 
 
 def check_case(case: Any, fusion: str) -> None:
