@@ -10,7 +10,6 @@ from corpus.case import Array
 from harness.oracle.bounds import (
     EXACT_STEPS,
     FLOAT64_ALLOWANCE,
-    SMALLEST_NORMAL,
     UNIT,
     fits_float32,
     gamma,
@@ -19,11 +18,11 @@ from harness.oracle.bounds import (
     round_to_codes,
 )
 from harness.oracle.convolution import Window, columns, sums, weight_rows, window
+from harness.oracle.elementwise import move_reals
 from harness.oracle.graph import Node
 from harness.oracle.quantize import check_scale
-from harness.oracle.values import FLOAT32_END, UNBOUNDED, Codes, Number, Reals, Silent
-
-INT32_END = 2.0**31
+from harness.oracle.terms import INT32_END, Terms, add_bias, largest, products, settle
+from harness.oracle.values import UNBOUNDED, Codes, Number, Reals, Silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +35,6 @@ class Scales:
     w_zero: Number
     y: float
     y_zero: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Terms:
-    """A sum before its float32 errors: ends and centre ``(N, M, *out)``, sum of magnitudes ``size``.
-
-    ``carried`` is what the operands' own roundings change in a float kernel, ``fused`` the whole
-    error of an integer kernel; ``unit`` the grid ``(M or 1, 1...)`` of every term, 0 for none.
-    """
-
-    low: Array
-    centre: Array
-    high: Array
-    size: Array
-    carried: Array
-    fused: Array
-    unit: Array
 
 
 def qlinear_conv(
@@ -77,14 +59,14 @@ def qlinear_conv(
     multiplier, zero = product / check_scale(scales.y, node), scales.y_zero
     _check_channels(node, w, scales.w, scales.w_zero, None if bias is None else bias.centre)
     low, dot, high = _integer_sums(x, w, scales, win)
-    size = _reach(low, dot, high)
+    size = largest(low, dot, high)
     if bias is not None:
         b = _spread(bias.centre, image)
         size = size + np.abs(b)
         dot, low, high = dot + b, low + b, high + b
     t = dot * multiplier
     ends = (t, t) if x.is_point else (low * multiplier, high * multiplier)
-    reach = np.abs(t + zero) if x.is_point else _reach(ends[0], t, ends[1]) + abs(zero)
+    reach = np.abs(t + zero) if x.is_point else largest(ends[0], t, ends[1]) + abs(zero)
     # gamma(10) s + u (|v| + gamma(10) s)
     error = size * (gamma(10) * (1 + UNIT) * FLOAT64_ALLOWANCE * multiplier)
     error += reach * (UNIT * FLOAT64_ALLOWANCE)
@@ -110,8 +92,13 @@ def conv(node: Node, x: Reals, w: Reals, bias: Reals | None) -> Reals:
     terms = _products(x, w, win)
     if bias is not None:
         _check_channels(node, w, bias.centre)
-        terms = _add_bias(terms, bias, quantum)
-    return _settle(terms, w.centre[:1].size, quantum)
+        terms = add_bias(terms, _by_channel(bias, len(win.out)), quantum)
+    return settle(terms, w.centre[:1].size, quantum)
+
+
+def _by_channel(bias: Reals, rank: int) -> Reals:
+    """A bias ``(M)`` shaped to broadcast against ``(N, M, *out)``."""
+    return move_reals(bias, lambda array: array.reshape(-1, *(1,) * rank))
 
 
 def _integer_sums(
@@ -160,96 +147,13 @@ def _spread(parameter: Any, image: tuple[int, ...]) -> Any:
     return parameter if isinstance(parameter, float | bool) else parameter.reshape(-1, *image)
 
 
-def _products(x: Reals, w: Reals, win: Window) -> _Terms:
-    cols, rows = columns(x.centre, win), weight_rows(w.centre, win)
-    centre = sums(cols, rows, win)
+def _products(x: Reals, w: Reals, win: Window) -> Terms:
     unit = _per_output(w.grid, w, np.min) * float(np.min(x.grid))
-    unit = unit.reshape(-1, *(1,) * len(win.out))
-    relative = (x.relative + w.relative) * (1 + UNIT)
-    if x.is_point and w.is_point:
-        size = sums(np.abs(cols), np.abs(rows), win)
-        return _Terms(
-            centre, centre, centre, size, relative * size, gamma(8) * np.abs(centre), unit
-        )
-    cols, rows = columns((x.low + x.high) / 2, win), weight_rows((w.low + w.high) / 2, win)
-    middle = sums(cols, rows, win)
-    size = sums(columns(x.size(), win), weight_rows(w.size(), win), win)
-    # |x||w| over the whole sets, less the middles' own, bounds what the sets add to the sum.
-    radius = size - sums(np.abs(cols), np.abs(rows), win) + size * 2.0**-50
-    if float(size.max(initial=0.0)) >= UNBOUNDED:
-        radius = np.full_like(radius, UNBOUNDED)
-    low, high = middle - radius, middle + radius
-    fused = gamma(8) * np.maximum(np.abs(low), np.abs(high))
-    return _Terms(low, centre, high, size, relative * size, fused, unit)
 
+    def multiply(a: Array, b: Array) -> Array:
+        return sums(columns(a, win), weight_rows(b, win), win)
 
-def _add_bias(terms: _Terms, bias: Reals, quantum: Array | None) -> _Terms:
-    """One more term for every sum; a float bias next to integers becomes an integer of them."""
-    image = (1,) * (terms.centre.ndim - 2)
-    b, size = bias.centre.reshape(-1, *image), bias.size().reshape(-1, *image)
-    grid = np.asarray(bias.grid, np.float64).reshape(-1, *image)
-    fused = gamma(9) * size
-    if bias.quantum is None and quantum is not None:
-        away = np.abs(b - np.rint(b / quantum) * quantum)
-        fused = away + gamma(13) * size
-        grid = np.where(away == 0, terms.unit, 0.0)
-    centre = terms.centre + b
-    low, high = centre, centre
-    if terms.low is not terms.high or not bias.is_point:
-        low = terms.low + bias.low.reshape(-1, *image)
-        high = terms.high + bias.high.reshape(-1, *image)
-    return _Terms(
-        low,
-        centre,
-        high,
-        terms.size + size,
-        terms.carried + bias.relative * size,
-        terms.fused + fused,
-        np.minimum(terms.unit, grid),
-    )
-
-
-def _settle(terms: _Terms, products: int, quantum: Array | None) -> Reals:
-    """Adds the kernels' errors to a sum, or finds that there are none."""
-    low, high, unit = terms.low, terms.high, terms.unit
-    peak = float(terms.size.max(initial=0.0))
-    # A grid below the normal numbers may be flushed to zero.
-    grid: Array | float = np.where(unit >= SMALLEST_NORMAL, unit, 0.0)
-    if peak <= EXACT_STEPS * float(np.min(grid)):
-        return Reals(low, terms.centre, high, grid=grid, quantum=quantum)
-    error = terms.carried + gamma(products + 4) * terms.size
-    if quantum is not None:
-        error = np.maximum(error, terms.fused)
-    error = FLOAT64_ALLOWANCE * error + products * SMALLEST_NORMAL
-    if np.max(grid) > 0:
-        exact = terms.size <= EXACT_STEPS * grid
-        error, grid = np.where(exact, 0.0, error), np.where(exact, grid, 0.0)
-    else:
-        grid = 0.0
-    is_open = _overflows(terms, peak, quantum)
-    if is_open is not None:
-        error, grid = np.where(is_open, 2 * UNBOUNDED, error), np.where(is_open, 0.0, grid)
-    return Reals(low - error, terms.centre, high + error, grid=grid, quantum=quantum)
-
-
-def _overflows(terms: _Terms, peak: float, quantum: Array | None) -> Array | None:
-    """Where a sum may leave float32, or int32 in units of ``quantum``; None for nowhere."""
-    if quantum is None:
-        return None if peak < FLOAT32_END / 2 else terms.size >= FLOAT32_END / 2
-    if leaves_float32(quantum):
-        return np.ones(terms.centre.shape, bool)
-    limit = np.minimum(INT32_END * (1 - 2.0**-20) * quantum, FLOAT32_END / 2)
-    if peak < float(np.min(limit)):
-        return None
-    return (_reach(terms.low, terms.centre, terms.high) >= limit) | (
-        terms.size >= FLOAT32_END / 2
-    )
-
-
-def _reach(low: Array, centre: Array, high: Array) -> Array:
-    if low is centre:
-        return np.abs(centre)
-    return np.maximum(np.abs(low), np.abs(high))
+    return products(x, w, multiply, unit.reshape(-1, *(1,) * len(win.out)))
 
 
 def _quantum(x: Reals, w: Reals, image_rank: int) -> Array | None:

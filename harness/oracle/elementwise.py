@@ -74,9 +74,12 @@ def sigmoid(x: Reals) -> Reals:
 
 def move(x: Value, change: Callable[[Array], Array]) -> Value:
     """The same values in other places: Reshape, Transpose, Flatten, Identity."""
-    moved = _mapped(x, change)
-    if isinstance(moved, Codes):
-        return moved
+    return move_reals(x, change) if isinstance(x, Reals) else _mapped(x, change)
+
+
+def move_reals(x: Reals, change: Callable[[Array], Array]) -> Reals:
+    """The same reals in other places, with all that is known about them."""
+    moved = _mapped_reals(x, change)
     shape = x.centre.shape
 
     def spread(parameter: Number) -> Number:
@@ -124,12 +127,18 @@ def _joined(parts: Sequence[Codes] | Sequence[Reals], axis: int) -> tuple[Array,
 
 
 def _mapped(x: Value, change: Callable[[Array], Array]) -> Value:
+    if isinstance(x, Reals):
+        return _mapped_reals(x, change)
     centre = change(x.centre)
     low, high = (centre, centre) if x.is_point else (change(x.low), change(x.high))
-    if isinstance(x, Reals):
-        return replace(x, low=low, centre=centre, high=high, origin=None)
     other = centre if x.other is x.centre else change(x.other)
     return Codes(x.dtype, low, centre, high, other)
+
+
+def _mapped_reals(x: Reals, change: Callable[[Array], Array]) -> Reals:
+    centre = change(x.centre)
+    low, high = (centre, centre) if x.is_point else (change(x.low), change(x.high))
+    return replace(x, low=low, centre=centre, high=high, origin=None)
 
 
 def _expanded_size(x: Reals) -> Array:

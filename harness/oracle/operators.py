@@ -7,7 +7,7 @@ import numpy as np
 
 from corpus.case import Array
 from harness.oracle import conv as convolution
-from harness.oracle import elementwise, movement
+from harness.oracle import elementwise, matmul, movement
 from harness.oracle.graph import Node, read_tensor
 from harness.oracle.inputs import Inputs
 from harness.oracle.quantize import dequantize_linear, quantize_linear
@@ -132,6 +132,7 @@ def constant_array(node: Node) -> Array:
 OPERATORS: Mapping[str, Callable[[Node, Inputs], Value | tuple[Value, ...]]] = (
     MappingProxyType(
         {
+            **matmul.OPERATORS,
             **movement.OPERATORS,
             "Add": _add,
             "Clip": _clip,
