@@ -69,6 +69,7 @@ def test_r14_goes_on_from_here() -> None:
     )
     steps = Session(model).plan().steps  # R44 removes the Relu: Q follows the mean
     assert [each.kind for each in steps] == ["QLinearAveragePool"]
+    assert {"R36", "R14"} <= set(steps[0].rule.split("+"))
     assert_same_bits(model, {"x": codes()})
 
 

@@ -35,6 +35,16 @@ def rationally(acc: Array, divisor: Array, r: Averaging) -> list[int]:
     return [round(a * xs / (n * ys)) for a, n in pairs]
 
 
+def st_scales() -> strategies.SearchStrategy[np.float32]:
+    """Full mantissas and short ones, within a factor of 2**20."""
+    mantissas = strategies.integers(2**23, 2**24 - 1) | strategies.sampled_from(
+        [2**23, 2**23 + 1, 2**24 - 1, 3 * 2**22]
+    )
+    return strategies.builds(
+        lambda m, e: F32(m * 2.0 ** (e - 24)), mantissas, strategies.integers(-10, 10)
+    )
+
+
 def check(acc: Array, divisor: Array, r: Averaging) -> None:
     rounded = np.rint(exact_mean(r).steps(acc, divisor))
     expected = np.array(rationally(acc, divisor, r), np.float64)
@@ -63,6 +73,20 @@ def test_the_exact_mean_rounds_once(n: int, seed: int, kind: str) -> None:
     halves = (np.floor(g.uniform(-200, 200, 300)) + 0.5) * n * float(ys) / float(xs)
     check(np.rint(halves).astype(np.int64), g.integers(1, n + 1, 300), r)
     check(np.rint(halves).astype(np.int64), np.full(300, n), r)
+
+
+@given(
+    st_scales(), st_scales(), strategies.integers(1, 2**18 - 1), strategies.integers(-200, 200)
+)
+def test_small_sums_next_to_ties_need_no_second_look(
+    xs: np.float32, ys: np.float32, n: int, k: int
+) -> None:
+    """The sums nearest to (k + 1/2) * n * ys / xs, from both sides."""
+    r = averaging(float(xs), float(ys))
+    tie = (k + Fraction(1, 2)) * n * Fraction(float(ys)) / Fraction(float(xs))
+    near = [round(tie) + d for d in (-1, 0, 1)]
+    acc = np.array([each for each in near if abs(each) < 2**16], np.int32)
+    check(acc, np.full(len(acc), n), r)
 
 
 def test_ties_go_to_even_codes_with_the_zero_point_outside() -> None:
