@@ -1,19 +1,24 @@
-"""R07: ``D(a), D(b) -> MatMul`` without a QuantizeLinear becomes MatMulIntegerToFloat.
+"""R07: ``D(a), D(b) -> MatMul | Gemm`` without a QuantizeLinear: an integer product, real result.
 
-``y = fl(as*bs * acc)``: the sum is an exact integer, where the float product rounds at every step.
+MatMulIntegerToFloat, or QGemm without parameters of y. ``y = fl(as*bs * acc)``: the sum is an exact
+integer, where the float product rounds at every step. Last, because other rules may yet find, or move
+there, a QuantizeLinear (R08, R31).
 """
 
 from engine.fusion.guards import with_zero_points
 from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
 from engine.fusion.products import sides
 from engine.fusion.r01_conv import quantize_after
+from engine.fusion.r09_gemm import fuse
 from engine.ir import Node
 
 
 def match(view: View, matmul: Node) -> Answer:
-    """A MatMul of dequantized codes whose result is needed as reals."""
+    """A product of dequantized codes whose result is needed as reals."""
     if quantize_after(view, matmul.outputs[0]):
         return None
+    if matmul.op == "Gemm":
+        return fuse(view, matmul, (), None, {})
     found = sides(view, matmul, b_axis=-1)
     if isinstance(found, Refusal):
         return found
@@ -25,4 +30,11 @@ def match(view: View, matmul: Node) -> Answer:
     return Replacement((a.node, b.node, matmul), (node,), constants)
 
 
-RULE = Rule("R07", "MatMul of dequantized codes, real result", "X1", ("MatMul",), match)
+RULE = Rule(
+    "R07",
+    "product of dequantized codes, real result",
+    "X1",
+    ("MatMul", "Gemm"),
+    match,
+    last=True,
+)

@@ -18,9 +18,13 @@ def match(view: View, add: Node) -> Answer:
     for product, bias in (add.inputs, add.inputs[::-1]):
         if matmul := view.producer(product, "MatMul"):
             return _before_quantize(view, matmul, add, bias)
-        if fused := view.producer(product, "MatMulIntegerToFloat"):
+        if fused := view.producer(product, *_BIAS):
             return _real_bias(view, fused, add, bias)
     return None
+
+
+_BIAS = {"MatMulIntegerToFloat": 6, "DynamicQuantizeMatMul": 4}
+"""Where a product with a real result has its bias."""
 
 
 def _before_quantize(view: View, matmul: Node, add: Node, bias: str) -> Answer:
@@ -50,14 +54,16 @@ def _real_bias(view: View, fused: Node, add: Node, bias: str) -> Answer:
     row, weights = view.constant(bias), view.constant(fused.inputs[1])
     if row is None or weights is None:
         return Refusal("G1", f"bias {bias!r} or the weights of {fused.id} are computed")
-    if row.shape != weights.shape[-1:] or weights.ndim < 2 or fused.input(6):
+    place = _BIAS[fused.op]
+    if row.shape != weights.shape[-1:] or weights.ndim < 2 or fused.input(place):
         return Refusal(
             "G10", f"bias {bias!r} {row.shape} is no row of {weights.shape[-1]} columns"
         )
     if refusal := single_consumer(view, fused.outputs[0]):
         return refusal
-    inputs = (*fused.inputs, bias)
-    node = Node(fused.id, "MatMulIntegerToFloat", inputs, add.outputs, {})
+    absent = ("",) * (place - len(fused.inputs))
+    inputs = (*fused.inputs, *absent, bias)
+    node = Node(fused.id, fused.op, inputs, add.outputs, {})
     return Replacement((fused, add), (node,))
 
 

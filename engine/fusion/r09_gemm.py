@@ -1,4 +1,4 @@
-"""R09: ``D(A), D(B)[, D(C)] -> Gemm [-> Q]`` becomes QGemm.
+"""R09: ``D(A), D(B)[, D(C)] -> Gemm -> Q`` becomes QGemm (R07: without Q, R04: with an activation).
 
 ``y = alpha as*bs (acc + c)``: the kernel adds C before alpha, hence with C both alpha and beta must
 be 1 (onnxruntime#28130), and C counts steps of ``fl(as*bs)``.
@@ -15,9 +15,9 @@ from engine.ir import Array, Node
 
 
 def match(view: View, gemm: Node) -> Answer:
-    """A Gemm, with a QuantizeLinear behind it or without."""
+    """A Gemm that a QuantizeLinear follows."""
     quantize = quantize_after(view, gemm.outputs[0])
-    return fuse(view, gemm, (), quantize, {})
+    return fuse(view, gemm, (), quantize, {}) if quantize else None
 
 
 def fuse(

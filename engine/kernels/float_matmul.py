@@ -6,9 +6,12 @@ import numpy as np
 
 from engine.errors import EngineError, Unsupported
 from engine.ir import Array, Node
+from engine.kernels.number_types import BFLOAT16, round_to
 from engine.kernels.operator import Setting, operator
 
 _KINDS = "fiu"
+_HALVES = (np.dtype(np.float16), BFLOAT16)
+"""Types whose products and sums are made in float32 and rounded once."""
 
 
 def matmul(node: Node, setting: Setting) -> Callable[..., Array]:
@@ -22,8 +25,7 @@ def matmul(node: Node, setting: Setting) -> Callable[..., Array]:
         require_alike(node, a, b)
         if 0 in (a.ndim, b.ndim):
             raise EngineError(f"{node.op} {node.id!r}: a scalar has no rows to multiply")
-        y: Array = np.asarray(np.matmul(a, b))
-        return y
+        return narrowed(np.asarray(np.matmul(widened(a), widened(b))), a)
 
     return run
 
@@ -42,6 +44,7 @@ def gemm(node: Node, setting: Setting) -> Callable[..., Array]:
 
     def run(a: Array, b: Array, c: Array | None = None) -> Array:
         require_alike(node, a, b, *(() if c is None else (c,)))
+        given, a, b = a, widened(a), widened(b)
         if (a.ndim, b.ndim) != (2, 2):
             raise EngineError(
                 f"Gemm {node.id!r}: shapes {a.shape} and {b.shape}; it takes matrices"
@@ -50,13 +53,23 @@ def gemm(node: Node, setting: Setting) -> Callable[..., Array]:
         if alpha != 1:
             y = _scaled(y, alpha)
         if c is None:
-            return y
+            return narrowed(y, given)
         if np.broadcast_shapes(y.shape, c.shape) != y.shape:
             raise EngineError(f"Gemm {node.id!r}: C {c.shape} does not broadcast to {y.shape}")
-        total: Array = y + (c if beta == 1 else _scaled(c, beta))
-        return total
+        wide = widened(c)
+        return narrowed(y + (wide if beta == 1 else _scaled(wide, beta)), given)
 
     return run
+
+
+def widened(x: Array) -> Array:
+    """float32 of shorter floats, anything else as it is."""
+    return x.astype(np.float32) if x.dtype in _HALVES else x
+
+
+def narrowed(y: Array, like: Array) -> Array:
+    """Rounded to the type of an operand that was widened."""
+    return y if y.dtype == like.dtype else round_to(y, like.dtype)
 
 
 def _scaled(x: Array, factor: float) -> Array:
@@ -74,7 +87,11 @@ def float_attribute(node: Node, name: str, default: float) -> float:
 def require_alike(node: Node, *arrays: Array) -> None:
     """Refuses codes, and operands of different types."""
     dtype = arrays[0].dtype
-    if dtype.kind not in _KINDS or dtype.itemsize < 2:
+    if (
+        dtype != BFLOAT16
+        and (dtype.kind not in _KINDS or dtype.itemsize < 4)
+        and (dtype != np.float16)
+    ):
         raise Unsupported(
             f"{node.op} {node.id!r}: {dtype} data; it takes floats or wide integers"
         )
