@@ -52,16 +52,16 @@ def exact_mean(r: Averaging) -> Averager:
 
     Exact:
         ``steps`` returns float64 values on the right side of every tie, and exactly on it.
-        ``A*xs`` and ``n*ys`` are exact; their quotient, if no tie, is ``2**-25 / (5*|A|)`` away from
-        any: both scales are 24-bit integers times powers of two whose quotient is at most
-        ``5*|A|/n`` there. For ``|A| < 2**16`` that is more than the rounding of a quotient below
-        2**10, so that the division alone is right; beyond, what comes near a tie is looked at.
+        ``A*xs`` and ``n*ys`` are exact; their quotient, if no tie, is ``2**-25 / max(n, 5*|A|)`` away
+        from any: the scales are 24-bit integers times powers of two whose quotient is at most
+        ``5*|A|/n`` there. For ``|A| < 2**16`` and ``n < 2**18`` that is more than the rounding of a
+        quotient below 2**10: the division alone is right. Beyond, what comes near a tie is looked at.
     """
     x_scale, y_scale = np.float64(r.x_scale), np.float64(r.y_scale)
 
     def steps(acc: Array, divisor: Array) -> Array:
         v: Array = acc * x_scale / (divisor * y_scale)
-        if acc.min(initial=0) > -_SMALL and acc.max(initial=0) < _SMALL:
+        if _is_small(acc, divisor):
             return v
         distance = np.abs(v - np.rint(v))
         near = (distance > 0.5 - _NEAR) & (np.abs(v) < _OUTSIDE)
@@ -73,7 +73,11 @@ def exact_mean(r: Averaging) -> Averager:
     return Averager(steps, r.y_zero_point)
 
 
-_SMALL = 2**16
+def _is_small(acc: Array, divisor: Array) -> bool:
+    low, high = acc.min(initial=0), acc.max(initial=0)
+    return bool(low > -(2**16) and high < 2**16 and divisor.max(initial=0) < 2**18)
+
+
 _NEAR = 2.0**-30
 """Far above the float64 error of any v inside the range of codes, far below a half."""
 
