@@ -7,7 +7,7 @@ import numpy as np
 
 from corpus.case import Array
 from harness.oracle import conv as convolution
-from harness.oracle import elementwise, matmul, movement
+from harness.oracle import elementwise, matmul, movement, pools
 from harness.oracle.graph import Node, read_tensor
 from harness.oracle.inputs import Inputs
 from harness.oracle.quantize import dequantize_linear, quantize_linear
@@ -134,6 +134,7 @@ OPERATORS: Mapping[str, Callable[[Node, Inputs], Value | tuple[Value, ...]]] = (
         {
             **matmul.OPERATORS,
             **movement.OPERATORS,
+            **pools.OPERATORS,
             "Add": _add,
             "Clip": _clip,
             "Concat": _concat,

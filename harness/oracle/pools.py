@@ -1,0 +1,321 @@
+"""Pools and reductions on sets of values: largest, smallest, mean and sum of windows or axes.
+
+Largest and smallest are monotone: the ends of the result are those of the ends. A mean of n values is
+at most n - 1 additions and one quotient, or an exact integer sum and one product: ``gamma(n + 4)`` of
+the mean magnitude covers both, as for a sum of products with weights 1 / n.
+
+Source: ONNX MaxPool-12, AveragePool-19, ReduceMean-18 and their relatives.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from corpus.case import Array
+from harness.oracle.bounds import EXACT_STEPS, FLOAT64_ALLOWANCE, SMALLEST_NORMAL, gamma
+from harness.oracle.graph import Node
+from harness.oracle.inputs import Inputs
+from harness.oracle.values import (
+    CODE_TYPES,
+    FLOAT32_END,
+    UNBOUNDED,
+    Codes,
+    Reals,
+    Silent,
+    Value,
+    point_codes,
+)
+
+Reduce = Callable[[Array], Array]
+_ORDER: Mapping[str, Callable[..., Array]] = MappingProxyType({"max": np.max, "min": np.min})
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Where the windows of a pool lie: begins, sizes of the padded image, and of the output."""
+
+    kernel: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    begins: tuple[int, ...]
+    ends: tuple[int, ...]
+    out: tuple[int, ...]
+
+
+def windows_of(node: Node, image: tuple[int, ...]) -> Windows:
+    """The geometry that the attributes of a pool give for an image.
+
+    With ceil_mode the last window may begin anywhere before the end pads.
+    """
+    rank = len(image)
+    kernel = tuple(node.attributes.get("kernel_shape", ()))
+    if len(kernel) != rank:
+        raise Silent(f"kernel_shape {kernel} for an image of {rank} axes", node.where)
+    strides = tuple(node.attributes.get("strides", (1,) * rank))
+    dilations = tuple(node.attributes.get("dilations", (1,) * rank))
+    pads = tuple(node.attributes.get("pads", (0,) * (2 * rank)))
+    auto = node.attributes.get("auto_pad", b"NOTSET")
+    ceil = bool(node.attributes.get("ceil_mode", 0))
+    spans = [d * (k - 1) + 1 for d, k in zip(dilations, kernel, strict=True)]
+    begins, ends, out = [], [], []
+    for i, size in enumerate(image):
+        begin, end = pads[i], pads[i + rank]
+        if auto in (b"SAME_UPPER", b"SAME_LOWER"):
+            total = max((-(-size // strides[i]) - 1) * strides[i] + spans[i] - size, 0)
+            begin = total // 2 if auto == b"SAME_UPPER" else total - total // 2
+            end = total - begin
+        elif auto == b"VALID":
+            begin = end = 0
+        room = size + begin + end - spans[i]
+        count = (-(-room // strides[i]) if ceil else room // strides[i]) + 1
+        if ceil and (count - 1) * strides[i] >= size + begin:
+            count -= 1
+        if count < 1:
+            raise Silent(f"no room for kernel {kernel} in image {image}", node.where)
+        begins.append(begin)
+        ends.append(max(end, (count - 1) * strides[i] + spans[i] - size - begin))
+        out.append(count)
+    return Windows(kernel, strides, dilations, tuple(begins), tuple(ends), tuple(out))
+
+
+def gathered(x: Array, win: Windows, border: float) -> Array:
+    """All windows of ``(N, C, *image)``: ``(N, C, *out, *kernel)``, with that border."""
+    pads = [(0, 0), (0, 0), *zip(win.begins, win.ends, strict=True)]
+    padded = np.ascontiguousarray(np.pad(x.astype(np.float64), pads, constant_values=border))
+    steps = padded.strides[2:]
+    strides = (
+        *padded.strides[:2],
+        *(s * t for s, t in zip(steps, win.strides, strict=True)),
+        *(s * d for s, d in zip(steps, win.dilations, strict=True)),
+    )
+    shape = (*x.shape[:2], *win.out, *win.kernel)
+    view: Array = np.ndarray(shape, padded.dtype, padded, 0, strides)
+    return view
+
+
+def max_pool(node: Node, inputs: Inputs) -> tuple[Value, ...]:
+    """The largest of each window; borders never win. Indices only where nothing is in doubt."""
+    x = inputs.value(0)
+    win = windows_of(node, x.centre.shape[2:])
+    axes = tuple(range(-len(win.kernel), 0))
+
+    def largest(array: Array) -> Array:
+        found: Array = gathered(array, win, -np.inf).max(axis=axes)
+        return np.where(np.isinf(found), _lowest(x), found)
+
+    y = _monotone(x, largest)
+    if len([name for name in node.outputs if name]) < 2:
+        return (y,)
+    if not x.is_point or node.attributes.get("storage_order", 0):
+        raise Silent("indices of values in doubt, or by columns, are not judged", node.where)
+    return y, _indices(x, win)
+
+
+def _lowest(x: Value) -> float:
+    if isinstance(x, Codes):
+        return float(CODE_TYPES[x.dtype][0])
+    return -UNBOUNDED
+
+
+def _indices(x: Value, win: Windows) -> Codes:
+    """The flat index of the first largest element of each window."""
+    shape = x.centre.shape
+    flat = np.arange(math.prod(shape), dtype=np.float64).reshape(shape)
+    places = gathered(flat, win, -1)
+    values = gathered(x.centre, win, -np.inf)
+    lead = values.shape[: -len(win.kernel)]
+    best = values.reshape(*lead, -1).argmax(axis=-1)
+    chosen = np.take_along_axis(places.reshape(*lead, -1), best[..., None], -1)[..., 0]
+    return point_codes(chosen.astype(np.int64))
+
+
+def _monotone(x: Value, change: Reduce) -> Value:
+    """An order-based function of the ends; grid and quantum are those of the whole tensor."""
+    centre = change(x.centre)
+    low, high = (centre, centre) if x.is_point else (change(x.low), change(x.high))
+    if isinstance(x, Codes):
+        other = centre if x.other is x.centre else change(x.other)
+        return Codes(x.dtype, low, centre, high, other)
+    return Reals(
+        low, centre, high, x.relative, float(np.min(x.grid, initial=np.inf)), _one_quantum(x)
+    )
+
+
+def _one_quantum(x: Reals) -> float | None:
+    return None if x.quantum is None else float(np.max(x.quantum, initial=0.0))
+
+
+def average_pool(node: Node, inputs: Inputs) -> Reals:
+    """The mean of each window, of what lies in the image or (count_include_pad) in its pads."""
+    x = inputs.reals(0)
+    win = windows_of(node, x.centre.shape[2:])
+    axes = tuple(range(-len(win.kernel), 0))
+    ones = np.ones((1, 1, *x.centre.shape[2:]))
+    if node.attributes.get("count_include_pad", 0):
+        counts = _count_with_pads(ones, win, node, axes)
+    else:
+        counts = gathered(ones, win, 0.0).sum(axis=axes)
+    return _mean(x, counts, lambda array: gathered(array, win, 0.0).sum(axis=axes), win.kernel)
+
+
+def _count_with_pads(ones: Array, win: Windows, node: Node, axes: tuple[int, ...]) -> Array:
+    """The image and its own pads count; what ceil_mode adds behind them does not."""
+    rank = len(win.kernel)
+    pads = tuple(node.attributes.get("pads", (0,) * (2 * rank)))
+    own = win.ends if node.attributes.get("auto_pad", b"NOTSET") != b"NOTSET" else pads[rank:]
+    grown = np.pad(
+        ones, [(0, 0), (0, 0), *zip(win.begins, own, strict=True)], constant_values=1.0
+    )
+    beyond = tuple(e - p for e, p in zip(win.ends, own, strict=True))
+    inner = replace(win, begins=(0,) * rank, ends=beyond)
+    counts: Array = gathered(grown, inner, 0.0).sum(axis=axes)
+    return counts
+
+
+def _mean(x: Reals, counts: Array, total: Reduce, taps: tuple[int, ...]) -> Reals:
+    """``total / counts`` with the errors of a mean; exact where sum and quotient are."""
+    number = math.prod(taps)
+    centre = total(x.centre) / counts
+    low, high = (
+        (centre, centre) if x.is_point else (total(x.low) / counts, total(x.high) / counts)
+    )
+    size = total(x.size()) / counts
+    error = FLOAT64_ALLOWANCE * (x.relative + gamma(number + 4)) * size + SMALLEST_NORMAL
+    quantum = _one_quantum(x)
+    if quantum is not None:
+        # a fused kernel that expands q - zero adds up zero points as well
+        error = error + FLOAT64_ALLOWANCE * gamma(number + 4) * 256 * quantum
+    grid = _mean_grid(x, counts, size)
+    error = np.where(grid > 0, 0.0, error)
+    error = np.where(size * counts >= FLOAT32_END / 2, 2 * UNBOUNDED, error)
+    quantum_of = None if quantum is None else quantum / np.broadcast_to(counts, centre.shape)
+    return Reals(low - error, centre, high + error, grid=grid, quantum=quantum_of)
+
+
+def _mean_grid(x: Reals, counts: Array, size: Array) -> Array:
+    """Where every sum and the quotient are exact: small sums of multiples, powers of two of them."""
+    unit = float(np.min(x.grid, initial=np.inf))
+    if not 0 < unit < np.inf:
+        return np.zeros(size.shape)
+    whole = np.broadcast_to(counts, size.shape)
+    exact = (size * whole <= EXACT_STEPS * unit) & (np.frexp(whole)[0] == 0.5)
+    return np.where(exact, unit / whole, 0.0)
+
+
+def global_pool(node: Node, inputs: Inputs) -> Value:
+    """All of each plane: GlobalAveragePool, GlobalMaxPool."""
+    x = inputs.value(0)
+    axes = tuple(range(2, x.centre.ndim))
+    return _reduced(node, x, axes, keep=True, what="mean" if "Average" in node.op else "max")
+
+
+def reduction(node: Node, inputs: Inputs) -> Value:
+    """ReduceMax, ReduceMin, ReduceMean, ReduceSum over axes (attribute or input)."""
+    x = inputs.value(0)
+    given = inputs.optional(1)
+    axes: Any = node.attributes.get("axes") if given is None else given.tolist()
+    if not axes:
+        if node.attributes.get("noop_with_empty_axes", 0):
+            return x
+        axes = range(x.centre.ndim)
+    places = tuple(int(each) % max(x.centre.ndim, 1) for each in axes)
+    what = node.op.removeprefix("Reduce").lower()
+    keep = bool(node.attributes.get("keepdims", 1))
+    return _reduced(node, x, places, keep=keep, what=what)
+
+
+def _reduced(node: Node, x: Value, axes: tuple[int, ...], *, keep: bool, what: str) -> Value:
+    if what in _ORDER:
+        order = _ORDER[what]
+        if 0 in x.centre.shape:
+            raise Silent("nothing is the largest of nothing", node.where)
+        return _monotone(x, lambda array: order(array, axis=axes, keepdims=keep))
+    if not isinstance(x, Reals):
+        raise Silent("sums and means of integers are not judged", node.where)
+    taps = tuple(x.centre.shape[i] for i in axes)
+    counts = np.asarray(float(math.prod(taps)) if what == "mean" else 1.0)
+    if not counts:
+        raise Silent("the mean of nothing is not defined", node.where)
+    return _mean(x, counts, lambda array: array.sum(axis=axes, keepdims=keep), taps)
+
+
+def arg_max(node: Node, inputs: Inputs) -> Codes:
+    """The index of the largest (smallest) element; any that may be it is allowed, as an interval."""
+    x = inputs.value(0)
+    axis = int(node.attributes.get("axis", 0))
+    sign = 1.0 if node.op == "ArgMax" else -1.0
+    low, high = (x.low * sign, x.high * sign) if sign > 0 else (-x.high, -x.low)
+    keep, last = (
+        bool(node.attributes.get("keepdims", 1)),
+        node.attributes.get("select_last_index", 0),
+    )
+    length = x.centre.shape[axis]
+    centre = _first(x.centre * sign, axis, bool(last), keep)
+    if x.is_point:
+        return Codes(np.dtype(np.int64), centre, centre, centre, centre)
+    candidates = high >= low.max(axis=axis, keepdims=True)
+    first = candidates.argmax(axis=axis)
+    final = length - 1 - np.flip(candidates, axis).argmax(axis=axis)
+    if keep:
+        first, final = np.expand_dims(first, axis), np.expand_dims(final, axis)
+    return Codes(
+        np.dtype(np.int64), first.astype(np.float64), centre, final.astype(np.float64), centre
+    )
+
+
+def _first(x: Array, axis: int, last: bool, keep: bool) -> Array:
+    if last:
+        found = x.shape[axis] - 1 - np.flip(x, axis).argmax(axis=axis)
+    else:
+        found = x.argmax(axis=axis)
+    wide: Array = np.expand_dims(found, axis) if keep else found
+    return wide.astype(np.float64)
+
+
+def top_k(node: Node, inputs: Inputs) -> tuple[Value, ...]:
+    """The k largest (smallest), sorted; of equal ones the one with the lower index. ONNX TopK-11."""
+    x = inputs.value(0)
+    count = int(inputs.array(1).reshape(())) if node.opset >= 10 else int(node.attributes["k"])
+    axis = int(node.attributes.get("axis", -1))
+    largest = bool(node.attributes.get("largest", 1))
+    if not node.attributes.get("sorted", 1):
+        raise Silent("unsorted results may come in any order", node.where)
+
+    def ranked(array: Array) -> Array:
+        order = np.sort(-array if largest else array, axis=axis, kind="stable")
+        taken = np.take(order, range(count), axis)
+        return -taken if largest else taken
+
+    values = _monotone(x, ranked)
+    if not x.is_point:
+        length = x.centre.shape[axis]
+        anything = np.zeros(values.centre.shape)
+        indices = Codes(
+            np.dtype(np.int64), anything, anything, anything + length - 1, anything
+        )
+        return values, indices
+    order = np.argsort(-x.centre if largest else x.centre, axis=axis, kind="stable")
+    return values, point_codes(np.take(order, range(count), axis).astype(np.int64))
+
+
+OPERATORS: Mapping[str, Callable[[Node, Inputs], Value | tuple[Value, ...]]] = (
+    MappingProxyType(
+        {
+            "ArgMax": arg_max,
+            "ArgMin": arg_max,
+            "AveragePool": average_pool,
+            "GlobalAveragePool": global_pool,
+            "GlobalMaxPool": global_pool,
+            "MaxPool": max_pool,
+            "ReduceMax": reduction,
+            "ReduceMean": reduction,
+            "ReduceMin": reduction,
+            "ReduceSum": reduction,
+            "TopK": top_k,
+        }
+    )
+)
