@@ -142,7 +142,7 @@ def read_combination(
         node.id,
         node.op,
         dtype,
-        Operands(inputs, y_scale, y_zero_point),
+        Operands(inputs, y_scale, y_zero_point, dtype.kind == "i"),
         extra.get("activation", ""),
         extra.get("low", low),
         extra.get("high", high),

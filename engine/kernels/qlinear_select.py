@@ -176,7 +176,10 @@ def by_table(index: int, p: SelectParameters, profile: Profile) -> Requantize | 
     if x.scale == p.y_scale and x.zero_point == p.y_zero_point:
         return None
     steps = every_code(p.dtype).astype(np.int32) - x.zero_point
-    rounded = profile.requantize(steps, x.scale, p.y_scale, p.y_zero_point, profile.quantize)
+    rule = profile.requantize
+    if p.op == "QLinearConcat" and profile.elementwise.join is not None:
+        rule = profile.elementwise.join
+    rounded = rule(steps, x.scale, p.y_scale, p.y_zero_point, profile.quantize)
     table = by_bytes(saturate_codes(np.asarray(rounded), p.dtype), p.dtype)
 
     def run(q: Array) -> Array:

@@ -25,7 +25,7 @@ from engine.kernels.qlinear_parameters import (
     read_zero_point,
     require_codes,
 )
-from engine.profiles.elementwise import TableRule
+from engine.profiles.elementwise import Elementwise, TableRule
 from engine.program import compile_graph
 
 Dtype = np.dtype[Any]
@@ -155,15 +155,43 @@ def fill_table(parameters: TableParameters, rule: TableRule, setting: Setting) -
     p = setting.stage("table.parameters", parameters_as_given)(parameters)
     chain = setting.stage("table.chain", chain_as_given)(p.chain)
     codes = setting.stage("table.codes", every_code)(p.x_dtype)
-    program = compile_graph(chain, replace(setting, graph=chain))
-    reals = rule.dequantize(codes, p.x_scale, p.x_zero_point)
-    ones = reals.reshape(-1, *(1,) * len(p.spread))
-    values = program.run([np.broadcast_to(ones, (len(codes), *p.spread))])
-    quantize = rule.quantize or setting.profile.quantize
-    steps = quantize(
-        values[program.outputs[0]], p.y_scale, np.asarray(p.y_zero_point, np.float32)
-    )
+    graph = _between_codes(p, chain, rule)
+    x = codes
+    if rule.dequantize is not None:
+        x = rule.dequantize(codes, p.x_scale, p.x_zero_point)
+    program = compile_graph(graph, replace(setting, graph=graph))
+    column = x.reshape(-1, *(1,) * len(p.spread))
+    y: Array = program.run([np.broadcast_to(column, (len(codes), *p.spread))])[
+        program.outputs[0]
+    ]
+    if rule.quantize is None:
+        return y
+    steps = rule.quantize(y, p.y_scale, np.asarray(p.y_zero_point, np.float32))
     return saturate_codes(np.asarray(steps), p.y_dtype)
+
+
+def _between_codes(p: TableParameters, chain: Graph, rule: TableRule) -> Graph:
+    """The function with the DequantizeLinear and QuantizeLinear that the profile has no rule for."""
+    (source,), (end,) = chain.inputs, chain.outputs
+    nodes, inputs, outputs = chain.nodes, chain.inputs, chain.outputs
+    constants = dict(chain.constants)
+    constants |= {"#xs": np.asarray(p.x_scale), "#ys": np.asarray(p.y_scale)}
+    constants["#xz"] = np.array(p.x_zero_point, p.x_dtype)
+    constants["#yz"] = np.array(p.y_zero_point, p.y_dtype)
+    if rule.dequantize is None:
+        read = ("#x", "#xs", "#xz")
+        nodes = (Node(p.node, "DequantizeLinear", read, (source.name,), {}), *nodes)
+        inputs = (Value("#x", p.x_dtype, None),)
+    if rule.quantize is None:
+        nodes = (*nodes, Node(p.node, "QuantizeLinear", (end, "#ys", "#yz"), ("#y",), {}))
+        outputs = ("#y",)
+    return Graph(chain.opset, inputs, outputs, constants, nodes)
+
+
+def table_rule(rules: Elementwise, chain: Graph) -> TableRule:
+    """How a profile makes the table of a function: as it makes all, or one for its only operator."""
+    only = chain.nodes[0].op if len(chain.nodes) == 1 else ""
+    return rules.tables.get(only, rules.table)
 
 
 def look_up(
@@ -172,7 +200,8 @@ def look_up(
     """The prepared table as a function of its tensor of codes."""
     p, rules = parameters, setting.profile.elementwise
     lay_out = setting.stage("table.lay_out", by_bytes)
-    main = lay_out(fill_table(p, rules.table, setting), p.x_dtype)
+    rule = table_rule(rules, p.chain)
+    main = lay_out(fill_table(p, rule, setting), p.x_dtype)
     tail = None
     if rules.tail is not None:
         tail = lay_out(fill_table(p, rules.tail, setting), p.x_dtype)

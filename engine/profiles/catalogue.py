@@ -5,7 +5,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from engine.errors import EngineError
-from engine.profiles.elementwise import ONNXRUNTIME, OPENCV, TORCH
+from engine.profiles.elementwise_engines import ONNXRUNTIME, OPENCV, QNNPACK, TORCH
 from engine.profiles.matmul import (
     fbgemm_reals,
     onednn_linear,
@@ -91,6 +91,7 @@ _ALL = (
         requantize=requantize_in_float,
         average_window=qnnpack_mean,
         average_plane=qnnpack_mean,
+        elementwise=QNNPACK,
     ),
     Profile(
         "onednn",

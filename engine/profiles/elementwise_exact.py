@@ -37,11 +37,12 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Operands:
-    """The affine maps of all inputs and of the output."""
+    """The affine maps of all inputs and of the output; ``signed`` where codes are int8."""
 
     inputs: tuple[Operand, ...]
     y_scale: np.float32
     y_zero_point: int
+    signed: bool = False
 
 
 Prepare = Callable[[Operands], Combine]

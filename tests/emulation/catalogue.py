@@ -1,6 +1,6 @@
 """Every check, family by family."""
 
-from tests.emulation import pooling, quantize
+from tests.emulation import elementwise, pooling, quantize
 from tests.emulation.check import Check
 
-CHECKS: tuple[Check, ...] = (*pooling.CHECKS, *quantize.CHECKS)
+CHECKS: tuple[Check, ...] = (*elementwise.CHECKS, *pooling.CHECKS, *quantize.CHECKS)
