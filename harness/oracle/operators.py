@@ -6,8 +6,8 @@ from types import MappingProxyType
 import numpy as np
 
 from corpus.case import Array
+from harness.oracle import binary, elementwise, functions, matmul, movement, on_codes, pools
 from harness.oracle import conv as convolution
-from harness.oracle import elementwise, matmul, movement, pools
 from harness.oracle.graph import Node, read_tensor
 from harness.oracle.inputs import Inputs
 from harness.oracle.quantize import dequantize_linear, quantize_linear
@@ -132,7 +132,10 @@ def constant_array(node: Node) -> Array:
 OPERATORS: Mapping[str, Callable[[Node, Inputs], Value | tuple[Value, ...]]] = (
     MappingProxyType(
         {
+            **binary.OPERATORS,
+            **functions.OPERATORS,
             **matmul.OPERATORS,
+            **on_codes.OPERATORS,
             **movement.OPERATORS,
             **pools.OPERATORS,
             "Add": _add,
