@@ -130,8 +130,12 @@ def lonely(parameter: Array, shape: tuple[int, ...], given: Granularity, packed:
     starts = ends - lengths
     first = np.minimum(-(-starts // packed) * packed, ends)
     last = np.maximum(ends // packed * packed, first)
-    edges = [
-        np.r_[starts[i] : first[i], last[i] : ends[i]]
-        for i in np.flatnonzero((starts < first) | (last < ends))
-    ]
-    return np.concatenate([np.zeros(0, np.int64), *edges])
+    return np.concatenate([_ranges(starts, first), _ranges(last, ends)])
+
+
+def _ranges(starts: Array, ends: Array) -> Array:
+    """``starts[i]`` to ``ends[i] - 1`` for every i, one behind the other."""
+    lengths = ends - starts
+    before = np.cumsum(lengths) - lengths
+    found: Array = np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
+    return found

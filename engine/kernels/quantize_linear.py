@@ -107,14 +107,13 @@ def quantize_operator(node: Node, setting: Setting) -> Kernel:
         wide = FLOAT32 if kind == FLOAT16 and profile.half_in_float32 else kind
         data = x.astype(kind, copy=False).astype(wide, copy=False)
         steps = place(scale.astype(kind).astype(wide), x.shape, p.granularity)
-        zeros = place(z, x.shape, p.granularity)
+        zeros = place(z.astype(_F), x.shape, p.granularity)
         if z.dtype in FLOAT_CODES:
             quotients = np.asarray(data / steps).astype(_F, copy=False)
             if zeros.any() or (zero_point is not None and z.dtype not in FLOAT8):
-                quotients = quotients + zeros.astype(_F)  # which makes 0 of -0
+                quotients = quotients + zeros  # which makes 0 of -0
             return profile.float_codes(quotients, z.dtype, p.saturate)
-        offsets = zeros.astype(_F, copy=False)
-        parts = (data, steps, offsets)
+        parts = (data, steps, zeros)
         codes = saturate(np.asarray(profile.quantize(*parts)), z.dtype)
         if profile.second_path is not None:
             at = profile.second_path.elements(z.dtype, kind, scale, x.shape, p.granularity)

@@ -41,10 +41,8 @@ def divide(x: Array, scale: Scale, zero_point: Array) -> Array:
     """
     quotient = np.asarray(x / scale)
     rounded: Array = np.rint(quotient, out=quotient)
-    if np.ndim(zero_point) == 0 and rounded.dtype == _F:
-        rounded += zero_point
-        return rounded
-    return rounded + zero_point
+    in_place = rounded.dtype == _F and np.broadcast(rounded, zero_point).shape == rounded.shape
+    return np.add(rounded, zero_point, out=rounded if in_place else None)
 
 
 def multiply_by_reciprocal(x: Array, scale: Scale, zero_point: Array) -> Array:

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from engine import Session
 from engine.kernels.number_types import FLOAT_CODES, INTEGER_CODES, PACKED
 from tests.emulation.check import Check, Pairs
-from tests.engine.models import Array, element_type
+from tests.engine.models import Array, element_type, graph_model
 from tests.engine.runtimes import onnxruntime_run, opencv_run
 
 F32 = np.float32
@@ -265,7 +265,31 @@ def adapter_quantize(profile: str, back: bool) -> Pairs:
     return pairs
 
 
+def requantize(profile: str) -> Pairs:
+    """DequantizeLinear and QuantizeLinear one behind the other, every code."""
+
+    def pairs(r: np.random.Generator) -> Iterator[tuple[Array, Array]]:
+        run = onnxruntime_run() if profile == "ort" else opencv_run()
+        while True:
+            kinds = [np.int8 if r.random() < 0.5 else np.uint8 for _ in range(2)]
+            first, second = (draw(r, each, "tensor", signs=False) for each in kinds)
+            low, high = INTEGER_CODES[np.dtype(kinds[0])]
+            x = r.integers(low, high + 1, SHAPE).astype(kinds[0])
+            nodes = [
+                helper.make_node("DequantizeLinear", ["x", "s1", "z1"], ["f"]),
+                helper.make_node("QuantizeLinear", ["f", "s2", "z2"], ["y"]),
+            ]
+            parts = {"s1": first.scale, "z1": first.zero_point}
+            parts |= {"s2": second.scale, "z2": second.zero_point}
+            model = graph_model(nodes, {"x": (kinds[0], list(SHAPE))}, {"y": kinds[1]}, parts)
+            yield ours(model, profile, {"x": x}), run(model, x).reshape(SHAPE)
+
+    return pairs
+
+
 CHECKS: tuple[Check, ...] = (
+    Check("ort", "Requantize", requantize("ort"), "onnxruntime"),
+    Check("opencv", "Requantize", requantize("opencv"), "cv2"),
     *(
         Check("ort", f"QuantizeLinear {each}", ort_quantize(each), "onnxruntime")
         for each in INTEGERS
