@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.errors import EngineError, InvalidModel
 from engine.ir import Array, Node
-from engine.kernels.elementwise import require_float
+from engine.kernels.elementwise import BLOCK, blocks, require_float
 from engine.kernels.number_types import round_to
 from engine.kernels.operator import Operator, Setting, operator
 
@@ -17,8 +17,7 @@ Rows = Callable[[Array], Array]
 
 def exponentials(rows: Array) -> Array:
     """``exp(x - max x)`` of each row, in place."""
-    if rows.shape[1]:
-        rows -= rows.max(axis=1, keepdims=True)
+    rows -= rows.max(axis=1, keepdims=True)
     return np.exp(rows, out=rows)
 
 
@@ -31,37 +30,46 @@ def softmax_rows(rows: Array) -> Array:
 
 def log_softmax_rows(rows: Array) -> Array:
     """``x - log(sum exp(x))`` of each row, in place."""
-    if rows.shape[1]:
-        rows -= rows.max(axis=1, keepdims=True)
-        rows -= np.log(np.exp(rows).sum(axis=1, keepdims=True))
+    rows -= rows.max(axis=1, keepdims=True)
+    rows -= np.log(np.exp(rows).sum(axis=1, keepdims=True))
     return rows
 
 
 def hardmax_rows(rows: Array) -> Array:
     """1 at the first maximum of each row, else 0."""
     y = np.zeros_like(rows)
-    if rows.size:
-        y[np.arange(len(rows)), rows.argmax(axis=1)] = 1.0
+    y[np.arange(len(rows)), rows.argmax(axis=1)] = 1.0
     return y
 
 
 def along(node: Node, x: Array, axis: int, coerced: bool, function: Rows) -> Array:
     """A function of rows, applied along an axis, or to all axes from it on where ``coerced``.
 
+    A few rows are worked on at a time; the result has the type of ``x``.
+
     Source:
         ONNX Softmax-1 and -11 (coerced to two dimensions, axis 1), Softmax-13.
     """
     if not -x.ndim <= axis < max(x.ndim, 1) + coerced:
         raise EngineError(f"{node.op} {node.id!r}: axis {axis} of a tensor of rank {x.ndim}")
+    if x.size == 0:
+        return x
     if x.ndim == 0:
-        return function(x.astype(np.float64).reshape(1, 1)).reshape(())
+        return _by_rows(x.reshape(1, 1), function).reshape(())
     if coerced:
         split = axis + x.ndim if axis < 0 else axis
         rows = x.reshape(math.prod(x.shape[:split]), math.prod(x.shape[split:]))
-        return function(rows.astype(np.float64)).reshape(x.shape)
+        return _by_rows(rows, function).reshape(x.shape)
     moved = np.moveaxis(x, axis, -1)
-    matrix = moved.astype(np.float64, order="C").reshape(-1, moved.shape[-1] or 1)
-    return np.moveaxis(function(matrix).reshape(moved.shape), -1, axis)
+    y = _by_rows(moved.reshape(-1, moved.shape[-1]), function).reshape(moved.shape)
+    return np.ascontiguousarray(np.moveaxis(y, -1, axis))
+
+
+def _by_rows(rows: Array, function: Rows) -> Array:
+    y = np.empty(rows.shape, rows.dtype)
+    for part in blocks(len(rows), max(1, BLOCK // rows.shape[1])):
+        y[part] = round_to(function(rows[part].astype(np.float64)), rows.dtype)
+    return y
 
 
 def axis_of(node: Node, opset: int) -> int:
@@ -80,8 +88,7 @@ def of_rows(name: str, function: Rows) -> Operator:
 
         def run(x: Array) -> Array:
             require_float(node, x)
-            y = round_to(along(node, x, axis, coerced, function), x.dtype)
-            return np.ascontiguousarray(y).reshape(x.shape)
+            return along(node, x, axis, coerced, function)
 
         return run
 
