@@ -249,3 +249,55 @@ def test_the_graph_prints_itself() -> None:
     assert str(graph) == (
         "opset 13: x: uint8[1,1,8,8] -> y\n  y = QLinearConv(x, xs, xz, w, ws, wz, ys, yz)  # c1"
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "dtype", "expected"),
+    [
+        ({"value_float": 1.5}, np.float32, 1.5),
+        ({"value_floats": [1.5, 2.5]}, np.float32, [1.5, 2.5]),
+        ({"value_int": 2**40}, np.int64, 2**40),
+        ({"value_ints": [1, -2]}, np.int64, [1, -2]),
+        ({"value": numpy_helper.from_array(np.ones((1, 2), np.int8))}, np.int8, [[1, 1]]),
+    ],
+)
+def test_constants_in_every_numeric_form(
+    given: dict[str, Any], dtype: Any, expected: Any
+) -> None:
+    nodes = [helper.make_node("Constant", [], ["c"], **given)]
+    nodes.append(helper.make_node("Identity", ["c"], ["y"]))
+    y = Session(graph_model(nodes, ONE, {"y": dtype}, {})).run({"x": np.zeros(1, np.float32)})[
+        "y"
+    ]
+    assert y.dtype == dtype
+    assert y.size == np.size(expected)
+    assert (y == np.asarray(expected, dtype)).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"value_string": "a"}, "attribute 'value_string' is not supported"),
+        ({"value_strings": ["a"]}, "attribute 'value_strings' is not supported"),
+    ],
+)
+def test_constants_that_are_no_numbers(given: dict[str, Any], words: str) -> None:
+    nodes = [helper.make_node("Constant", [], ["y"], **given)]
+    assert_refused(graph_model(nodes, ONE, {"y": np.float32}, {}), Unsupported, words)
+
+
+def test_constants_without_a_value_or_with_a_name_that_exists() -> None:
+    empty = helper.make_node("Constant", [], ["y"], name="k")
+    assert_refused(graph_model([empty], ONE, {"y": np.float32}, {}), InvalidModel, "no value")
+    one = helper.make_node("Constant", [], ["y"], value_float=1.0)
+    twice = graph_model([one, one], ONE, {"y": np.float32}, {})
+    assert_refused(twice, InvalidModel, "two constants are called 'y'")
+    one.output[0] = "x"
+    same = graph_model([one], ONE, {"x": np.float32}, {})
+    assert_refused(same, InvalidModel, "input 'x' is a constant too")
+
+
+@pytest.mark.parametrize("op", ["Loop", "Scan"])
+def test_loops_are_refused_by_name(op: str) -> None:
+    model = graph_model([helper.make_node(op, ["x"], ["y"])], ONE, {"y": np.float32}, {})
+    assert_refused(model, Unsupported, f"operator {op} (opset 13")
