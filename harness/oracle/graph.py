@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import onnx
 from onnx import numpy_helper
@@ -19,10 +20,19 @@ ELEMENT_TYPES: Mapping[int, np.dtype[Any]] = {
     5: np.dtype(np.int16),
     6: np.dtype(np.int32),
     7: np.dtype(np.int64),
+    9: np.dtype(np.bool_),
+    21: np.dtype(ml_dtypes.uint4),
+    22: np.dtype(ml_dtypes.int4),
+    25: np.dtype(ml_dtypes.uint2),
+    26: np.dtype(ml_dtypes.int2),
 }
+_PACKED = (21, 22, 25, 26)  # several codes a byte
 
 
-_LITTLE_ENDIAN = {number: dtype.newbyteorder("<") for number, dtype in ELEMENT_TYPES.items()}
+_LITTLE_ENDIAN = {
+    number: dtype if number in _PACKED else dtype.newbyteorder("<")
+    for number, dtype in ELEMENT_TYPES.items()
+}
 _EXTERNAL = int(onnx.TensorProto.EXTERNAL)
 
 
@@ -80,7 +90,8 @@ def read_tensor(tensor: onnx.TensorProto) -> Array:
         raise Silent(f"type {tensor.data_type} is not judged", f"constant {tensor.name!r}")
     if tensor.data_location == _EXTERNAL:
         raise Silent("its data lies outside the model", f"constant {tensor.name!r}")
-    if raw := tensor.raw_data:
+    raw = tensor.raw_data
+    if raw and tensor.data_type not in _PACKED:
         return np.frombuffer(raw, dtype).reshape(tuple(tensor.dims))
     return np.asarray(numpy_helper.to_array(tensor))
 

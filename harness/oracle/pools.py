@@ -192,8 +192,12 @@ def _mean(x: Reals, counts: Array, total: Reduce, taps: tuple[int, ...]) -> Real
     grid = _mean_grid(x, counts, size)
     error = np.where(grid > 0, 0.0, error)
     error = np.where(size * counts >= FLOAT32_END / 2, 2 * UNBOUNDED, error)
+    if x.is_point and not error.any():
+        low = high = centre
+    else:
+        low, high = low - error, high + error
     quantum_of = None if quantum is None else quantum / np.broadcast_to(counts, centre.shape)
-    return Reals(low - error, centre, high + error, grid=grid, quantum=quantum_of)
+    return Reals(low, centre, high, grid=grid, quantum=quantum_of)
 
 
 def _mean_grid(x: Reals, counts: Array, size: Array) -> Array:

@@ -1,7 +1,8 @@
 """QuantizeLinear and DequantizeLinear on sets of values.
 
 Source: ONNX QuantizeLinear-10..25 ``q = sat(rne(x / scale) + zero_point)``, DequantizeLinear-10..25
-``x = (q - zero_point) * scale``; per tensor and per axis (axis since 13, default 1).
+``x = (q - zero_point) * scale``; per tensor, per axis (since 13, default 1), and in
+blocks along the axis (since 21).
 """
 
 from typing import Any
@@ -21,9 +22,18 @@ from harness.oracle.bounds import (
     round_to_codes,
 )
 from harness.oracle.graph import ELEMENT_TYPES, Node
-from harness.oracle.values import UNBOUNDED, Codes, Number, Origin, Reals, Silent, Value
+from harness.oracle.values import (
+    CODE_TYPES,
+    UNBOUNDED,
+    Codes,
+    Number,
+    Origin,
+    Reals,
+    Silent,
+    Value,
+)
 
-_QUANTIZED = {np.dtype(t) for t in (np.uint8, np.int8, np.uint16, np.int16)}
+_QUANTIZED = set(CODE_TYPES) - {np.dtype(np.int32)}
 
 
 def quantize_linear(node: Node, x: Value, scale: Array, zero: Array | None) -> Codes:
@@ -32,7 +42,7 @@ def quantize_linear(node: Node, x: Value, scale: Array, zero: Array | None) -> C
     Shapes: x ``(*S)``, scale and zero ``()`` or ``(S_axis)``. Errors: module ``bounds``.
 
     Raises:
-        Silent: blocked parameters, a scale that is not positive and finite, another output type.
+        Silent: a scale that is not positive and finite, another output type.
     """
     _check_attributes(node)
     dtype = _code_type(node, zero)
@@ -48,7 +58,7 @@ def dequantize_linear(node: Node, q: Codes, scale: Array, zero: Array | None) ->
     Shapes: q ``(*S)``, scale and zero ``()`` or ``(S_axis)``.
 
     Raises:
-        Silent: blocked parameters, a scale that is not positive and finite.
+        Silent: a scale that is not positive and finite.
     """
     _check_attributes(node)
     if node.attributes.get("output_dtype", 0) not in (0, 1):
@@ -72,13 +82,18 @@ def dequantize_linear(node: Node, q: Codes, scale: Array, zero: Array | None) ->
 def along_axis(node: Node, parameter: Array, shape: tuple[int, ...]) -> Number:
     """A scale or zero point: a number, or float64 shaped to broadcast along the node's axis.
 
+    In blocks, element i along the axis has parameter ``i // block_size``; the last block may be
+    partial (QuantizeLinear-21).
+
     Raises:
-        Silent: blocked quantization, a length that does not fit, per-axis before opset 13.
+        Silent: a length that does not fit, per-axis before opset 13.
     """
     if parameter.size == 1 and parameter.ndim <= 1:
         return float(parameter.item())
+    if node.attributes.get("block_size", 0):
+        return _by_block(node, parameter, shape)
     if parameter.ndim != 1:
-        raise Silent(f"blocked scales of shape {parameter.shape} are not judged", node.where)
+        raise Silent(f"scales of shape {parameter.shape} without a block_size", node.where)
     if node.opset < 13:
         raise Silent(f"per-axis parameters need opset 13, not {node.opset}", node.where)
     axis, rank = node.attributes.get("axis", 1), len(shape)
@@ -87,6 +102,19 @@ def along_axis(node: Node, parameter: Array, shape: tuple[int, ...]) -> Number:
     spread = [1] * rank
     spread[axis] = parameter.size
     return parameter.astype(np.float64).reshape(spread)
+
+
+def _by_block(node: Node, parameter: Array, shape: tuple[int, ...]) -> Array:
+    axis, rank = node.attributes.get("axis", 1), len(shape)
+    size = int(node.attributes["block_size"])
+    if not -rank <= axis < rank or size < 1:
+        raise Silent(f"blocks of {size} along axis {axis} of shape {shape}", node.where)
+    axis %= rank
+    wanted = (*shape[:axis], -(-shape[axis] // size), *shape[axis + 1 :])
+    if parameter.shape != wanted:
+        raise Silent(f"parameters {parameter.shape} where {wanted} are needed", node.where)
+    places = np.arange(shape[axis]) // size
+    return np.take(parameter.astype(np.float64), places, axis)
 
 
 def check_scale(scale: Number, node: Node) -> Number:
@@ -131,8 +159,6 @@ def _exact(x: Reals, t: Array, scale: Number, zero: Number) -> Array | None:
 def _check_attributes(node: Node) -> None:
     if not node.attributes:
         return
-    if node.attributes.get("block_size", 0):
-        raise Silent("block_size is not judged", node.where)
     if node.attributes.get("precision", 0) not in (0, 1):
         raise Silent("only float32 precision is judged", node.where)
 
@@ -144,7 +170,7 @@ def _code_type(node: Node, zero: Array | None) -> np.dtype[Any]:
         number = node.attributes.get("output_dtype", 0) or 2
         dtype = ELEMENT_TYPES.get(number, np.dtype(np.float32))
     if dtype not in _QUANTIZED:
-        raise Silent("its output type is not an 8 or 16 bit integer", node.where)
+        raise Silent("its output type is not an integer of 2 to 16 bits", node.where)
     return dtype
 
 

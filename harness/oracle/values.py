@@ -7,6 +7,7 @@ any doubt; most tensors are, and the kernels then do a third of the work.
 from dataclasses import dataclass
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from corpus.case import Array
@@ -24,6 +25,10 @@ CODE_TYPES = {
     np.dtype(np.uint16): (0, 65535),
     np.dtype(np.int16): (-32768, 32767),
     np.dtype(np.int32): (-(2**31), 2**31 - 1),
+    np.dtype(ml_dtypes.uint4): (0, 15),
+    np.dtype(ml_dtypes.int4): (-8, 7),
+    np.dtype(ml_dtypes.uint2): (0, 3),
+    np.dtype(ml_dtypes.int2): (-2, 1),
 }
 
 
