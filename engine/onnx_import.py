@@ -8,30 +8,26 @@ versions, types of attributes, where tensors live.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import onnx
 
 from engine.errors import InvalidModel, Unsupported
 from engine.ir import Array, Attribute, Graph, Node, Value
-from engine.kernels.operator import MANY, Operator, operator
+from engine.kernels.operator import Operator
 from engine.onnx_names import captured_by, check_names, check_unique, trimmed
-from engine.onnx_schema import KINDS, Schema, first_opset, schema_of
+from engine.onnx_operator import (
+    OPSETS,
+    check_attribute,
+    check_counts,
+    check_required,
+    find_operator,
+    find_schema,
+)
 from engine.onnx_tensor import read_tensor, read_value
-
-OPSETS = range(7, 29)
-"""What may be imported; each operator says by ``since``, each kernel by itself, what it knows."""
 
 _DEEPEST = 50
 _OVERRIDABLE = 4
-_NOTHING = Schema({}, ())
-_CONSTANT = operator(
-    "Constant",
-    lambda node, setting: lambda: None,  # becomes an initializer
-    "value value_float value_floats value_int value_ints",
-    inputs=0,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,77 +131,17 @@ def _node(proto: onnx.NodeProto, context: _Context, constants: Mapping[str, Arra
         identity = next(filter(None, outputs), op)
     if not outputs:
         raise InvalidModel(f"{op} {proto.name!r} has no output; remove the node")
-    known = _CONSTANT if op == "Constant" else context.operators.get(op)
-    domain = "" if proto.domain == "ai.onnx" else proto.domain
-    if known is None or domain not in known.domains:
-        _refuse_operator(proto, identity, context)
-    low, high = known.inputs
-    if (
-        not low <= len(inputs) <= high
-        or "" in (inputs if high == MANY else inputs[:low])
-        or not (known.outputs[0] <= len(outputs) <= known.outputs[1])
-    ):
-        _refuse_counts(op, identity, known, inputs, outputs)
-    schema = _NOTHING if domain else _schema(op, identity, known, context.opset)
+    known = find_operator(proto, identity, context.operators, context.opset)
+    check_counts(proto, identity, known, inputs, outputs)
+    schema = find_schema(proto, identity, known, context.opset)
     attributes: dict[str, Attribute] = {}
     for each in proto.attribute:
-        name = each.name
-        if name not in known.attributes:
-            raise Unsupported(f"{op} {identity!r}: attribute {name!r} is not supported")
-        wanted = schema.types.get(name, each.type)
-        if wanted != each.type or name in attributes:
-            _refuse_attribute(each, wanted, op, identity)
-        attributes[name] = _attribute(each, op, identity, context, constants)
-    for name in schema.required:
-        if name not in attributes:
-            kind = KINDS.get(schema.types[name], "set")
-            raise InvalidModel(f"{op} {identity!r} has no {name}; {name} must be {kind}")
+        check_attribute(each, schema, known, attributes, identity)
+        attributes[each.name] = _attribute(each, op, identity, context, constants)
+    check_required(schema, attributes, op, identity)
     if op == "If":
         inputs = (*inputs, *captured_by(op, identity, attributes, len(proto.output), inputs))
     return Node(identity, op, inputs, outputs, attributes)
-
-
-def _schema(op: str, identity: str, known: Operator, opset: int) -> Schema:
-    schema = schema_of(op, opset)
-    if schema is not None and opset >= known.since:
-        return schema
-    first = max(known.since, first_opset(op, opset, OPSETS[-1]) or OPSETS[-1])
-    raise InvalidModel(f"{op} {identity!r} exists from opset {first}, not in {opset}")
-
-
-def _refuse_attribute(
-    proto: onnx.AttributeProto, wanted: int, op: str, identity: str
-) -> NoReturn:
-    if wanted == proto.type:
-        raise InvalidModel(f"{op} {identity!r}: {proto.name} is given twice; remove one")
-    raise InvalidModel(
-        f"{op} {identity!r}: {proto.name} must be {KINDS.get(wanted, wanted)}, not "
-        f"{KINDS.get(proto.type, 'of an unknown type')}"
-    )
-
-
-def _refuse_counts(
-    op: str, identity: str, known: Operator, inputs: tuple[str, ...], outputs: tuple[str, ...]
-) -> NoReturn:
-    for count, (fewest, most), what in (
-        (len(inputs), known.inputs, "input(s)"),
-        (len(outputs), known.outputs, "output(s)"),
-    ):
-        if not fewest <= count <= most:
-            upto = "" if most == fewest else " or more" if most == MANY else f" to {most}"
-            raise InvalidModel(
-                f"{op} {identity!r} has {count} {what}; it takes {fewest}{upto}"
-            )
-    raise InvalidModel(f"{op} {identity!r} has no input {inputs.index('')}; it is required")
-
-
-def _refuse_operator(proto: onnx.NodeProto, identity: str, context: _Context) -> NoReturn:
-    domain = f"{proto.domain}." if proto.domain else ""
-    names = sorted(name for name, each in context.operators.items() if each.domains)
-    raise Unsupported(
-        f"operator {domain}{proto.op_type} (opset {context.opset}, node {identity!r}) is not "
-        f"supported; supported: {', '.join(names)}"
-    )
 
 
 def _attribute(

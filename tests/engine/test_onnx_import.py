@@ -10,7 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 from engine import EngineError, InvalidModel, Session, Unsupported
 from engine.kernels.operators import OPERATORS
 from engine.onnx_file import read_model
-from engine.onnx_import import OPSETS, import_graph
+from engine.onnx_import import import_graph
+from engine.onnx_operator import OPSETS
 from tests.engine.models import graph_model, qdq_conv, qlinear_conv
 
 W = np.ones((2, 1, 1, 1), np.int8)
