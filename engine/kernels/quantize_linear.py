@@ -7,6 +7,7 @@ import numpy as np
 
 from engine.errors import EngineError, InvalidModel, Unsupported
 from engine.ir import Array, Node
+from engine.kernels.chunks import CHUNK, in_chunks
 from engine.kernels.number_types import (
     FLOAT8,
     FLOAT_CODES,
@@ -30,7 +31,7 @@ from engine.kernels.quantize_parameters import (
     read_quantize,
 )
 from engine.profiles.profile import Profile
-from engine.profiles.quantization import NOWHERE, Rule, Scale, divide
+from engine.profiles.quantization import EVERYWHERE, NOWHERE, Rule, Scale, divide
 
 _F = np.float32
 Code = Array | np.integer[Any]
@@ -109,16 +110,13 @@ def quantize_operator(node: Node, setting: Setting) -> Kernel:
         steps = place(scale.astype(kind).astype(wide), x.shape, p.granularity)
         zeros = place(z.astype(_F), x.shape, p.granularity)
         if z.dtype in FLOAT_CODES:
-            quotients = np.asarray(data / steps).astype(_F, copy=False)
-            if zeros.any() or (zero_point is not None and z.dtype not in FLOAT8):
-                quotients = quotients + zeros  # which makes 0 of -0
-            return profile.float_codes(quotients, z.dtype, p.saturate)
-        parts = (data, steps, zeros)
-        codes = saturate(np.asarray(profile.quantize(*parts)), z.dtype)
+            adds = zeros.any() or (zero_point is not None and z.dtype not in FLOAT8)
+            compute = _to_floats(profile, z.dtype, p.saturate, bool(adds))
+            return in_chunks(compute, z.dtype, data, steps, zeros)
+        at: Array | slice = NOWHERE
         if profile.second_path is not None:
             at = profile.second_path.elements(z.dtype, kind, scale, x.shape, p.granularity)
-            _replace(codes, at, parts, profile.second_path.rule, saturate)
-        return codes
+        return _to_integers(profile, saturate, z.dtype, at, (data, steps, zeros))
 
     return Kernel(_short_way(p, profile, saturate, run), parameters=p)
 
@@ -139,22 +137,54 @@ def _short_way(p: QuantizeParameters, profile: Profile, saturate: Saturate, run:
         if x.dtype != FLOAT32:
             codes: Array = run(x, *parameters)
             return codes
-        codes = saturate(np.asarray(rule(x, scale, zero_point)), dtype)
+        if path is None and x.size <= CHUNK:
+            return saturate(np.asarray(rule(x, scale, zero_point)), dtype)
+        at: Array | slice = NOWHERE
         if path is not None:
             at = path.elements(dtype, FLOAT32, scale, x.shape, p.granularity)
-            _replace(codes, at, (x, scale, zero_point), path.rule, saturate)
-        return codes
+        return _to_integers(profile, saturate, dtype, at, (x, scale, zero_point))
 
     return short
 
 
-def _replace(
-    codes: Array, at: Array | slice, parts: tuple[Array, ...], rule: Rule, saturate: Saturate
-) -> None:
-    """Puts codes of another rule at some flat indices; ``parts`` are data, scale, zero point."""
-    if at is not NOWHERE:
-        some = [np.broadcast_to(each, codes.shape).reshape(-1)[at] for each in parts]
-        codes.reshape(-1)[at] = saturate(np.asarray(rule(*some)), codes.dtype)
+def _to_integers(
+    profile: Profile,
+    saturate: Saturate,
+    dtype: Dtype,
+    second: Array | slice,
+    parts: tuple[Array, Array, Array],
+) -> Array:
+    """Codes of (data, scale, zero point); the flat indices ``second`` take the second path."""
+
+    def by(rule: Rule) -> Callable[..., Array]:
+        return lambda *some: saturate(np.asarray(rule(*some)), dtype)
+
+    if profile.second_path is None or second is NOWHERE:
+        return in_chunks(by(profile.quantize), dtype, *parts)
+    if second is EVERYWHERE:
+        return in_chunks(by(profile.second_path.rule), dtype, *parts)
+    codes = in_chunks(by(profile.quantize), dtype, *parts)
+    shape = codes.shape
+    some = [
+        each if each.ndim == 0 else np.broadcast_to(each, shape).reshape(-1)[second]
+        for each in (parts[0].reshape(shape or 1), *parts[1:])
+    ]
+    codes.reshape(-1)[second] = in_chunks(by(profile.second_path.rule), dtype, *some)
+    return codes
+
+
+def _to_floats(
+    profile: Profile, dtype: Dtype, saturate: bool, adds: bool
+) -> Callable[[Array, Array, Array], Array]:
+    """``fl(x/s) + z`` in the type of the codes; adding a zero point makes 0 of -0."""
+
+    def compute(x: Array, scale: Array, zero_point: Array) -> Array:
+        quotients = np.asarray(x / scale).astype(_F, copy=False)
+        if adds:
+            quotients = np.asarray(quotients + zero_point)
+        return profile.float_codes(quotients, dtype, saturate)
+
+    return compute
 
 
 def _check(p: QuantizeParameters, x: Array, scale: Array, zero_point: Array) -> None:
