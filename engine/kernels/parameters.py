@@ -16,7 +16,8 @@ class ConvParameters:
     ``w`` holds codes (M, C/groups, *kernel); ``w_scales`` and ``w_zero_points`` have 1 or M
     elements, ``bias`` (int32, in steps of ``x_scale * w_scale``) M. ``bias_scales`` is what the
     model says the bias steps are, None where the operator defines them. ``low`` and ``high`` are
-    the bounds of the activation in output codes.
+    the bounds of the activation in output codes; ``table`` what comes out for each code from the
+    lowest on, None where nothing is looked up.
     """
 
     node: str
@@ -36,6 +37,7 @@ class ConvParameters:
     activation: str
     low: int
     high: int
+    table: Array | None = None
 
     @property
     def out_channels(self) -> int:

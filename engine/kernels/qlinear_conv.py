@@ -74,7 +74,18 @@ def integer_convolution(parameters: ConvParameters, setting: Setting) -> Kernel:
     blocked = not plain and not stages.layout(parameters)
     build = blocked_convolution if blocked else plain_convolution
     kind = "QConvBlocked" if blocked else "QConv"
-    return Kernel(build(parameters, stages, setting.profile), kind, parameters)
+    run = build(parameters, stages, setting.profile)
+    if parameters.table is None:
+        return Kernel(run, kind, parameters)
+    look_up = setting.stage("conv.table", look_up_codes)
+    return Kernel(lambda x: look_up(run(x), parameters), kind, parameters)
+
+
+def look_up_codes(codes: Array, p: ConvParameters) -> Array:
+    """``table[q - qmin]``, R03."""
+    assert p.table is not None
+    found: Array = p.table[codes.astype(np.int16) - RANGES[p.y_dtype][0]]
+    return found
 
 
 def read_parameters(node: Node, arrays: Sequence[Array | None]) -> ConvParameters:
@@ -124,6 +135,7 @@ def read_parameters(node: Node, arrays: Sequence[Array | None]) -> ConvParameter
         activation=extra.get("activation", ""),
         low=extra.get("low", bottom),
         high=extra.get("high", top),
+        table=extra.get("table"),
     )
 
 
