@@ -27,7 +27,7 @@ FUNCTIONS = frozenset(_NAMES.split())
 """Operators that compute each element from the elements at its place, and constants."""
 
 _MOST_NODES = 64
-_MOST_PARAMETERS = 4096
+_MOST_PARAMETERS = 2048
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """R21: ``D, D -> Where -> Q`` becomes QLinearWhere; comparisons of codes of one scale take the codes.
 
 Where: a constant scalar c in place of a D is written as a code of its own scale, q = 1, z = 0, s = c
-(z = 1, q = 0, s = -c below zero), which is exact. Comparisons: ``s (a - z) < s (b - z)`` says ``a < b``
+(z = 1, q = 0, s = -c below zero), which is exact. What is a function of one tensor is R12's. Comparisons: ``s (a - z) < s (b - z)`` says ``a < b``
 for s > 0 (G6), bit for bit where both sides have the same s, z and type (G5).
 """
 
@@ -13,6 +13,7 @@ from engine.fusion.guards import single_consumer, with_zero_points
 from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
 from engine.fusion.operands import Edge, dequantized, moderate, once, one_scale, one_type
 from engine.fusion.r01_conv import quantize_after
+from engine.fusion.r12_table import region_before
 from engine.fusion.r40_equal_pair import why_different
 from engine.ir import Array, Node
 
@@ -40,7 +41,7 @@ def _comparison(view: View, node: Node) -> Answer:
 
 def _where(view: View, node: Node) -> Answer:
     quantize = quantize_after(view, node.outputs[0])
-    if quantize is None:
+    if quantize is None or region_before(view, quantize) is not None:
         return None
     y = one_scale(view, quantize)
     if isinstance(y, Refusal):

@@ -183,7 +183,7 @@ def by_table(index: int, p: SelectParameters, profile: Profile) -> Requantize | 
     table = by_bytes(saturate_codes(np.asarray(rounded), p.dtype), p.dtype)
 
     def run(q: Array) -> Array:
-        index = np.ascontiguousarray(q).view(np.uint8)
+        index = np.asarray(q, order="C").view(np.uint8)
         return by_blocks(lambda part: table[part], index, p.dtype)
 
     return run

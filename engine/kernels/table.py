@@ -210,7 +210,7 @@ def look_up(
 
     def run(x: Array) -> Array:
         require_codes(node, (x,), p.x_dtype)
-        index = np.ascontiguousarray(x).view(np.uint8)
+        index = np.asarray(x, order="C").view(np.uint8)
         y = by_blocks(lambda part: main[part], index, p.y_dtype)
         if tail is not None:
             whole = x.size // rules.block * rules.block

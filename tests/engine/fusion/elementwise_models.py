@@ -26,12 +26,14 @@ def qdq(
     shapes: Mapping[str, Sequence[int]] | None = None,
     constants: Mapping[str, Any] | None = None,
     outputs: Mapping[str, Any] | None = None,
+    more: Mapping[str, Any] | None = None,
     opset: int = 18,
     domain: str = "",
 ) -> onnx.ModelProto:
     """Codes x (and others) -> D, called x_f -> the steps -> Q, called y.
 
-    ``dtypes`` and ``shapes`` are exceptions from ``dtype`` and ``SHAPE``; y has its own entry there.
+    ``dtypes`` and ``shapes`` are exceptions from ``dtype`` and ``SHAPE``; y has its own entry there. ``more``
+    are inputs of the shape ``SHAPE`` that are no codes, with their types.
     """
     inputs = inputs or {"x": (0.02, 3)}
     types = {name: (dtypes or {}).get(name, dtype) for name in (*inputs, "y")}
@@ -56,6 +58,7 @@ def qdq(
     last = f"f{len(steps) - 1}"
     nodes.append(helper.make_node("QuantizeLinear", [last, "y_s", "y_z"], ["y"], name="qy"))
     feeds = {name: (types[name], list((shapes or {}).get(name, SHAPE))) for name in inputs}
+    feeds |= {name: (each, list(SHAPE)) for name, each in (more or {}).items()}
     wanted = {"y": types["y"], **(outputs or {})}
     return graph_model(
         nodes, feeds, wanted, {k: np.asarray(v) for k, v in given.items()}, opset
