@@ -98,13 +98,15 @@ def round_to_codes(
     low_t, t, high_t = steps
     rounded = np.rint(t)
     centre = _saturate(rounded + zero, dtype)
+    gap = np.abs(t - rounded)
     if low_t is not high_t:
         low, high = _ends(low_t, high_t, error, zero, dtype)
-        if exact is not None:
-            low, high = np.where(exact, centre, low), np.where(exact, centre, high)
-        return Codes(dtype, low, centre, high, centre)
+        if exact is None:
+            return Codes(dtype, low, centre, high, centre)
+        low, high = np.where(exact, centre, low), np.where(exact, centre, high)
+        beyond = _saturate(2 * t - rounded + zero, dtype)
+        return Codes(dtype, low, centre, high, np.where(exact & (gap == 0.5), beyond, centre))
     # Most tensors have no element near the middle of two codes, and end here.
-    gap = np.abs(t - rounded)
     doubtful = gap + error >= 0.5
     if not doubtful.any():
         return Codes(dtype, centre, centre, centre, centre)
