@@ -7,7 +7,6 @@ import numpy as np
 
 from engine.errors import EngineError, InvalidModel
 from engine.ir import Array, Node
-from engine.kernels.elementwise import require_float32
 from engine.kernels.geometry import Window, columns, integers, pad_spatial
 from engine.kernels.operator import Setting, operator
 
@@ -62,7 +61,7 @@ def groups_of(node: Node, w: Array) -> int:
 
 
 def convolution(node: Node, setting: Setting) -> Callable[..., Array]:
-    """``y = sum x * w + b`` in float32, any summation order.
+    """``y = sum x * w + b`` in any summation order; float16 is summed in float32.
 
     Shapes:
         ``x`` (N, C, *S), ``w`` (M, C/groups, *kernel), ``b`` (M,) -> ``y`` (N, M, *out).
@@ -72,21 +71,35 @@ def convolution(node: Node, setting: Setting) -> Callable[..., Array]:
     """
 
     def run(x: Array, w: Array, b: Array | None = None) -> Array:
-        require_float32(node, x, w)
+        wide = _compute_type(node, x, w, b)
         groups = groups_of(node, w)
         _check_shapes(node, x, w, b, groups)
         window = window_from(node, w.shape[2:])
         pads, out = window.resolve(x.shape[2:], node.id)
-        padded = pad_spatial(x, pads, 0) if any(pads) else np.ascontiguousarray(x)
-        matrix = w.reshape(groups, w.shape[0] // groups, math.prod(w.shape[1:]))
+        image = x.astype(wide, copy=False)
+        padded = pad_spatial(image, pads, 0) if any(pads) else np.ascontiguousarray(image)
+        matrix = w.astype(wide, copy=False).reshape(
+            groups, w.shape[0] // groups, math.prod(w.shape[1:])
+        )
         sums: Array = np.matmul(matrix, columns(padded, window, out, groups))
         y = sums.reshape(x.shape[0], w.shape[0], *out)
         if b is not None:
-            require_float32(node, b)
             y += b.reshape(-1, *(1,) * len(out))
-        return y
+        return y.astype(x.dtype, copy=False)
 
     return run
+
+
+def _compute_type(node: Node, *arrays: Array | None) -> np.dtype[np.generic]:
+    """The one floating-point type of all operands, widened to float32."""
+    dtypes = {each.dtype for each in arrays if each is not None}
+    dtype = next(iter(dtypes))
+    if len(dtypes) > 1 or dtype.kind != "f":
+        names = ", ".join(sorted(map(str, dtypes)))
+        raise Unsupported(
+            f"{node.op} {node.id!r}: {names} data; it takes one floating-point type"
+        )
+    return np.promote_types(dtype, np.float32)
 
 
 def _check_shapes(node: Node, x: Array, w: Array, b: Array | None, groups: int) -> None:
