@@ -49,15 +49,15 @@ def _run(node: Node, kernel: Callable[[Array], Array], a: Array, p: MatMulParame
             f"{node.op} {node.id!r}: codes of type {a.dtype}; it takes int8 and uint8"
         )
     wanted = p.a_zero_point.dtype
-    if p.op not in _ABSENT_ZERO and a.dtype != wanted:
+    if node.input(_A_ZERO[node.op]) and a.dtype != wanted:
         raise InvalidModel(
             f"{node.op} {node.id!r}: a is {a.dtype}, its zero point {wanted}; they must agree"
         )
     return kernel(a)
 
 
-_ABSENT_ZERO = ("MatMulInteger", "MatMulIntegerToFloat")
-"""Operators whose zero points may be left out, then 0 of any type."""
+_A_ZERO = {"QLinearMatMul": 2, "MatMulInteger": 2, "MatMulIntegerToFloat": 4, "QGemm": 2}
+"""Where a's zero point is; left out, it is 0 of any type."""
 
 
 def read_qlinear_matmul(node: Node, arrays: Arrays) -> MatMulParameters:
