@@ -235,20 +235,24 @@ class View:
                 self._settle(before)
 
     def _insert(self, node: Node, place: int) -> None:
-        self.nodes[node.key] = node
-        self._places[node.key] = place
+        key, users, producers = node.key, self._users, self._producers
+        self.nodes[key] = node
+        self._places[key] = place
         for name in node.inputs:
-            if name:
-                self._users.setdefault(name, []).append(node.key)
+            if name in users:
+                users[name].append(key)
+            elif name:
+                users[name] = [key]
         for name in node.outputs:
             if name:
-                self._producers[name] = node.key
+                producers[name] = key
 
     def _remove(self, node: Node) -> None:
-        del self.nodes[node.key]
+        key = node.key
+        del self.nodes[key]
         for name in node.inputs:
             if name:
-                self._users[name].remove(node.key)
+                self._users[name].remove(key)
         for name in node.outputs:
             self._producers.pop(name, None)
 

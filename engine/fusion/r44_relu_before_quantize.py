@@ -45,7 +45,7 @@ def float32_coding(view: View, quantize: Node) -> Coding | Refusal:
     y = read_coding(view, quantize)
     if isinstance(y, Refusal):
         return y
-    if y.dtype not in INTEGER_CODES.keys() - PACKED.keys():
+    if y.dtype not in INTEGER_CODES or y.dtype in PACKED:
         return Refusal("G7", f"{quantize.id} has {y.dtype} codes, not of 8 or 16 bits")
     if y.scale.dtype != FLOAT32 or y.real != FLOAT32:
         return Refusal("G7", f"{quantize.id} divides {y.scale.dtype} in {y.real}, not float32")
