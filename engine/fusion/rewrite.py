@@ -8,6 +8,7 @@ from typing import Any
 from engine.fusion import (
     r01_conv,
     r02_redundant_activation,
+    r03_conv_table,
     r04_clamp,
     r06_matmul,
     r07_matmul_to_float,
@@ -68,6 +69,7 @@ RULES: tuple[Rule, ...] = (
     r06_matmul.RULE,
     r07_matmul_to_float.RULE,
     r09_gemm.RULE,
+    r03_conv_table.RULE,
     r10_binary.RULE,
     r11_binary_clamp.RULE,
     r13_softmax.RULE,

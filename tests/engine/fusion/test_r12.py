@@ -160,10 +160,11 @@ def test_tables_have_one_kind_of_parameters_and_few() -> None:
 
 
 def test_what_is_no_function_of_elements_stays() -> None:
-    for steps in (
+    chains: tuple[list[Step], ...] = (
         [("Softmax", ["x_f"], {}), ("Relu", ["f0"], {})],
         [("Identity", ["low"], {}), ("Clip", ["x_f", "f0"], {})],
-    ):
+    )
+    for steps in chains:
         model = qdq(steps, constants={"low": np.float32(0.2)}, y=(1 / 256, 5))
         if steps[0][0] == "Softmax":
             assert "R12" not in checks.fired(model)
