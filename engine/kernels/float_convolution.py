@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from engine.errors import EngineError, InvalidModel
+from engine.errors import EngineError, InvalidModel, Unsupported
 from engine.ir import Array, Node
 from engine.kernels.geometry import Window, columns, integers, pad_spatial
 from engine.kernels.operator import Setting, operator
