@@ -6,7 +6,18 @@ from types import MappingProxyType
 import numpy as np
 
 from corpus.case import Array
-from harness.oracle import binary, elementwise, functions, matmul, movement, on_codes, pools
+from harness.oracle import (
+    binary,
+    blocks,
+    elementwise,
+    functions,
+    integer,
+    matmul,
+    movement,
+    on_codes,
+    pools,
+    transposed,
+)
 from harness.oracle import conv as convolution
 from harness.oracle.graph import Node, read_tensor
 from harness.oracle.inputs import Inputs
@@ -133,11 +144,14 @@ OPERATORS: Mapping[str, Callable[[Node, Inputs], Value | tuple[Value, ...]]] = (
     MappingProxyType(
         {
             **binary.OPERATORS,
+            **blocks.OPERATORS,
             **functions.OPERATORS,
+            **integer.OPERATORS,
             **matmul.OPERATORS,
             **on_codes.OPERATORS,
             **movement.OPERATORS,
             **pools.OPERATORS,
+            **transposed.OPERATORS,
             "Add": _add,
             "Clip": _clip,
             "Concat": _concat,
