@@ -76,8 +76,8 @@ def single_consumer(view: View, name: str) -> Refusal | None:
     return Refusal("G3", f"{shared}, so it must exist in float") if shared else None
 
 
-def weight_axis(node: Node, w: Array, affine: Affine) -> Refusal | None:
-    """G8 and G9: 8-bit codes of the scale's type; per-channel means axis 0, one for each M."""
+def weight_axis(node: Node, w: Array, affine: Affine, wanted: int = 0) -> Refusal | None:
+    """G8 and G9: 8-bit codes of the scale's type; several scales lie on the axis of the outputs."""
     if w.dtype != affine.dtype:
         return Refusal(
             "G8", f"the weight codes are {w.dtype}, the zero point of {node.id} {affine.dtype}"
@@ -88,14 +88,16 @@ def weight_axis(node: Node, w: Array, affine: Affine) -> Refusal | None:
         )
     if affine.scale.size == 1:
         return None
-    axis = node.attributes.get("axis", 1)
-    if axis not in (0, -w.ndim):
+    axis, kind = node.attributes.get("axis", 1), "ConvTranspose" if wanted else "Conv"
+    if axis not in (wanted, wanted - w.ndim):
         return Refusal(
-            "G9", f"the weight scales of {node.id} are on axis {axis}, a Conv needs 0"
+            "G9",
+            f"the weight scales of {node.id} are on axis {axis}, a {kind} needs {wanted}",
         )
-    if affine.scale.size != len(w):
+    if affine.scale.size != w.shape[wanted]:
         return Refusal(
-            "G9", f"{node.id} has {affine.scale.size} scales for {len(w)} output channels"
+            "G9",
+            f"{node.id} has {affine.scale.size} scales for {w.shape[wanted]} output channels",
         )
     return None
 

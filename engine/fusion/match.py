@@ -42,6 +42,7 @@ MOVES = frozenset(
 
 _Y_ZERO_POINT = {
     "QLinearConv": 7,
+    "QLinearConvTranspose": 7,
     "QLinearMatMul": 7,
     "QGemm": 8,
     "QLinearResize": 4,

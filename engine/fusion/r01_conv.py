@@ -5,7 +5,9 @@ With x = xs(qx - zx), w = ws(qw - zw), b = xs*ws*qb the real sum is xs*ws*acc, s
 xs*ws (G10) and nobody else reads a float tensor that disappears (G3).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -39,6 +41,25 @@ def quantize_after(view: View, name: str) -> Node | None:
     return next((each for each in users if each.inputs[0] == name), None)
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a weighted operator becomes, and the axis of its weights that scales may lie on."""
+
+    op: str
+    axis: int
+
+    def channels(self, conv: Node, w: Array) -> int:
+        """M: all output channels; a transposed convolution has M/groups on its axis."""
+        groups = conv.attributes.get("group", 1)
+        each = int(w.shape[self.axis])
+        return each * groups if self.axis and isinstance(groups, int) else each
+
+
+FORMS: Mapping[str, Form] = MappingProxyType(
+    {"Conv": Form("QLinearConv", 0), "ConvTranspose": Form("QLinearConvTranspose", 1)}
+)
+
+
 def fuse(
     view: View,
     conv: Node,
@@ -64,30 +85,60 @@ def fuse(
         return w
     if isinstance(y, Refusal):
         return y
-    codes = view.constants[weight.inputs[0]]
+    form, codes = FORMS[conv.op], view.constants[weight.inputs[0]]
     if (
         refusal := per_tensor(data, x)
         or per_tensor(quantize, y)
-        or weight_axis(weight, codes, w)
+        or weight_axis(weight, codes, w, form.axis)
     ):
         return refusal
-    bias = _bias(view, conv, x, w, len(codes))
+    bias = _bias(view, conv, x, _by_channel(w, form.channels(conv, codes)), codes)
     if isinstance(bias, Refusal):
         return bias
     extra, scales = bias
     covered = (data, weight, *extra, conv, *between, quantize)
-    affines, constants = with_zero_points(view, ((data, x), (weight, w), (quantize, y)))
     steps = {} if scales is None else {"bias_scales": scales}
-    inputs: tuple[str, ...] = (data.inputs[0], *affines[0], weight.inputs[0], *affines[1], *affines[2])
-    inputs += tuple(each.inputs[0] for each in extra)
-    node = Node(
-        conv.id,
-        "QLinearConv",
-        inputs,
-        quantize.outputs,
-        {**conv.attributes, **attributes, **steps},
+    parts = ((data, x), (weight, w), (quantize, y))
+    return _unit(view, covered, parts, extra, {**conv.attributes, **attributes, **steps})
+
+
+def _unit(
+    view: View,
+    covered: tuple[Node, ...],
+    parts: Sequence[tuple[Node, Affine]],
+    bias: tuple[Node, ...],
+    attributes: Mapping[str, Any],
+) -> Replacement:
+    conv = next(each for each in covered if each.op in FORMS)
+    names, constants = with_zero_points(view, parts)
+    weight, form = parts[1][0], FORMS[conv.op]
+    w, codes = parts[1][1], view.constants[weight.inputs[0]]
+    wide = _by_channel(w, form.channels(conv, codes))
+    if wide is not w:
+        names[1] = (
+            view.new_name(f"{weight.key}_scales"),
+            view.new_name(f"{weight.key}_zeros"),
+        )
+        constants |= dict(zip(names[1], (wide.scale, wide.zero_point), strict=True))
+    inputs: tuple[str, ...] = (
+        parts[0][0].inputs[0],
+        *names[0],
+        weight.inputs[0],
+        *names[1],
+        *names[2],
     )
+    inputs += tuple(each.inputs[0] for each in bias)
+    node = Node(conv.id, form.op, inputs, covered[-1].outputs, attributes)
     return Replacement(covered, (node,), constants)
+
+
+def _by_channel(w: Affine, channels: int) -> Affine:
+    """Weight parameters of one group repeated for the others."""
+    if w.scale.size in (1, channels):
+        return w
+    times = channels // w.scale.size
+    zeros = np.resize(w.zero_point, w.scale.size)
+    return Affine(np.tile(w.scale, times), np.tile(zeros, times))
 
 
 def _sides(view: View, conv: Node) -> tuple[Node, Node] | Refusal:
@@ -109,8 +160,8 @@ def _sides(view: View, conv: Node) -> tuple[Node, Node] | Refusal:
     return found[0], weight
 
 
-def _bias(view: View, conv: Node, x: Affine, w: Affine, channels: int) -> Bias | Refusal:
-    wanted = product_scales(x, w)
+def _bias(view: View, conv: Node, x: Affine, w: Affine, weights: Array) -> Bias | Refusal:
+    wanted, channels = product_scales(x, w), FORMS[conv.op].channels(conv, weights)
     if isinstance(wanted, Refusal):
         return wanted
     name = conv.input(2)
