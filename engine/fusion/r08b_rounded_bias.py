@@ -1,0 +1,56 @@
+"""R08b: a real bias row behind a product becomes int32, ``qb = rne(b / fl(as*bs))``, for R08 to take.
+
+``D(a), D(b) -> MatMul -> Add(b) [-> Relu | Clip] -> Q``; R51 does the same for Gemm. X2, opt-in: the
+bias moves by up to ``as*bs/2``.
+"""
+
+import numpy as np
+
+from engine.fusion.guards import product_scales
+from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
+from engine.fusion.products import sides
+from engine.fusion.r51_float_bias import before_quantize
+from engine.ir import Node
+
+
+def match(view: View, add: Node) -> Answer:
+    """An Add of a product of dequantized codes and a constant float row."""
+    for product, name in (add.inputs, add.inputs[::-1]):
+        matmul, bias = view.producer(product, "MatMul"), view.constant(name)
+        if matmul and bias is not None and bias.dtype == np.float32:
+            return _rounded(view, matmul, add, name)
+    return None
+
+
+def _rounded(view: View, matmul: Node, add: Node, name: str) -> Answer:
+    both = sides(view, matmul, b_axis=-1)
+    if isinstance(both, Refusal):
+        return both
+    weights, bias = view.constant(both[1].codes), view.constants[name]
+    if weights is None or weights.ndim < 2 or bias.shape != weights.shape[-1:]:
+        return Refusal("G10", f"bias {name!r} {bias.shape} is no row of columns")
+    if refusal := before_quantize(view, add):
+        return refusal
+    steps = product_scales(both[0].affine, both[1].affine)
+    if isinstance(steps, Refusal):
+        return steps
+    codes = np.rint(bias.astype(np.float64) / steps)
+    if not (np.abs(codes) < 2.0**31).all():
+        k = int((~(np.abs(codes) < 2.0**31)).argmax())
+        return Refusal(
+            "G10", f"bias {name!r} is {codes[k]:g} steps in column {k}, beyond int32"
+        )
+    real, stored, scale = (
+        view.new_name(f"{add.key}_{name}{each}") for each in ("", "_codes", "_scale")
+    )
+    axis = {"axis": 0} if steps.size > 1 else {}
+    after = Node(add.id, "DequantizeLinear", (stored, scale), (real,), axis)
+    inputs = tuple(real if each == name else each for each in add.inputs)
+    same = Node(add.id, "Add", inputs, add.outputs, add.attributes)
+    new = {stored: codes.astype(np.int32), scale: steps if axis else steps.reshape(())}
+    return Replacement((add,), (after, same), new)
+
+
+RULE = Rule(
+    "R08b", "float bias of a MatMul rounded to int32", "X2", ("Add",), match, opt_in=True
+)
