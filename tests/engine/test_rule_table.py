@@ -18,8 +18,6 @@ IDS = [
 FLOAT = "no rule: these nodes run one by one"
 
 ELSEWHERE: Mapping[str, tuple[str, str, str]] = {
-    "R03": ("convolution with a table behind it", "X0", FLOAT),
-    "R05": ("transposed convolution between D and Q", "X1", FLOAT),
     "R22": ("convolution with a residual sum", "X1", FLOAT),
     "R23": ("convolution with SiLU", "X1", FLOAT),
     "R24": ("batch norm folded into a float convolution", "X1", FLOAT),

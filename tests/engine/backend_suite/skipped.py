@@ -8,6 +8,8 @@ REASONS: Mapping[str, str] = {
     "test_batchnorm_.*training_mode": "training statistics are not computed",
     "test_training_dropout(_default|_mask|_default_mask)?$": "training drops at random",
     "test_equal_string": "strings are no numbers",
+    "test_attention_(.*_bf16|4d_causal_fp16)_expanded": "expects the reference's own roundings "
+    "inside sums and exponentials, not one an operator",
     "test_not_[234]d": "models of opset 1",
 }
 """By a pattern that the whole name must match at its beginning."""

@@ -177,3 +177,38 @@ def test_weight_and_bias_together() -> None:
 def test_a_float_weight_stays_and_says_why(model: onnx.ModelProto, reason: str) -> None:
     assert refusals(model, "R52") == {reason}
     assert fired(model, opt_in=["R52"]) == set()
+
+
+def transposed(axis: int | None, group: int = 1) -> onnx.ModelProto:
+    """D(x), D(w), a float bias, ConvTranspose of 2 to 4 channels, Q."""
+    scales = np.full(4 // group, 0.1, np.float32) if axis is not None else np.float32(0.1)
+    constants: dict[str, Array] = {
+        "xs": np.array(0.02, np.float32),
+        "w": W.reshape(-1)[: 2 * 4 // group * 9].reshape(2, 4 // group, 3, 3),
+        "ws": np.asarray(scales),
+        "fb": BIAS,
+        "ys": np.array(0.5, np.float32),
+        "z": np.array(3, np.uint8),
+    }
+    way = {} if axis is None else {"axis": axis}
+    nodes = [
+        make("DequantizeLinear", ["x", "xs", "z"], ["xf"], name="dx"),
+        make("DequantizeLinear", ["w", "ws"], ["wf"], name="dw", **way),
+        make("ConvTranspose", ["xf", "wf", "fb"], ["t"], name="t", group=group),
+        make("QuantizeLinear", ["t", "ys", "z"], ["y"], name="q"),
+    ]
+    return graph_model(nodes, {"x": (np.uint8, [1, 2, 3, 3])}, {"y": np.uint8}, constants)
+
+
+@pytest.mark.parametrize(("axis", "group"), [(None, 1), (1, 1), (-3, 1), (None, 2)])
+def test_a_transposed_convolution_has_its_channels_on_axis_1(
+    axis: int | None, group: int
+) -> None:
+    assert "R51" in fired(transposed(axis, group), opt_in=["R51"])
+
+
+def test_scales_that_no_channel_of_a_transposed_convolution_has() -> None:
+    assert refusals(transposed(0), "R51") == {
+        "G9: dw has 4 scales on axis 0, t takes 4 on axis 1"
+    }
+    assert refusals(transposed(1, 2), "R51") == {"G9: dw has 2 scales on axis 1, t takes no"}
