@@ -50,12 +50,12 @@ def along(node: Node, x: Array, axis: int, coerced: bool, function: Rows) -> Arr
     Source:
         ONNX Softmax-1 and -11 (coerced to two dimensions, axis 1), Softmax-13.
     """
-    if not -x.ndim <= axis < max(x.ndim, 1) + coerced:
+    if x.ndim == 0:
+        return along(node, x.reshape(1), axis, coerced, function).reshape(())
+    if not -x.ndim <= axis < x.ndim + coerced:
         raise EngineError(f"{node.op} {node.id!r}: axis {axis} of a tensor of rank {x.ndim}")
     if x.size == 0:
         return x
-    if x.ndim == 0:
-        return _by_rows(x.reshape(1, 1), function).reshape(())
     if coerced:
         split = axis + x.ndim if axis < 0 else axis
         rows = x.reshape(math.prod(x.shape[:split]), math.prod(x.shape[split:]))
