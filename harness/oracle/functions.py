@@ -178,10 +178,7 @@ def softmax(node: Node, inputs: Inputs) -> Reals:
 
 def softmax_along(x: Reals, axis: int, opset: int) -> Reals:
     """Softmax of a set, by the meaning that axis has in an opset."""
-    shape = x.centre.shape
-    axes: tuple[int, ...] = (axis % len(shape),)
-    if opset < 13:
-        axes = tuple(range(axis % len(shape) if axis < len(shape) else axis, len(shape)))
+    axes = _softmax_axes(x, axis, opset)
     slack = x.roundings() * x.size()
     top = x.centre.max(axis=axes, keepdims=True)
     low, centre, high = (
@@ -192,11 +189,37 @@ def softmax_along(x: Reals, axis: int, opset: int) -> Reals:
     least = low / (low + np.maximum(total_high - high, 0))
     most = high / (high + np.maximum(total_low - low, 0))
     y = centre / centre.sum(axis=axes, keepdims=True)
-    count = math.prod(shape[i] for i in axes)
+    count = math.prod(x.centre.shape[i] for i in axes)
     error = (gamma(count) + GRANTED * UNIT) * FLOAT64_ALLOWANCE * (most + UNIT)
     return Reals(
         np.maximum(least - error, 0), y, np.minimum(most + error, 1 + error), quantum=UNIT
     )
+
+
+def log_softmax(node: Node, inputs: Inputs) -> Reals:
+    """``x_i - log sum exp(x_j)`` along an axis; before opset 13 along all from it on."""
+    x = inputs.reals(0)
+    axes = _softmax_axes(
+        x, int(node.attributes.get("axis", 1 if node.opset < 13 else -1)), node.opset
+    )
+    slack = x.roundings() * x.size()
+    top = x.centre.max(axis=axes, keepdims=True)
+    low, centre, high = (each - top for each in (x.low - slack, x.centre, x.high + slack))
+    small, large = (_exp(np.clip(each, -_FAR, _FAR)) for each in (low, high))
+    least = low - np.log(small + np.maximum(large.sum(axes, keepdims=True) - large, 0))
+    most = high - np.log(large + np.maximum(small.sum(axes, keepdims=True) - small, 0))
+    y = centre - np.log(_exp(centre).sum(axis=axes, keepdims=True))
+    count = math.prod(x.centre.shape[i] for i in axes)
+    size = 1 + x.size() + np.abs(top) + np.maximum(np.abs(least), np.abs(most))
+    error = (gamma(count) + GRANTED * UNIT) * FLOAT64_ALLOWANCE * size
+    error = np.where(size >= FLOAT32_END / 2, 2 * UNBOUNDED, error)
+    return Reals(least - error, y, most + error)
+
+
+def _softmax_axes(x: Reals, axis: int, opset: int) -> tuple[int, ...]:
+    rank = x.centre.ndim
+    axis = axis + rank if axis < 0 else axis
+    return (axis,) if opset >= 13 else tuple(range(axis, rank))
 
 
 def batch_normalization(node: Node, inputs: Inputs) -> Reals:
@@ -259,6 +282,7 @@ OPERATORS: Mapping[str, Callable[[Node, Inputs], Reals]] = MappingProxyType(
         ),
         "BatchNormalization": batch_normalization,
         "Log": logarithm,
+        "LogSoftmax": log_softmax,
         "PRelu": prelu,
         "Softmax": softmax,
         "Sqrt": logarithm,

@@ -5,6 +5,7 @@ MatMulIntegerToFloat, QGemm, MatMulNBits.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -23,6 +24,7 @@ from harness.oracle.bounds import (
 from harness.oracle.elementwise import move_reals
 from harness.oracle.graph import Node
 from harness.oracle.inputs import Inputs
+from harness.oracle.integer import int32_codes
 from harness.oracle.quantize import check_scale
 from harness.oracle.terms import INT32_END, Terms, add_bias, largest, products, scaled, settle
 from harness.oracle.values import CODE_TYPES, UNBOUNDED, Codes, Number, Reals, Silent
@@ -50,8 +52,19 @@ def gemm(node: Node, inputs: Inputs) -> Reals:
     if quantum is not None:
         quantum = quantum * abs(alpha)
     if inputs.has(2):
-        terms = add_bias(terms, _factor(inputs.reals(2), beta), quantum)
+        c = inputs.reals(2)
+        terms = add_bias(terms, _factor(c, beta), quantum)
+        if (alpha, beta) != (1.0, 1.0):
+            terms = _with_rounded_bias(terms, c, beta, _quantum(a, b))
     return settle(terms, _depth(a) + MULTIPLIER_ROUNDINGS, quantum)
+
+
+def _with_rounded_bias(terms: Terms, c: Reals, beta: float, unit: Array | None) -> Terms:
+    """A kernel may quantize a float c to integers of a's and b's scales before alpha and beta."""
+    if unit is None or c.quantum is not None:
+        return terms
+    away = np.abs(c.centre - np.rint(c.centre / unit) * unit) * abs(beta)
+    return replace(terms, fused=terms.fused + away, unit=np.zeros(()))
 
 
 def _factor(c: Reals, beta: float) -> Reals:
@@ -115,15 +128,8 @@ def _transposed(x: Codes) -> Codes:
 def matmul_integer(node: Node, inputs: Inputs) -> Codes:
     """``acc``, int32; outside int32 anything goes."""
     zeros = [inputs.optional(2), inputs.optional(3)]
-    low, acc, high, size = _sums(inputs.codes(0), inputs.codes(1), zeros[0], zeros[1])
-    opened = size >= INT32_END
-    ends = [
-        np.where(opened, end, each) for each, end in ((low, -INT32_END), (high, INT32_END - 1))
-    ]
-    point = low is high and not opened.any()
-    return Codes(
-        np.dtype(np.int32), acc if point else ends[0], acc, acc if point else ends[1], acc
-    )
+    low, acc, high, size = sums_of_codes(inputs.codes(0), inputs.codes(1), zeros[0], zeros[1])
+    return int32_codes(low, acc, high, size)
 
 
 def matmul_integer_to_float(node: Node, inputs: Inputs) -> Reals:
@@ -149,10 +155,10 @@ def _real(
     alpha: float,
 ) -> Reals:
     scale_a, zero_a, scale_b, zero_b = parameters
-    low, acc, high, size = _sums(a, b, zero_a, zero_b)
+    low, acc, high, size = sums_of_codes(a, b, zero_a, zero_b)
     if c is not None:
         low, acc, high, size = low + c, acc + c, high + c, size + np.abs(c)
-    product = _product(node, scale_a, scale_b) * alpha
+    product = scale_product(node, scale_a, scale_b) * alpha
     error = size * np.abs(product) * (gamma(10) * FLOAT64_ALLOWANCE)
     error = np.where(size >= INT32_END, UNBOUNDED, error)
     ends = np.minimum(low * product, high * product), np.maximum(low * product, high * product)
@@ -168,10 +174,10 @@ def _requantized(
         raise Silent(
             "parameters of y for each row, or of another type, are not judged", node.where
         )
-    low, dot, high, size = _sums(a, b, zero_a, zero_b)
+    low, dot, high, size = sums_of_codes(a, b, zero_a, zero_b)
     if c is not None:
         low, dot, high, size = low + c, dot + c, high + c, size + np.abs(c)
-    product = _product(node, scale_a, scale_b) * alpha
+    product = scale_product(node, scale_a, scale_b) * alpha
     multiplier = product / check_scale(float(scale_y.item()), node)
     zero = float(zero_y.item())
     t = dot * multiplier
@@ -193,7 +199,8 @@ def _requantized(
     return round_to_codes((ends[0], t, ends[1]), error, zero, zero_y.dtype, exact)
 
 
-def _product(node: Node, scale_a: Array, scale_b: Array) -> Array:
+def scale_product(node: Node, scale_a: Array, scale_b: Array) -> Array:
+    """``scale_a scale_b``: a's of each row, b's of each column."""
     rows, columns = (_number(each, node) for each in (scale_a, scale_b))
     a = np.asarray(rows).reshape(-1, 1) if np.size(rows) > 1 else np.asarray(rows)
     product: Array = a * np.asarray(columns)
@@ -208,7 +215,7 @@ def _number(scale: Array, node: Node) -> Number:
     return check_scale(scale.astype(np.float64), node)
 
 
-def _sums(
+def sums_of_codes(
     a: Codes, b: Codes, zero_a: Array | None, zero_b: Array | None
 ) -> tuple[Array, Array, Array, Array]:
     """Low, centre and high of ``sum (qa - az)(qb - bz)``, exact, and the largest magnitude."""

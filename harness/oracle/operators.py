@@ -9,13 +9,16 @@ from corpus.case import Array
 from harness.oracle import (
     binary,
     blocks,
+    dynamic,
     elementwise,
     functions,
     integer,
     matmul,
     movement,
+    normalization,
     on_codes,
     pools,
+    selection,
     transposed,
 )
 from harness.oracle import conv as convolution
@@ -145,12 +148,15 @@ OPERATORS: Mapping[str, Callable[[Node, Inputs], Value | tuple[Value, ...]]] = (
         {
             **binary.OPERATORS,
             **blocks.OPERATORS,
+            **dynamic.OPERATORS,
             **functions.OPERATORS,
             **integer.OPERATORS,
             **matmul.OPERATORS,
+            **normalization.OPERATORS,
             **on_codes.OPERATORS,
             **movement.OPERATORS,
             **pools.OPERATORS,
+            **selection.OPERATORS,
             **transposed.OPERATORS,
             "Add": _add,
             "Clip": _clip,

@@ -107,7 +107,7 @@ def max_pool(node: Node, inputs: Inputs) -> tuple[Value, ...]:
         found: Array = gathered(array, win, -np.inf).max(axis=axes)
         return np.where(np.isinf(found), _lowest(x), found)
 
-    y = _monotone(x, largest)
+    y = monotone(x, largest)
     if len([name for name in node.outputs if name]) < 2:
         return (y,)
     if not x.is_point or node.attributes.get("storage_order", 0):
@@ -133,7 +133,7 @@ def _indices(x: Value, win: Windows) -> Codes:
     return point_codes(chosen.astype(np.int64))
 
 
-def _monotone(x: Value, change: Reduce) -> Value:
+def monotone(x: Value, change: Reduce) -> Value:
     """An order-based function of the ends; grid and quantum are those of the whole tensor."""
     centre = change(x.centre)
     low, high = (centre, centre) if x.is_point else (change(x.low), change(x.high))
@@ -237,7 +237,7 @@ def _reduced(node: Node, x: Value, axes: tuple[int, ...], *, keep: bool, what: s
         order = _ORDER[what]
         if 0 in x.centre.shape:
             raise Silent("nothing is the largest of nothing", node.where)
-        return _monotone(x, lambda array: order(array, axis=axes, keepdims=keep))
+        return monotone(x, lambda array: order(array, axis=axes, keepdims=keep))
     if not isinstance(x, Reals):
         raise Silent("sums and means of integers are not judged", node.where)
     taps = tuple(x.centre.shape[i] for i in axes)
@@ -247,70 +247,9 @@ def _reduced(node: Node, x: Value, axes: tuple[int, ...], *, keep: bool, what: s
     return _mean(x, counts, lambda array: array.sum(axis=axes, keepdims=keep), taps)
 
 
-def arg_max(node: Node, inputs: Inputs) -> Codes:
-    """The index of the largest (smallest) element; any that may be it is allowed, as an interval."""
-    x = inputs.value(0)
-    axis = int(node.attributes.get("axis", 0))
-    sign = 1.0 if node.op == "ArgMax" else -1.0
-    low, high = (x.low * sign, x.high * sign) if sign > 0 else (-x.high, -x.low)
-    keep, last = (
-        bool(node.attributes.get("keepdims", 1)),
-        node.attributes.get("select_last_index", 0),
-    )
-    length = x.centre.shape[axis]
-    centre = _first(x.centre * sign, axis, bool(last), keep)
-    if x.is_point:
-        return Codes(np.dtype(np.int64), centre, centre, centre, centre)
-    candidates = high >= low.max(axis=axis, keepdims=True)
-    first = candidates.argmax(axis=axis)
-    final = length - 1 - np.flip(candidates, axis).argmax(axis=axis)
-    if keep:
-        first, final = np.expand_dims(first, axis), np.expand_dims(final, axis)
-    return Codes(
-        np.dtype(np.int64), first.astype(np.float64), centre, final.astype(np.float64), centre
-    )
-
-
-def _first(x: Array, axis: int, last: bool, keep: bool) -> Array:
-    if last:
-        found = x.shape[axis] - 1 - np.flip(x, axis).argmax(axis=axis)
-    else:
-        found = x.argmax(axis=axis)
-    wide: Array = np.expand_dims(found, axis) if keep else found
-    return wide.astype(np.float64)
-
-
-def top_k(node: Node, inputs: Inputs) -> tuple[Value, ...]:
-    """The k largest (smallest), sorted; of equal ones the one with the lower index. ONNX TopK-11."""
-    x = inputs.value(0)
-    count = int(inputs.array(1).reshape(())) if node.opset >= 10 else int(node.attributes["k"])
-    axis = int(node.attributes.get("axis", -1))
-    largest = bool(node.attributes.get("largest", 1))
-    if not node.attributes.get("sorted", 1):
-        raise Silent("unsorted results may come in any order", node.where)
-
-    def ranked(array: Array) -> Array:
-        order = np.sort(-array if largest else array, axis=axis, kind="stable")
-        taken = np.take(order, range(count), axis)
-        return -taken if largest else taken
-
-    values = _monotone(x, ranked)
-    if not x.is_point:
-        length = x.centre.shape[axis]
-        anything = np.zeros(values.centre.shape)
-        indices = Codes(
-            np.dtype(np.int64), anything, anything, anything + length - 1, anything
-        )
-        return values, indices
-    order = np.argsort(-x.centre if largest else x.centre, axis=axis, kind="stable")
-    return values, point_codes(np.take(order, range(count), axis).astype(np.int64))
-
-
 OPERATORS: Mapping[str, Callable[[Node, Inputs], Value | tuple[Value, ...]]] = (
     MappingProxyType(
         {
-            "ArgMax": arg_max,
-            "ArgMin": arg_max,
             "AveragePool": average_pool,
             "GlobalAveragePool": global_pool,
             "GlobalMaxPool": global_pool,
@@ -319,7 +258,6 @@ OPERATORS: Mapping[str, Callable[[Node, Inputs], Value | tuple[Value, ...]]] = (
             "ReduceMean": reduction,
             "ReduceMin": reduction,
             "ReduceSum": reduction,
-            "TopK": top_k,
         }
     )
 )
