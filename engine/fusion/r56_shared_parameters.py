@@ -19,7 +19,12 @@ _SHARING = ("AveragePool", "GlobalAveragePool", "ReduceMean", "Resize", "Relu", 
 
 
 def match(view: View, node: Node) -> Answer:
-    """An operator on dequantized codes whose output nobody quantizes."""
+    """An operator on dequantized codes whose output nobody quantizes.
+
+    Once for each: R41 may take the pair away again.
+    """
+    if "R56" in node.rules:
+        return None
     dequantize = view.producer(node.inputs[0], "DequantizeLinear")
     users = view.users(node.outputs[0])
     if dequantize is None or any(each.op == "QuantizeLinear" for each in users):

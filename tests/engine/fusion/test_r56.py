@@ -65,3 +65,12 @@ def test_scales_for_channels_are_not_shared() -> None:
     assert refusals(model, "R56") == {"G2: d has 2 scales, the kernel takes 1"}
     model.graph.input.append(helper.make_tensor_value_info("s", 1, [2]))
     assert refusals(model, "R56") == {"G1: the scale 's' of d is computed, not constant"}
+
+
+@pytest.mark.parametrize("node", OPERATORS, ids=lambda each: each.op_type)
+def test_it_comes_to_an_end_beside_a_rule_that_undoes_it(node: onnx.NodeProto) -> None:
+    """R41 strips the pair where no other rule takes it."""
+    off = ["R12", "R14", "R36", "R55"]
+    plan = Session(behind(node), fusion=off, opt_in=["R41", "R56"]).plan()
+    assert {"R41", "R56"} <= plan.rules.keys()
+    assert "QuantizeLinear" not in {each.kind for each in plan.steps}
