@@ -30,6 +30,7 @@ from engine.kernels.qlinear_parameters import (
     read_scale,
     read_zero_point,
     require_codes,
+    require_inputs,
 )
 from engine.profiles.elementwise import Combination, Elementwise
 from engine.profiles.elementwise_exact import Operand, Operands, Prepare
@@ -82,6 +83,7 @@ def combine_codes(node: Node, setting: Setting) -> Kernel:
             f"{node.op} {node.id!r} has {len(node.inputs)} inputs; it takes 2 and 3 for each tensor"
         )
     places = [0, 3] if pair else list(range(2, len(node.inputs), 3))
+    require_inputs(node, (*places, *(place + 1 for place in places), 6 if pair else 0))
     others = [i for i in range(len(node.inputs)) if i not in places]
     arrays = constants_of(node, setting, others)
     if arrays is not None:
@@ -269,7 +271,7 @@ def constant_span(shapes: Sequence[tuple[int, ...]]) -> int:
 
 
 def _pair(name: str, domains: tuple[str, ...]) -> Operator:
-    return operator(name, combine_codes, inputs=(7, 8), domains=domains)
+    return operator(name, combine_codes, inputs=(2, 8), domains=domains)
 
 
 def _list(name: str) -> Operator:

@@ -24,6 +24,17 @@ def constants_of(
     return arrays if known else None
 
 
+def require_inputs(node: Node, places: Sequence[int]) -> None:
+    """Refuses a node without one of these inputs; zero points in between may be absent.
+
+    Raises:
+        InvalidModel: an input is missing.
+    """
+    for place in places:
+        if not node.input(place):
+            raise InvalidModel(f"{node.op} {node.id!r} has no input {place}; it is required")
+
+
 def read_scale(node: Node, what: str, scale: Array | None) -> np.float32:
     """One positive, finite float32.
 

@@ -21,6 +21,7 @@ from engine.kernels.qlinear_parameters import (
     read_scale,
     read_zero_point,
     require_codes,
+    require_inputs,
 )
 from engine.kernels.table import by_bytes, every_code
 from engine.profiles import Profile
@@ -59,6 +60,7 @@ def concatenate_codes(node: Node, setting: Setting) -> Kernel:
             f"QLinearConcat {node.id!r} has {len(node.inputs)} inputs; it takes 2 and 3 for each tensor"
         )
     places = range(2, len(node.inputs), 3)
+    require_inputs(node, (0, *places, *(place + 1 for place in places)))
 
     def join(given: Sequence[Any], prepared: Sequence[Requantize | None]) -> Array:
         return np.concatenate(_requantized(given, places, prepared), axis)
@@ -190,6 +192,6 @@ def by_table(index: int, p: SelectParameters, profile: Profile) -> Requantize | 
 
 
 OPERATORS = (
-    operator("QLinearConcat", concatenate_codes, "axis", inputs=(5, MANY), domains=CONTRIB),
+    operator("QLinearConcat", concatenate_codes, "axis", inputs=(1, MANY), domains=CONTRIB),
     operator("QLinearWhere", choose_codes, inputs=9, domains=CONTRIB),
 )

@@ -20,6 +20,7 @@ from engine.kernels.qlinear_parameters import (
     read_scale,
     read_zero_point,
     require_codes,
+    require_inputs,
 )
 from engine.kernels.softmax import along, axis_of
 from engine.profiles import saturate
@@ -49,6 +50,7 @@ def softmax_codes(node: Node, setting: Setting) -> Kernel:
     Source:
         com.microsoft QLinearSoftmax.
     """
+    require_inputs(node, (0, 1, 3))
     arrays = constants_of(node, setting, range(1, 5))
     if arrays is not None and code_type(node, (arrays[1], arrays[3])):
         parameters = read_softmax(node, arrays, None)
@@ -117,5 +119,5 @@ def softmax_kernel(
 
 
 OPERATORS = (
-    operator("QLinearSoftmax", softmax_codes, "axis opset", inputs=(4, 5), domains=CONTRIB),
+    operator("QLinearSoftmax", softmax_codes, "axis opset", inputs=(2, 5), domains=CONTRIB),
 )

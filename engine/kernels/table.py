@@ -24,6 +24,7 @@ from engine.kernels.qlinear_parameters import (
     read_scale,
     read_zero_point,
     require_codes,
+    require_inputs,
 )
 from engine.profiles.elementwise import Elementwise, TableRule
 from engine.program import compile_graph
@@ -81,8 +82,8 @@ def chain_of(
 
 
 def _kernel(node: Node, setting: Setting, chain: Graph) -> Kernel:
-    places = range(1, 5)
-    arrays = constants_of(node, setting, places)
+    require_inputs(node, (0, 1, 3))
+    arrays = constants_of(node, setting, range(1, 5))
     if arrays is not None and code_type(node, (arrays[1], arrays[3])):
         parameters = read_table(node, arrays, None, chain)
         prepared = look_up(node, parameters, setting)
@@ -243,18 +244,18 @@ def _by_channel(
 
 
 OPERATORS = (
-    operator("QLinearTable", table_operator, inputs=(4, 5), domains=INTERNAL),
+    operator("QLinearTable", table_operator, inputs=(2, 5), domains=INTERNAL),
     operator(
         "QLinearSigmoid",
         activation_operator("Sigmoid", ""),
-        inputs=(4, 5),
+        inputs=(2, 5),
         domains=CONTRIB,
     ),
     operator(
         "QLinearLeakyRelu",
         activation_operator("LeakyRelu", "alpha"),
         "alpha",
-        inputs=(4, 5),
+        inputs=(2, 5),
         domains=CONTRIB,
     ),
 )
