@@ -139,8 +139,7 @@ def product(p: MatMulParameters, setting: Setting, sums: Sums | None = None) -> 
     Shapes:
         ``a`` (..., M, K), or (..., K, M) with ``turn_a`` -> (..., M, N).
     """
-    center = setting.stage("matmul.center", subtract_a)
-    accumulate = weighted_sums(p, setting) if sums is None else sums
+    prepared = weighted_sums(p, setting) if sums is None else sums
     scales = setting.stage("matmul.scales", b_scales)(p)
     finish: Product = _unchanged
     if p.op != "MatMulInteger":
@@ -149,31 +148,35 @@ def product(p: MatMulParameters, setting: Setting, sums: Sums | None = None) -> 
     def run(a: Array) -> Array:
         _require_depth(a, p)
         codes = np.swapaxes(a, -1, -2) if p.turn_a else a
-        if p.b.ndim == 2 and p.same_for_rows:
-            y = by_rows(codes, p.columns, p.result, whole)
-        elif p.b.ndim > 2 and p.same_for_rows and a.ndim > 1:
-            y = _by_batch(codes, p, setting, whole)
-        else:
-            y = whole(codes)
+        y = _evaluate(codes, p, prepared, finish, setting)
         return y[..., 0] if p.b_is_vector else y
-
-    def whole(codes: Array) -> Array:
-        return finish(accumulate(center(codes, p)))
 
     return run
 
 
-def _by_batch(a: Array, p: MatMulParameters, setting: Setting, whole: Product) -> Array:
-    """Parts of a batch of matrices, a kernel for each."""
-    found = batches(a.shape, p.b.shape)
+def _evaluate(
+    a: Array, p: MatMulParameters, sums: Sums, finish: Product, setting: Setting
+) -> Array:
+    """The product in blocks of rows, and of matrices; at once where rows have parameters."""
+    center = setting.stage("matmul.center", subtract_a)
+
+    def whole(codes: Array) -> Array:
+        return finish(sums(center(codes, p)))
+
+    if not p.same_for_rows:
+        return whole(a)
+    if p.b.ndim == 2:
+        return by_rows(a, p.columns, p.result, whole)
+    found = batches(a.shape, p.b.shape) if a.ndim > 1 else None
     if found is None:
         return whole(a)
     parts: list[int | slice] = list(found)
-    rank = max(a.ndim, p.b.ndim)
-    y = [
-        product(replace(p, b=part_of(p.b, each, rank)), setting)(part_of(a, each, rank))
-        for each in parts
-    ]
+    y, rank = [], max(a.ndim, p.b.ndim)
+    for each in parts:
+        b = part_of(p.b, each, rank)
+        q = p if b is p.b else replace(p, b=b)
+        part_sums = sums if q is p else weighted_sums(q, setting)
+        y.append(_evaluate(part_of(a, each, rank), q, part_sums, finish, setting))
     return joined(y, single=isinstance(parts[0], int))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.ir import Array
 
-BLOCK = 1 << 16
+BLOCK = 3 << 15
 """Sums that are worked on at a time."""
 _ROWS = 64
 """Fewer rows than that would make each part of a matrix product slow."""
@@ -47,9 +47,10 @@ def _fits(size: Array, parts: tuple[slice, ...]) -> bool:
 def by_rows(a: Array, columns: int, dtype: np.dtype[Any], run: Run) -> Array:
     """``run`` over the rows of ``a`` (..., K), a block at a time; b is one matrix."""
     rows = a.reshape(-1, a.shape[-1]) if a.size else a
-    step = max(BLOCK // max(columns, 1), _ROWS)
-    if not a.size or len(rows) <= step:
+    most = max(BLOCK // max(columns, 1), _ROWS)
+    if not a.size or len(rows) <= most:
         return run(a)
+    step = -(-len(rows) // -(-len(rows) // most))  # blocks of equal height
     y = np.empty((len(rows), columns), dtype)
     for start in range(0, len(rows), step):
         y[start : start + step] = run(rows[start : start + step])
@@ -59,13 +60,13 @@ def by_rows(a: Array, columns: int, dtype: np.dtype[Any], run: Run) -> Array:
 def batches(
     a_shape: tuple[int, ...], b_shape: tuple[int, ...]
 ) -> Iterator[int] | Iterator[slice] | None:
-    """Parts of b's leading axis that are worth a kernel each; None: all at once is small.
+    """Parts of the leading axis that are worth a kernel each; None: all at once is small.
 
     A part that is a single matrix, or batch of them, loses the axis.
     """
     shape = np.broadcast_shapes(a_shape[:-2], b_shape[:-2])
     each = int(np.prod(shape[1:])) * a_shape[-2] * b_shape[-1]
-    if len(shape) > len(b_shape) - 2 or 0 in shape or shape[0] * each <= BLOCK:
+    if 0 in shape or shape[0] * each <= BLOCK:
         return None
     step = BLOCK // max(each, 1)
     if step <= 1:
