@@ -1,0 +1,153 @@
+"""R07: products with a real result. R08, R08b: the bias of a MatMul."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.engine.fusion.checks import assert_inside, assert_same_bits, fired, refusals
+from tests.engine.fusion.product_models import F32, ROW, A, kinds, product, with_inputs
+
+
+@pytest.mark.parametrize(
+    "constants", [{}, {"bs": F32(2.0) ** -np.arange(6, dtype=F32), "bz": np.zeros(6, np.int8)}]
+)
+def test_r07_a_matmul_stays_real(constants: dict[str, Any]) -> None:
+    model = product(quantized=False, constants=constants)
+    assert kinds(model) == [("MatMulIntegerToFloat", "R07")]
+    assert_same_bits(model, {"a": A})
+
+
+@pytest.mark.parametrize("bias", ["", "int32"])
+def test_r07_a_gemm_stays_real(bias: str) -> None:
+    model = product("Gemm", quantized=False, bias=bias)
+    assert kinds(model) == [("QGemm", "R07")]
+    assert_same_bits(model, {"a": A})
+
+
+def test_r07_any_scale_stays_inside_the_set() -> None:
+    model = product(quantized=False, constants={"as": F32(0.1), "bs": F32(0.013)})
+    assert kinds(model) == [("MatMulIntegerToFloat", "R07")]
+    assert_inside(model, {"a": A})
+
+
+def test_r07_leaves_a_quantized_product_to_r06() -> None:
+    assert "R07" not in fired(product())
+    assert "R07" not in fired(product(), off=["R06"])
+
+
+@pytest.mark.parametrize(
+    ("constants", "reason"),
+    [
+        (
+            {"bs": F32(-0.5)},
+            "G6: the scale of db is -0.5; a scale must be positive and finite",
+        ),
+        (
+            {"as": np.ones(8, F32), "az": np.zeros(8, np.uint8)},
+            "G2: da has 8 scales, the kernel takes 1",
+        ),
+    ],
+)
+def test_r07_does_not_fire_and_says_why(constants: dict[str, Any], reason: str) -> None:
+    model = product(quantized=False, constants=constants)
+    assert refusals(model, "R07") == {reason}
+    assert_same_bits(model, {"a": A})
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("between", [(), ("Relu",), ("Clip",)])
+@pytest.mark.parametrize("by_column", [False, True])
+def test_r08_int32_bias(swapped: bool, between: tuple[str, ...], by_column: bool) -> None:
+    steps = F32(2.0) ** -np.array([5, 6, 7, 6, 5, 4], F32)
+    constants = {"bs": steps, "bz": np.zeros(6, np.int8), "cs": steps * F32(2.0**-5)}
+    model = product(
+        bias="int32",
+        swapped=swapped,
+        between=between,
+        constants=constants if by_column else {},
+    )
+    assert kinds(model) == [("QLinearMatMul", "R08")]
+    assert_same_bits(model, {"a": A})
+
+
+def test_r08_real_bias_behind_a_real_product() -> None:
+    model = product(bias="float", quantized=False)
+    assert kinds(model) == [("MatMulIntegerToFloat", "R07+R08")]
+    assert_same_bits(model, {"a": A})
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (
+            product(bias="int32", constants={"cs": F32(2.0**-10)}),
+            "G10: the scale of bias dc is 0.0009765625 in channel 0, x_scale * w_scale is "
+            "0.00048828125",
+        ),
+        (
+            product(bias="int32", constants={"cz": np.int32(1)}),
+            "G10: the zero point of bias dc is 1, must be 0",
+        ),
+        (
+            product(bias="int32", constants={"c": ROW[:1]}),
+            "G10: bias 'c' (1,) is no row of columns",
+        ),
+        (
+            with_inputs(product(bias="int32"), "c")[0],
+            "G10: the bias codes or scale of dc are computed, not constant",
+        ),
+        (product(bias="float"), "G10: bias 'cf' is float, the kernel adds int32 codes"),
+        (
+            product(bias="int32", outputs={"y": np.uint8, "mf": F32}),
+            "G3: 'mf' is a graph output, so it must exist in float",
+        ),
+        (
+            with_inputs(product(bias="int32", between=("Clip",)), "hi")[0],
+            "G1: a bound of Clip t0 is computed, not constant",
+        ),
+    ],
+)
+def test_r08_does_not_fire_and_says_why(model: onnx.ModelProto, reason: str) -> None:
+    assert refusals(model, "R08", off=["R07"]) == {reason}
+    fed = with_inputs(model)[1] | {
+        each.name: ROW if each.name == "c" else np.array(6, F32)
+        for each in model.graph.input
+        if each.name != "a"
+    }
+    assert_same_bits(model, {"a": A} | fed)
+
+
+def test_r08b_is_asked_for() -> None:
+    model = product(bias="float", constants={"cf": np.linspace(-1, 1, 6).astype(F32)})
+    assert "R08b" not in fired(model)
+    assert fired(model, opt_in=["R08b"]) == {"R08", "R08b"}
+    assert [kind for kind, _ in kinds(model, opt_in=["R08b"])] == ["QLinearMatMul"]
+
+
+def test_r08b_keeps_a_bias_of_whole_steps() -> None:
+    model = product(bias="float", between=("Relu",))
+    assert fired(model, opt_in=["R08b"]) == {"R08", "R08b"}
+    assert_same_bits(model, {"a": A}, opt_in=["R08b"])
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (
+            product(bias="float", constants={"cf": np.full(6, 3e9, F32)}),
+            "G10: bias 'cf' is 6.144e+12 steps in column 0, beyond int32",
+        ),
+        (
+            product(bias="float", constants={"cf": np.ones((4, 6), F32)}),
+            "G10: bias 'cf' (4, 6) is no row of columns",
+        ),
+        (
+            product(bias="float", quantized=False),
+            "G3: 'sf' is a graph output, so it must exist in float",
+        ),
+    ],
+)
+def test_r08b_does_not_fire_and_says_why(model: onnx.ModelProto, reason: str) -> None:
+    assert refusals(model, "R08b", off=["R07"]) == {reason}
