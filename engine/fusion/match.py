@@ -43,6 +43,8 @@ MOVES = frozenset(
 _Y_ZERO_POINT = {
     "QLinearConv": 7,
     "QLinearConvTranspose": 7,
+    "QLinearConvAdd": 7,
+    "QLinearConvSiLU": 7,
     "QLinearMatMul": 7,
     "QGemm": 8,
     "QLinearResize": 4,

@@ -66,12 +66,14 @@ def fuse(
     between: tuple[Node, ...],
     quantize: Node,
     attributes: Mapping[str, Any],
+    *,
+    alone: bool = True,
 ) -> Replacement | Refusal:
     """The fused unit of a Conv, what lies ``between`` it and its QuantizeLinear, and its D's.
 
-    ``attributes`` are added to those of the Conv.
+    ``attributes`` are added to those of the Conv; not ``alone``: the caller knows its readers.
     """
-    for each in (conv, *between):
+    for each in (conv, *between) if alone else ():
         if refusal := single_consumer(view, each.outputs[0]):
             return refusal
     sides = _sides(view, conv)

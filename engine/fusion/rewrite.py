@@ -29,6 +29,9 @@ from engine.fusion import (
     r20_resize,
     r21_choice,
     r21_pad,
+    r22_conv_add,
+    r23_conv_silu,
+    r24_folded_affine,
     r25_requantize,
     r26_max_before_dequantize,
     r30_dequantize_forward,
@@ -48,10 +51,12 @@ from engine.fusion import (
     r50_constant_quantize,
     r51_float_bias,
     r52_float_weight,
+    r54_folded_pad,
     r55_covered_activation,
     r56_shared_parameters,
     r60_blocked_weights,
     r61_dynamic_matmul,
+    r62_reshaped_weights,
     r63_inverse_transposes,
 )
 from engine.fusion.match import Refusal, Replacement, Rule, View
@@ -74,6 +79,11 @@ RULES: tuple[Rule, ...] = (
     r25_requantize.RULE,
     r12_table.RULE,
     r41_stripped_pair.RULE,
+    r62_reshaped_weights.RULE,
+    r24_folded_affine.RULE,
+    r54_folded_pad.RULE,
+    r22_conv_add.RULE,
+    r23_conv_silu.RULE,
     r02_redundant_activation.RULE,
     r04_clamp.RULE,
     r01_conv.RULE,
@@ -158,7 +168,7 @@ def rewrite(
 
     ``profile`` and ``replaced``, the stages of faults, are for what is computed here.
     """
-    off = {*rules_off, *(each.id for each in RULES if each.opt_in and each.id not in opt_in)}
+    off = {*rules_off, *OPT_IN_IDS.difference(opt_in)}
     view = View(graph, off, guards_off, profile, replaced)
     for _ in range(_SWEEPS):
         refused, changed = _sweep(view, _FIRST)

@@ -45,9 +45,18 @@ from engine.profiles.requantization import (
     opencv,
     qnnpack,
 )
+from engine.profiles.residual import exact_residual
 
 _ALL = (
-    Profile("spec", "exact real value, one rounding", exact, exact, True, divide),
+    Profile(
+        "spec",
+        "exact real value, one rounding",
+        exact,
+        exact,
+        True,
+        divide,
+        residual=exact_residual,
+    ),
     Profile(
         "ort",
         "onnxruntime on x86",

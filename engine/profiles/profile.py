@@ -17,6 +17,7 @@ from engine.profiles.quantization import (
     requantize_exactly,
 )
 from engine.profiles.requantization import Prepare
+from engine.profiles.residual import ResidualRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Profile:
     ``second_path`` is for elements that follow another rule, None where all are alike;
     ``half_in_float32`` says that float16 is divided in float32; ``float_codes`` makes float8 and smaller floats;
     ``dynamic_range`` is DynamicQuantizeLinear's scale; ``requantize`` one code to another.
+    ``residual`` is a convolution with more behind it in one kernel, None where there is none.
     ``elementwise`` holds sums, products and tables of codes.
     """
 
@@ -49,5 +51,6 @@ class Profile:
     average_window: PrepareAverage = exact_mean
     average_plane: PrepareAverage = exact_mean
     elementwise: Elementwise = EXACT
+    residual: ResidualRule | None = None
     matmul_to_reals: ToReals = exact_reals
     matmul_activation: Activation | None = None
