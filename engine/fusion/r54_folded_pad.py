@@ -28,7 +28,7 @@ def match(view: View, node: Node) -> Answer:
         return pads
     if node.attributes.get("auto_pad", "NOTSET") != "NOTSET":
         return Refusal("G11", f"auto_pad of {node.id} depends on the size that {pad.id} makes")
-    own = node.attributes.get("pads")
+    own: Any = node.attributes.get("pads")
     total = (
         pads
         if not isinstance(own, tuple)

@@ -196,7 +196,7 @@ def test_r24_leaves_other_shapes_and_codes() -> None:
 def padded(
     value: Any = None,
     mode: str = "constant",
-    pads: Any = (0, 0, 1, 2, 0, 0, 0, 1),
+    border: Any = (0, 0, 1, 2, 0, 0, 0, 1),
     **conv: Any,
 ) -> onnx.ModelProto:
     constants: dict[str, Any] = {"p": np.array(border)}
