@@ -12,12 +12,12 @@ from engine.errors import EngineError, InvalidModel
 from engine.ir import Array, Node
 from engine.kernels.elementwise import (
     Function,
-    error_function,
     formula,
     number,
     of_floats,
     require_number,
 )
+from engine.kernels.error_function import error_function
 from engine.kernels.operator import CONTRIB, Operator, Setting, operator
 
 

@@ -69,13 +69,14 @@ def exact_sum(o: Operands) -> Combine:
     weights = [weight for each in o.inputs for weight in _halves(each)]
     places = [i for i, each in enumerate(o.inputs) for _ in _halves(each)]
     step, always = float(o.y_scale), _sums_exactly(weights)
+    cancels = not always and len(weights) > 2 and sum(map(abs, weights)) * 255 > 2.0**18 * step
 
     def steps(codes: Sequence[Array], inner: int) -> Steps:
         steps_in = differences(o, codes)
         terms = [
             weight * steps_in[place] for weight, place in zip(weights, places, strict=True)
         ]
-        total = terms[0] if len(terms) == 1 else sum(terms[1:], terms[0])
+        total = _exactly(terms) if cancels else sum(terms[1:], terms[0])
 
         def side(where: tuple[Array, ...], half: Array) -> Array:
             rest = total[where] - half * step
@@ -94,6 +95,13 @@ def _halves(operand: Operand) -> tuple[float, ...]:
     mantissa, exponent = math.frexp(product)
     high = math.ldexp(round(math.ldexp(mantissa, 26)), exponent - 26)
     return (high, product - high)
+
+
+def _exactly(terms: Sequence[Array]) -> Array:
+    """The sum, rounded once: where terms may cancel that are far larger than a step."""
+    spread = np.broadcast_arrays(*terms)
+    flat = zip(*(each.reshape(-1).tolist() for each in spread), strict=True)
+    return np.array([math.fsum(each) for each in flat], np.float64).reshape(spread[0].shape)
 
 
 def _sums_exactly(weights: Sequence[float]) -> bool:

@@ -9,7 +9,8 @@ import pytest
 from onnx import helper
 
 from engine import EngineError, Session
-from engine.kernels.elementwise import BLOCK, error_function
+from engine.kernels.elementwise import BLOCK
+from engine.kernels.error_function import error_function
 from tests.engine.models import Array, graph_model
 
 SPECIAL = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-40, 88.0, -104.0], np.float32)
