@@ -11,33 +11,13 @@ from harness.oracle.bounds import FLOAT64_ALLOWANCE, UNIT, gamma
 from harness.oracle.elementwise import add
 from harness.oracle.graph import Node
 from harness.oracle.inputs import Inputs
-from harness.oracle.values import UNBOUNDED, Codes, Origin, Reals, Silent, Value
-
-
-def negated(x: Reals) -> Reals:
-    """``-x``, which costs nothing."""
-    origin = None
-    if x.origin is not None:
-        origin = Origin(x.origin.codes, -np.asarray(x.origin.scale), x.origin.zero)
-    centre = -x.centre
-    low, high = (centre, centre) if x.is_point else (-x.high, -x.low)
-    return Reals(low, centre, high, x.relative, x.grid, x.quantum, origin, x.expanded)
+from harness.oracle.piecewise import negated
+from harness.oracle.values import UNBOUNDED, Codes, Reals, Silent, Value
 
 
 def subtract(node: Node, inputs: Inputs) -> Reals:
     """``a - b``, as the sum with the negative."""
-    b = negated(inputs.reals(1))
-    if b.origin is not None:
-        b = Reals(
-            b.low,
-            b.centre,
-            b.high,
-            b.relative,
-            b.grid,
-            b.quantum,
-            Origin(b.origin.codes, np.abs(b.origin.scale), b.origin.zero),
-        )
-    return add(inputs.reals(0), b)
+    return add(inputs.reals(0), negated(inputs.reals(1)))
 
 
 def divide(node: Node, inputs: Inputs) -> Reals:

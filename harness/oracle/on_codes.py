@@ -11,14 +11,12 @@ from types import MappingProxyType
 import numpy as np
 
 from corpus.case import Array
-from harness.oracle import elementwise, functions, pools
+from harness.oracle import elementwise, piecewise, pools, softmax
 from harness.oracle.graph import Node
 from harness.oracle.inputs import Inputs
 from harness.oracle.movement import choose
 from harness.oracle.quantize import dequantize_linear, quantize_linear
 from harness.oracle.values import Codes, Reals, Silent, Value
-
-Real = Callable[[Node, list[Reals]], Value]
 
 
 def _dequantized(node: Node, inputs: Inputs, place: int) -> Reals:
@@ -64,39 +62,22 @@ def _unary(real: Callable[[Node, Reals], Value]) -> Callable[[Node, Inputs], Cod
     return judge
 
 
-def _leaky_relu(node: Node, x: Reals) -> Reals:
-    return functions.function(replace(node, op="LeakyRelu"), _Given([x]))  # type: ignore[arg-type]
-
-
-class _Given:
-    """Inputs that are known already."""
-
-    def __init__(self, values: list[Value]) -> None:
-        self._values = values
-
-    def value(self, index: int) -> Value:
-        return self._values[index]
-
-    def reals(self, index: int) -> Value:
-        return self._values[index]
-
-    def optional(self, index: int) -> None:
-        return None
-
-
-def _pool(name: str) -> Callable[[Node, Reals], Value]:
+def _pool(pool: Callable[[Node, Reals], Value]) -> Callable[[Node, Reals], Value]:
     def real(node: Node, x: Reals) -> Value:
         if node.attributes.get("channels_last", 0):
             raise Silent("channels_last is not judged", node.where)
-        found = pools.OPERATORS[name](replace(node, op=name), _Given([x]))  # type: ignore[arg-type]
-        return found[0] if isinstance(found, tuple) else found
+        return pool(node, x)
 
     return real
 
 
+def _mean(node: Node, x: Reals) -> Value:
+    return pools.reduced(node, x, tuple(node.attributes.get("axes", ())), "mean")
+
+
 def _softmax(node: Node, x: Reals) -> Reals:
     opset = int(node.attributes.get("opset", 13))
-    return functions.softmax_along(x, int(node.attributes.get("axis", -1)), opset)
+    return softmax.softmax_along(x, int(node.attributes.get("axis", -1)), opset)
 
 
 def concat(node: Node, inputs: Inputs) -> Codes:
@@ -120,10 +101,11 @@ OPERATORS: Mapping[str, Callable[[Node, Inputs], Value]] = MappingProxyType(
         f"{_DOMAIN}QLinearAdd": _binary(elementwise.add),
         f"{_DOMAIN}QLinearMul": _binary(elementwise.multiply),
         f"{_DOMAIN}QLinearSigmoid": _unary(lambda node, x: elementwise.sigmoid(x)),
-        f"{_DOMAIN}QLinearLeakyRelu": _unary(_leaky_relu),
+        f"{_DOMAIN}QLinearLeakyRelu": _unary(piecewise.leaky_relu),
         f"{_DOMAIN}QLinearSoftmax": _unary(_softmax),
-        f"{_DOMAIN}QLinearAveragePool": _unary(_pool("AveragePool")),
-        f"{_DOMAIN}QLinearGlobalAveragePool": _unary(_pool("GlobalAveragePool")),
+        f"{_DOMAIN}QLinearAveragePool": _unary(_pool(pools.average_pool)),
+        f"{_DOMAIN}QLinearGlobalAveragePool": _unary(_pool(pools.global_average)),
+        f"{_DOMAIN}QLinearReduceMean": _unary(_mean),
         f"{_DOMAIN}QLinearConcat": concat,
         f"{_DOMAIN}QLinearWhere": where,
     }

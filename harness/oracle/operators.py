@@ -17,8 +17,10 @@ from harness.oracle import (
     movement,
     normalization,
     on_codes,
+    piecewise,
     pools,
     selection,
+    softmax,
     transposed,
 )
 from harness.oracle import conv as convolution
@@ -155,8 +157,10 @@ OPERATORS: Mapping[str, Callable[[Node, Inputs], Value | tuple[Value, ...]]] = (
             **normalization.OPERATORS,
             **on_codes.OPERATORS,
             **movement.OPERATORS,
+            **piecewise.OPERATORS,
             **pools.OPERATORS,
             **selection.OPERATORS,
+            **softmax.OPERATORS,
             **transposed.OPERATORS,
             "Add": _add,
             "Clip": _clip,

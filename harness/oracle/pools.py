@@ -8,10 +8,9 @@ Source: ONNX MaxPool-12, AveragePool-19, ReduceMean-18 and their relatives.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
@@ -149,9 +148,8 @@ def _one_quantum(x: Reals) -> float | None:
     return None if x.quantum is None else float(np.max(x.quantum, initial=0.0))
 
 
-def average_pool(node: Node, inputs: Inputs) -> Reals:
+def average_pool(node: Node, x: Reals) -> Reals:
     """The mean of each window, of what lies in the image or (count_include_pad) in its pads."""
-    x = inputs.reals(0)
     win = windows_of(node, x.centre.shape[2:])
     axes = tuple(range(-len(win.kernel), 0))
     ones = np.ones((1, 1, *x.centre.shape[2:]))
@@ -210,24 +208,29 @@ def _mean_grid(x: Reals, counts: Array, size: Array) -> Array:
     return np.where(exact, unit / whole, 0.0)
 
 
-def global_pool(node: Node, inputs: Inputs) -> Value:
-    """All of each plane: GlobalAveragePool, GlobalMaxPool."""
-    x = inputs.value(0)
-    axes = tuple(range(2, x.centre.ndim))
-    return _reduced(node, x, axes, keep=True, what="mean" if "Average" in node.op else "max")
+def global_average(node: Node, x: Reals) -> Value:
+    """The mean of each plane."""
+    return _reduced(node, x, tuple(range(2, x.centre.ndim)), keep=True, what="mean")
+
+
+def global_max(node: Node, x: Value) -> Value:
+    """The largest of each plane."""
+    return _reduced(node, x, tuple(range(2, x.centre.ndim)), keep=True, what="max")
 
 
 def reduction(node: Node, inputs: Inputs) -> Value:
     """ReduceMax, ReduceMin, ReduceMean, ReduceSum over axes (attribute or input)."""
-    x = inputs.value(0)
     given = inputs.optional(1)
-    axes: Any = node.attributes.get("axes") if given is None else given.tolist()
-    if not axes:
-        if node.attributes.get("noop_with_empty_axes", 0):
-            return x
-        axes = range(x.centre.ndim)
-    places = tuple(int(each) % max(x.centre.ndim, 1) for each in axes)
-    what = node.op.removeprefix("Reduce").lower()
+    axes = node.attributes.get("axes", ()) if given is None else given.tolist()
+    return reduced(node, inputs.value(0), axes, node.op.removeprefix("Reduce").lower())
+
+
+def reduced(node: Node, x: Value, axes: Sequence[int], what: str) -> Value:
+    """``what`` over axes; over all without any, unless noop_with_empty_axes says over none."""
+    if not axes and node.attributes.get("noop_with_empty_axes", 0):
+        return x
+    rank = x.centre.ndim
+    places = tuple(int(each) % max(rank, 1) for each in axes or range(rank))
     keep = bool(node.attributes.get("keepdims", 1))
     return _reduced(node, x, places, keep=keep, what=what)
 
@@ -250,9 +253,9 @@ def _reduced(node: Node, x: Value, axes: tuple[int, ...], *, keep: bool, what: s
 OPERATORS: Mapping[str, Callable[[Node, Inputs], Value | tuple[Value, ...]]] = (
     MappingProxyType(
         {
-            "AveragePool": average_pool,
-            "GlobalAveragePool": global_pool,
-            "GlobalMaxPool": global_pool,
+            "AveragePool": lambda node, inputs: average_pool(node, inputs.reals(0)),
+            "GlobalAveragePool": lambda node, inputs: global_average(node, inputs.reals(0)),
+            "GlobalMaxPool": lambda node, inputs: global_max(node, inputs.value(0)),
             "MaxPool": max_pool,
             "ReduceMax": reduction,
             "ReduceMean": reduction,
