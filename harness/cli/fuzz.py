@@ -28,7 +28,10 @@ from reports.console import Console
 from reports.folder import write_run
 from reports.model import LOG_NAME, Report, replay
 
-FAMILIES = ("conv", "graphs", "all")
+FAMILIES = (
+    *("conv", "matmul", "elementwise", "pool", "movement", "blockwise"),
+    *("graphs", "all"),
+)
 SCALES = ("any", "tie-free", "tie-rich", "saturating")
 DEFAULT_SECONDS = 60.0
 
