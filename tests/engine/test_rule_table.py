@@ -15,12 +15,8 @@ IDS = [
     f"R{n:02}"
     for n in (*range(1, 27), *range(30, 37), *range(40, 49), *range(50, 58), *range(60, 66))
 ]
-FLOAT = "no rule: these nodes run one by one"
 
 ELSEWHERE: Mapping[str, tuple[str, str, str]] = {
-    "R22": ("convolution with a residual sum", "X1", FLOAT),
-    "R23": ("convolution with SiLU", "X1", FLOAT),
-    "R24": ("batch norm folded into a float convolution", "X1", FLOAT),
     "R46": (
         "a DequantizeLinear of its own for each reader",
         "X0",
@@ -32,13 +28,11 @@ ELSEWHERE: Mapping[str, tuple[str, str, str]] = {
         "X0",
         "`kernels/blocked.py`: the border is there as codes",
     ),
-    "R54": ("Pad folded into what follows", "X0", FLOAT),
     "R57": (
         "convolution that requantizes for the next",
         "X1",
         "R01 and R25: ONNX has the Q between them",
     ),
-    "R62": ("convolution with weights in blocks", "X1", FLOAT),
     "R64": ("blocks of 8 channels", "X0", "`kernels/qlinear_conv.py`: which kernel runs"),
     "R65": ("kernel by shape", "X0", "`kernels/`: all kernels give the same codes"),
 }
