@@ -154,6 +154,43 @@ def product(p: MatMulParameters, setting: Setting, sums: Sums | None = None) -> 
     return run
 
 
+def product_of_computed(p: MatMulParameters, setting: Setting) -> Product:
+    """The kernel of weights that are computed: wide ones a slice of columns at a time.
+
+    Slices start at multiples of 8, where every engine's blocks of columns do.
+    """
+    step = max(WIDE * p.columns // max(p.b.size, 1) // 8 * 8, 8)
+    if p.b.size <= WIDE or p.columns <= step or not p.same_for_rows:
+        return product(p, setting)
+
+    def run(a: Array) -> Array:
+        parts = (slice(start, start + step) for start in range(0, p.columns, step))
+        return np.concatenate([product(_columns(p, each), setting)(a) for each in parts], -1)
+
+    return run
+
+
+WIDE = 1 << 20
+"""Computed weights that are widened at a time."""
+
+
+def _columns(p: MatMulParameters, part: slice) -> MatMulParameters:
+    """The product with these columns of b only."""
+
+    def cut(values: Array) -> Array:
+        chosen: Array = values if values.size == 1 else values[..., part]
+        return chosen
+
+    return replace(
+        p,
+        b=p.b[..., part],
+        b_scale=cut(p.b_scale),
+        b_zero_point=cut(p.b_zero_point),
+        bias=None if p.bias is None else cut(p.bias),
+        float_bias=None if p.float_bias is None else cut(p.float_bias),
+    )
+
+
 def _evaluate(
     a: Array, p: MatMulParameters, sums: Sums, finish: Product, setting: Setting
 ) -> Array:

@@ -11,7 +11,7 @@ from engine.errors import InvalidModel, Unsupported
 from engine.ir import Array, Node
 from engine.kernels.dynamic_quantize import dynamic_quantize_linear
 from engine.kernels.float_matmul import float_attribute
-from engine.kernels.matmul import MatMulParameters, product, weighted_sums
+from engine.kernels.matmul import MatMulParameters, product, product_of_computed, weighted_sums
 from engine.kernels.operator import CONTRIB, Kernel, Run, Setting, operator
 from engine.kernels.qlinear_conv import scale_problem
 from engine.profiles.matmul_dynamic import Activation
@@ -38,7 +38,7 @@ def _prepared(read: Read, node: Node, setting: Setting) -> Kernel:
 
     def run(a: Array, *given: Array | None) -> Array:
         p = read(node, (None, *given))
-        return _run(node, product(p, setting), a, p)
+        return _run(node, product_of_computed(p, setting), a, p)
 
     return Kernel(run)
 
@@ -184,6 +184,8 @@ def dynamic_quantize_matmul(node: Node, setting: Setting) -> Run:
             raise Unsupported(f"{node.op} {node.id!r}: {a.dtype} data; it takes float32")
         codes, scale, zero = quantized(a)
         p = read_matmul_integer_to_float(node, (None, b, scale, b_scale, zero, b_zero, bias))
+        if fixed is None:
+            return product_of_computed(p, setting)(codes)
         return product(p, setting, fixed)(codes)
 
     return run

@@ -1,5 +1,6 @@
 """Products of codes against int64 sums and rationals: shapes, parameters, extremes, refusals."""
 
+import tracemalloc
 from fractions import Fraction
 from typing import Any
 
@@ -96,6 +97,45 @@ def test_zero_points_of_rows_and_columns(a_dtype: Any, b_dtype: Any, shape: Any)
     model = product_model("MatMulInteger", a, {"b": b, "az": az, "bz": bz}, np.int32)
     expected = sums(a, az.astype(np.int64)[:, None], b, bz.astype(np.int64))
     np.testing.assert_array_equal(Session(model).run({"a": a})["y"], expected)
+
+
+@pytest.mark.parametrize("profile", ["spec", "ort", "opencv"])
+def test_wide_computed_weights_are_those_of_constants(
+    profile: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slices of columns, each with its own scales, zero points and OpenCV's columns left over."""
+    monkeypatch.setattr("engine.kernels.matmul.WIDE", 1 << 8)
+    r = np.random.default_rng(6)
+    a, b = random_codes(r, np.uint8, (5, 16)), random_codes(r, np.int8, (16, 61))
+    steps, zeros = r.choice([0.5, 0.25, 1], 61).astype(F32), random_codes(r, np.int8, (61,))
+    model = qlinear(a, b, (F32(0.5), steps, F32(64)), (3, zeros, 7))
+    expected = Session(model, profile=profile).run({"a": a})["y"]
+    feeds = {"a": a} | as_inputs(model, "b")
+    np.testing.assert_array_equal(Session(model, profile=profile).run(feeds)["y"], expected)
+
+
+@pytest.mark.parametrize("op", ["MatMulInteger", "DynamicQuantizeMatMul"])
+def test_wide_computed_weights_take_little_memory(
+    op: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.kernels.matmul.WIDE", 1 << 17)
+    r = np.random.default_rng(7)
+    b = random_codes(r, np.int8, (1500, 1500))
+    a = (
+        random_codes(r, np.uint8, (2, 1500))
+        if op == "MatMulInteger"
+        else np.ones((2, 1500), F32)
+    )
+    constants = {"b": b} | ({} if op == "MatMulInteger" else {"bs": F32(0.5)})
+    model = product_model(op, a, constants, np.int32 if op == "MatMulInteger" else F32)
+    feeds = {"a": a} | as_inputs(model, "b")
+    session = Session(model)
+    y = session.run(feeds)["y"]
+    tracemalloc.start()
+    session.run(feeds)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < a.nbytes + b.nbytes + y.nbytes  # widened as a whole, 10 bytes a weight
 
 
 def test_sums_wrap_at_int32() -> None:
