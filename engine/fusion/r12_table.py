@@ -136,10 +136,10 @@ def _spread(region: Region) -> tuple[int, ...] | Refusal:
         )
     if normalized:
         shape = (region.constants[normalized[0].inputs[1]].size,)
-    if int(np.prod(shape)) > _MOST_PARAMETERS:
+    if not 0 < int(np.prod(shape)) <= _MOST_PARAMETERS:
         return Refusal(
             "G2",
-            f"the parameters before {region.nodes[-1].id} have shape {shape}; a table takes at most "
+            f"the parameters before {region.nodes[-1].id} have shape {shape}; a table takes 1 to "
             f"{_MOST_PARAMETERS}",
         )
     return shape

@@ -1,6 +1,7 @@
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from tests.engine.fusion import checks
@@ -42,6 +43,17 @@ def test_operands_broadcast(shape: tuple[int, ...]) -> None:
     )
     assert checks.fired(model) == {"R10"}
     checks.assert_same_bits(model, {"x": codes(0), "b": codes(1, shape=shape)})
+
+
+def test_an_operand_may_be_constant_codes() -> None:
+    model = qdq(
+        [("Mul", ["x_f", "b_f"], {})], inputs=EXACT, y=(2.0**-3, 9), shapes={"b": (3, 1, 1)}
+    )
+    del model.graph.input[1]
+    b = codes(1, shape=(3, 1, 1))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(b, "b"))
+    assert checks.fired(model) == {"R10"}
+    checks.assert_same_bits(model, {"x": codes(0)})
 
 
 def test_three_inputs_are_three_inputs() -> None:
