@@ -105,7 +105,7 @@ def test_rules_that_change_values_run_where_they_are_enabled(pool: Pool) -> None
     assert isinstance(plain, Tapped)
     assert isinstance(tapped, Tapped)
     assert (plain.arrays["p"].item(), tapped.arrays["p"].item()) == (1.25, 1)
-    with pytest.raises(BadInput, match="enable=R01 is not one of R41"):
+    with pytest.raises(BadInput, match=r"enable=R01 is not one of .*R41"):
         pool.run_one(case, parse("engine:enable=R01"))
 
 
