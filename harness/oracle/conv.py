@@ -18,7 +18,6 @@ from harness.oracle.bounds import (
     round_to_codes,
 )
 from harness.oracle.convolution import Window, columns, sums, weight_rows, window
-from harness.oracle.elementwise import move_reals
 from harness.oracle.graph import Node
 from harness.oracle.quantize import check_scale
 from harness.oracle.terms import INT32_END, Terms, add_bias, largest, products, settle
@@ -98,7 +97,13 @@ def conv(node: Node, x: Reals, w: Reals, bias: Reals | None) -> Reals:
 
 def _by_channel(bias: Reals, rank: int) -> Reals:
     """A bias ``(M)`` shaped to broadcast against ``(N, M, *out)``."""
-    return move_reals(bias, lambda array: array.reshape(-1, *(1,) * rank))
+    shape = (-1, *(1,) * rank)
+    centre = bias.centre.reshape(shape)
+    low, high = centre, centre
+    if not bias.is_point:
+        low, high = bias.low.reshape(shape), bias.high.reshape(shape)
+    grid = bias.grid if isinstance(bias.grid, float) else bias.grid.reshape(shape)
+    return Reals(low, centre, high, bias.relative, grid, bias.quantum)
 
 
 def _integer_sums(
@@ -149,11 +154,13 @@ def _spread(parameter: Any, image: tuple[int, ...]) -> Any:
 
 def _products(x: Reals, w: Reals, win: Window) -> Terms:
     unit = _per_output(w.grid, w, np.min) * float(np.min(x.grid))
-
-    def multiply(a: Array, b: Array) -> Array:
-        return sums(columns(a, win), weight_rows(b, win), win)
-
-    return products(x, w, multiply, unit.reshape(-1, *(1,) * len(win.out)))
+    return products(
+        x,
+        w,
+        lambda a, b: sums(a, b, win),
+        unit.reshape(-1, *(1,) * len(win.out)),
+        (lambda array: columns(array, win), lambda array: weight_rows(array, win)),
+    )
 
 
 def _quantum(x: Reals, w: Reals, image_rank: int) -> Array | None:

@@ -19,6 +19,12 @@ from harness.oracle.values import FLOAT32_END, UNBOUNDED, Reals
 INT32_END = 2.0**31
 Multiply = Callable[[Array, Array], Array]
 """The sum of products of two arrays; linear in both."""
+Arrange = tuple[Callable[[Array], Array], Callable[[Array], Array]]
+"""How both arrays are laid out for it; moves elements, and may add zeros."""
+
+
+def _as_is(array: Array) -> Array:
+    return array
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +44,22 @@ class Terms:
     unit: Array
 
 
-def products(x: Reals, w: Reals, multiply: Multiply, unit: Array) -> Terms:
-    """The terms of ``multiply(x, w)`` for every value of both sets."""
-    centre = multiply(x.centre, w.centre)
+def products(
+    x: Reals, w: Reals, multiply: Multiply, unit: Array, arrange: Arrange = (_as_is, _as_is)
+) -> Terms:
+    """The terms of ``multiply(x, w)`` for every value of both sets, each arranged first."""
+    left, right = arrange
     relative = (x.relative + w.relative) * (1 + UNIT)
+    a, b = left(x.centre), right(w.centre)
+    centre = multiply(a, b)
     if x.is_point and w.is_point:
-        size = multiply(np.abs(x.centre), np.abs(w.centre))
+        size = multiply(np.abs(a), np.abs(b))
         return Terms(
             centre, centre, centre, size, relative * size, gamma(8) * np.abs(centre), unit
         )
-    a, b = (x.low + x.high) / 2, (w.low + w.high) / 2
+    a, b = left((x.low + x.high) / 2), right((w.low + w.high) / 2)
     middle = multiply(a, b)
-    size = multiply(x.size(), w.size())
+    size = multiply(left(x.size()), right(w.size()))
     # |x||w| over the whole sets, less the middles' own, bounds what the sets add to the sum.
     radius = size - multiply(np.abs(a), np.abs(b)) + size * 2.0**-50
     if float(size.max(initial=0.0)) >= UNBOUNDED:
