@@ -31,12 +31,11 @@ from engine.profiles.quantization import (
 )
 from engine.profiles.requantization import convert_then_saturate
 from engine.profiles.tables import (
+    float32_sigmoid,
     mlas_sigmoid,
     onnxruntime_softmax,
     opencv_hard_swish,
-    opencv_sigmoid,
     torch_hard_swish,
-    torch_sigmoid,
 )
 
 _F = np.float32
@@ -260,7 +259,7 @@ TORCH = replace(
     join=torch_join,
     add=_TORCH_ADD,
     multiply=Combination(torch_multiply, saturate=convert_then_saturate),
-    functions=MappingProxyType({"Sigmoid": torch_sigmoid, "HardSwish": torch_hard_swish}),
+    functions=MappingProxyType({"Sigmoid": float32_sigmoid, "HardSwish": torch_hard_swish}),
     table=TableRule(dequantize_by_fma, _times_reciprocal),
     tail=TableRule(dequantize_exactly, multiply_by_reciprocal),
     block=64,
@@ -277,6 +276,7 @@ OPENCV = replace(
     unfused(multiply_by_reciprocal),
     add=Combination(opencv_add),
     multiply=Combination(opencv_multiply),
-    functions=MappingProxyType({"Sigmoid": opencv_sigmoid, "HardSwish": opencv_hard_swish}),
-    tables=MappingProxyType({"Relu": TableRule(quantize=divide)}),
+    functions=MappingProxyType({"Sigmoid": float32_sigmoid, "HardSwish": opencv_hard_swish}),
+    tables=MappingProxyType(dict.fromkeys(("Relu", "Sigmoid"), TableRule(quantize=divide))),
 )
+"""OpenCV has tables of Relu and Sigmoid, which divide; it runs other functions in float32."""

@@ -49,15 +49,16 @@ def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
     return y
 
 
-def torch_sigmoid(x: Array) -> Array:
+def float32_sigmoid(x: Array) -> Array:
     """``fl(1 / fl(1 + e))``, e the float32 nearest to exp(-x).
 
     Exact:
-        The vector exp of torch is within 1 ulp of e, so a code may differ where y is that near to
-        a tie; none was seen.
+        The engines' own exp is within an ulp of e, so a code may differ where y is that near to a
+        tie; none was seen.
 
     Source:
-        pytorch aten/src/ATen/native/quantized/cpu/kernels/QuantizedOpKernels.cpp.
+        pytorch aten/src/ATen/native/quantized/cpu/kernels/QuantizedOpKernels.cpp; opencv
+        modules/dnn/src/layers/elementwise_layers.cpp.
     """
     y: Array = _F(1) / (_F(1) + np.exp(-x.astype(np.float64)).astype(_F))
     return y
@@ -70,20 +71,6 @@ def torch_hard_swish(x: Array) -> Array:
         pytorch aten/src/ATen/native/quantized/cpu/kernels/QuantizedOpKernels.cpp.
     """
     y: Array = x * np.clip(x + _F(3), _F(0), _F(6)) / _F(6)
-    return y
-
-
-def opencv_sigmoid(x: Array) -> Array:
-    """``fl(1 / fl(1 + e))`` for x >= 0, else ``fl(e / fl(1 + e))``, e the float32 nearest to exp(-|x|).
-
-    Exact:
-        OpenCV's own exp is within an ulp of e: about 1 code in 250,000 differs.
-
-    Source:
-        opencv modules/dnn/src/layers/elementwise_layers.cpp.
-    """
-    e = np.exp(-np.abs(x).astype(np.float64)).astype(_F)
-    y: Array = np.where(x >= 0, _F(1), e) / (_F(1) + e)
     return y
 
 
