@@ -71,7 +71,10 @@ def blocks(size: int, step: int = BLOCK) -> Iterator[slice]:
 def pieces(views: Sequence[Array], y: Array) -> Any:
     """Blocks of tensors that broadcast to ``y``, and of ``y``, in its order of memory, each flat."""
     if y.size <= BLOCK:
-        flat = [np.broadcast_to(each, y.shape).reshape(-1) for each in views]
+        flat = [
+            (each if each.shape == y.shape else np.broadcast_to(each, y.shape)).reshape(-1)
+            for each in views
+        ]
         return [(*flat, y.reshape(-1))]
     modes: Any = [["readonly"]] * len(views) + [["writeonly"]]
     return np.nditer(

@@ -176,6 +176,8 @@ def combination_of(rules: Elementwise, p: CombinationParameters) -> Combination:
 def align(codes: Sequence[Array]) -> list[Array]:
     """Tensors of one rank: missing dimensions are put in front, as ONNX broadcasts."""
     rank = max(each.ndim for each in codes)
+    if all(each.ndim == rank for each in codes):
+        return list(codes)
     return [each.reshape((1,) * (rank - each.ndim) + each.shape) for each in codes]
 
 
@@ -200,7 +202,7 @@ def combination_kernel(
     def run(codes: Sequence[Array]) -> Array:
         require_codes(node, codes, p.dtype)
         views = aligned(codes)
-        y = np.empty(np.broadcast_shapes(*(each.shape for each in views)), p.dtype)
+        y = np.empty(_common([each.shape for each in views]), p.dtype)
         whole = y.size // chosen.block * chosen.block if tail else y.size
         inner = constant_span([each.shape for each in views])
         function = _by_pairs(main, p.dtype, inner) if _pays(views, y.size, tail) else main
@@ -233,6 +235,13 @@ def _finisher(
         return activate(q, p) if p.activation else q
 
     return finish
+
+
+def _common(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    first = shapes[0]
+    if all(each == first for each in shapes):
+        return first
+    return np.broadcast_shapes(*shapes)
 
 
 def _pays(views: Sequence[Array], size: int, tail: Finish | None) -> bool:
