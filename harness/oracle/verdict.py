@@ -53,6 +53,9 @@ def judge(allowed: Allowed, actual: Array | None) -> Verdict:
         unfit = _unfit(allowed, values)
         if unfit.any():
             return _nonfinite(unfit)
+        # An infinity that is fit is the end of its set.
+        values = np.where(np.isposinf(values), allowed.high, values)
+        values = np.where(np.isneginf(values), allowed.low, values)
     return _compare(allowed, values)
 
 

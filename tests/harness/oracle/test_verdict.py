@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from onnx import helper
 
 from corpus.case import Array
 from harness.oracle import Allowed, Oracle, judge
@@ -152,3 +153,17 @@ def test_an_empty_tensor_is_exact() -> None:
     spec = draw(np.random.default_rng(15), "random")
     got = Oracle(qlinear(spec)).allowed({"x": spec.x[:0]})["y"]
     assert judge(got, np.zeros((0, 4, 4, 3), np.uint8)).kind == "exact"
+
+
+def test_an_infinity_is_inside_a_set_that_is_open() -> None:
+    graph = helper.make_graph(
+        [helper.make_node("Log", ["x"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", 1, None)],
+        [helper.make_tensor_value_info("y", 1, None)],
+    )
+    x = np.array([0, 1, -1], np.float32)
+    allowed = Oracle(helper.make_model(graph)).allowed({"x": x})["y"]
+    right = np.array([-np.inf, 0, np.nan], np.float32)
+    assert not judge(allowed, right).is_wrong
+    assert judge(allowed, np.array([0, -np.inf, 0], np.float32)).kind == "nonfinite"
