@@ -16,16 +16,17 @@ import numpy as np
 
 from engine.arithmetic import wrap_int32
 from engine.ir import Array
-from engine.kernels.convolution import Kernel, check_input, finisher, prepare_rescaling
+from engine.kernels.convolution import finisher, prepare_rescaling
 from engine.kernels.geometry import Window, windows
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.stages import Stages, largest_sum
+from engine.kernels.strips import Piece
 from engine.profiles import Profile
 
 _LANES = 8
 
 
-def blocked_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> Kernel:
+def blocked_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> Piece:
     """As ``plain_convolution``, in blocks of 8 channels.
 
     Shapes:
@@ -42,9 +43,7 @@ def blocked_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> 
     finish = finisher(p, stages, prepare_rescaling(p, profile, scale, bias))
     window = p.window
 
-    def run(x: Array) -> Array:
-        check_input(x, p)
-        pads, out = window.resolve(x.shape[2:], p.node)
+    def piece(x: Array, pads: tuple[int, ...], out: tuple[int, ...]) -> Array:
         padded, zero_point = stages.pad(x, p, pads)
         sums = _tasks(np.matmul(_patches(padded, window, out, packed), side_by_side))
         acc = wrap_int32(sums) if wraps else sums.astype(np.int32, order="C")
@@ -55,7 +54,7 @@ def blocked_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> 
             x.shape[0], p.out_channels, *out
         )
 
-    return run
+    return piece
 
 
 def first_channels(p: ConvParameters) -> list[int]:

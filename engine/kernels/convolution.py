@@ -9,23 +9,38 @@ from engine.errors import EngineError
 from engine.ir import Array
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.stages import Stages
+from engine.kernels.strips import Piece, in_strips
 from engine.profiles import Profile, Requantization, Rescaling
 
 Kernel = Callable[[Array], Array]
 Finish = Callable[[Array], Array]
 
 
-def plain_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> Kernel:
-    """``y = sat(rne(acc * xs*ws/ys) + yz)``, eq. (5), as a function of the input codes.
+def convolution_kernel(p: ConvParameters, piece: Piece, *, whole: bool) -> Kernel:
+    """A convolution as a function of the input codes, in strips unless it must be in one piece.
 
     Shapes:
         ``x`` (N, C, *S) -> ``y`` (N, M, *out).
 
-    Units:
-        Codes; bit-exact in the arithmetic of the profile.
-
     Raises:
         EngineError: the input does not fit the weights.
+    """
+
+    def run(x: Array) -> Array:
+        check_input(x, p)
+        pads, out = p.window.resolve(x.shape[2:], p.node)
+        if whole or 0 in out or not x.size:
+            return piece(x, pads, out)
+        return in_strips(p, piece, x, pads, out)
+
+    return run
+
+
+def plain_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> Piece:
+    """``y = sat(rne(acc * xs*ws/ys) + yz)``, eq. (5), of an image or a strip of it.
+
+    Units:
+        Codes; bit-exact in the arithmetic of the profile.
 
     Source:
         ONNX QLinearConv-10.
@@ -37,16 +52,13 @@ def plain_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> Ke
         p, profile, lanes(scale, column), None if p.bias is None else p.bias.reshape(column)
     )
     finish = finisher(p, stages, rescaling)
-    window = p.window
 
-    def run(x: Array) -> Array:
-        check_input(x, p)
-        pads, out = window.resolve(x.shape[2:], p.node)
+    def piece(x: Array, pads: tuple[int, ...], out: tuple[int, ...]) -> Array:
         padded, zero_point = stages.pad(x, p, pads)
         codes = finish(accumulate(padded, zero_point, pads, out))
         return codes.reshape(x.shape[0], p.out_channels, *out)
 
-    return run
+    return piece
 
 
 def lanes(values: Array, shape: tuple[int, ...]) -> Array:

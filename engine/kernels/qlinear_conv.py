@@ -10,11 +10,11 @@ from engine.arithmetic import RANGES
 from engine.errors import InvalidModel, Unsupported
 from engine.ir import Array, Node
 from engine.kernels.blocked import blocked_convolution
-from engine.kernels.convolution import plain_convolution
+from engine.kernels.convolution import convolution_kernel, plain_convolution
 from engine.kernels.float_convolution import CONV_ATTRIBUTES, groups_of, window_from
 from engine.kernels.operator import Kernel, Setting, operator
 from engine.kernels.parameters import ConvParameters
-from engine.kernels.stages import multiply_exactly
+from engine.kernels.stages import correct_stages, multiply_exactly
 
 _NAMES = (
     "x",
@@ -74,7 +74,10 @@ def integer_convolution(parameters: ConvParameters, setting: Setting) -> Kernel:
     blocked = not plain and not stages.layout(parameters)
     build = blocked_convolution if blocked else plain_convolution
     kind = "QConvBlocked" if blocked else "QConv"
-    run = build(parameters, stages, setting.profile)
+    whole = stages != correct_stages(setting.profile)  # a fault may look at the image's edges
+    run = convolution_kernel(
+        parameters, build(parameters, stages, setting.profile), whole=whole
+    )
     if parameters.table is None:
         return Kernel(run, kind, parameters)
     look_up = setting.stage("conv.table", look_up_codes)

@@ -133,13 +133,38 @@ def _multiply(
     pads: tuple[int, ...],
     out: tuple[int, ...],
 ) -> Int32:
-    groups = matrix.shape[0]
-    centred = padded.astype(matrix.dtype)
+    groups, rows, depth = matrix.shape
+    pixels, inner = math.prod(out), padded.shape[1] // groups
+    step = max(1, COLUMNS // max(len(padded) * depth * pixels, 1))
+    if step >= groups:
+        acc = _sums(matrix, padded, window, wraps, zero_point, out)
+        return acc.reshape(len(padded), channels, pixels)
+    acc = np.empty((len(padded), groups, rows, pixels), np.int32)
+    for first in range(0, groups, step):
+        part = slice(first, first + step)
+        some = padded[:, first * inner : (first + step) * inner]
+        acc[:, part] = _sums(matrix[part], some, window, wraps, zero_point, out)
+    return acc.reshape(len(padded), channels, pixels)
+
+
+COLUMNS = 1 << 18
+"""Elements of the columns that are multiplied at once: 1 MiB of float32."""
+
+
+def _sums(
+    matrix: Array,
+    padded: Array,
+    window: Window,
+    wraps: bool,
+    zero_point: int,
+    out: tuple[int, ...],
+) -> Int32:
+    """The sums of some groups, (N, groups, M/groups, pixels)."""
+    centred = padded.astype(matrix.dtype, order="C")
     if zero_point:
         centred -= zero_point
-    sums = np.matmul(matrix, columns(centred, window, out, groups))
-    acc = wrap_int32(sums) if wraps else sums.astype(np.int32)
-    return acc.reshape(padded.shape[0], channels, math.prod(out))
+    sums = np.matmul(matrix, columns(centred, window, out, len(matrix)))
+    return wrap_int32(sums) if wraps else sums.astype(np.int32)
 
 
 def clamp(codes: Array, p: ConvParameters) -> Array:

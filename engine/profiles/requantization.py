@@ -72,14 +72,14 @@ def exact(r: Requantization) -> Rescaling:
         factors.append(np.asarray(r.alpha, np.float64))
         product = product * r.alpha
     step = np.float64(r.y_scale)
+    ratio = product / step
 
     def steps(acc: Array) -> Array:
-        v: Array = acc * product / step
+        v: Array = acc * ratio
         distance = np.rint(v)
         np.subtract(v, distance, out=distance)
-        np.abs(distance, out=distance)
-        if distance.max(initial=0) > 0.5 - _NEAR:
-            _settle_ties(v, (distance > 0.5 - _NEAR).nonzero(), acc, factors, step)
+        if max(distance.max(initial=0), -distance.min(initial=0)) > 0.5 - _NEAR:
+            _settle_ties(v, (np.abs(distance) > 0.5 - _NEAR).nonzero(), acc, factors, step)
         return v
 
     return Rescaling(r.bias, steps, r.y_zero_point)
@@ -234,7 +234,8 @@ def opencv(r: Requantization) -> Rescaling:
 
 def saturate(steps: Array, low: int, high: int) -> Array:
     """Clip rounded steps to ``[low, high]``; NaN gives ``low``, as x86 ``maxps`` does."""
-    clipped: Array = np.fmin(np.fmax(steps, low), high)
+    clipped: Array = np.fmax(steps, low)
+    np.fmin(clipped, high, out=clipped)
     return clipped
 
 
