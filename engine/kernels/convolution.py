@@ -1,6 +1,7 @@
 """Integer convolution, plain layout (N, C, *S); and the choice between it and the blocked one."""
 
 from collections.abc import Callable
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -16,6 +17,10 @@ Kernel = Callable[[Array], Array]
 Finish = Callable[[Array], Array]
 
 
+SHAPES = 8
+"""Image sizes whose geometry a kernel remembers."""
+
+
 def convolution_kernel(p: ConvParameters, piece: Piece, *, whole: bool) -> Kernel:
     """A convolution as a function of the input codes, in strips unless it must be in one piece.
 
@@ -25,10 +30,11 @@ def convolution_kernel(p: ConvParameters, piece: Piece, *, whole: bool) -> Kerne
     Raises:
         EngineError: the input does not fit the weights.
     """
+    resolve = lru_cache(SHAPES)(partial(p.window.resolve, node=p.node))
 
     def run(x: Array) -> Array:
         check_input(x, p)
-        pads, out = p.window.resolve(x.shape[2:], p.node)
+        pads, out = resolve(x.shape[2:])
         if whole or 0 in out or not x.size:
             return piece(x, pads, out)
         return in_strips(p, piece, x, pads, out)

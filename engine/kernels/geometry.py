@@ -68,13 +68,13 @@ class Window:
 
 def pad_spatial(x: Array, pads: tuple[int, ...], value: float) -> Array:
     """``x`` (N, C, *S) with a border of ``value``; a copy, C-contiguous."""
-    count = x.ndim - 2
-    sizes = tuple(x.shape[i + 2] + pads[i] + pads[i + count] for i in range(count))
     if min(pads) < 0:
         raise EngineError(f"pads {list(pads)} are negative; crop the input with Slice instead")
-    padded = np.full(x.shape[:2] + sizes, value, x.dtype)
-    borders = zip(pads, x.shape[2:], strict=False)
-    padded[:, :, *(slice(p, p + s) for p, s in borders)] = x
+    image, count = x.shape[2:], x.ndim - 2
+    sizes = [image[i] + pads[i] + pads[i + count] for i in range(count)]
+    padded = np.empty((*x.shape[:2], *sizes), x.dtype)
+    padded.fill(value)
+    padded[:, :, *[slice(pads[i], pads[i] + image[i]) for i in range(count)]] = x
     return padded
 
 
