@@ -111,6 +111,8 @@ def max_pool(node: Node, inputs: Inputs) -> tuple[Value, ...]:
         return (y,)
     if not x.is_point or node.attributes.get("storage_order", 0):
         raise Silent("indices of values in doubt, or by columns, are not judged", node.where)
+    if isinstance(x, Reals) and x.relative and not isinstance(x.quantum, float):
+        raise Silent("float32 may order values of several scales in other ways", node.where)
     return y, _indices(x, win)
 
 

@@ -165,7 +165,8 @@ def allowed(name: str, value: Value) -> Allowed:
         low, high = low - np.abs(low) * rounding, high + np.abs(high) * rounding
     other = value.centre if value.other is None else value.other
     step = _float_step(value)
-    slack = np.count_nonzero(high - low > 0.5 * np.asarray(step)) / max(low.size, 1)
+    wide = np.count_nonzero(high - low > 0.5 * np.asarray(step))
+    slack = float(wide) / max(low.size, 1)
     return Allowed(name, np.dtype(np.float32), low, value.centre, high, other, step, slack)
 
 
@@ -174,7 +175,7 @@ def _allowed_codes(name: str, value: Codes) -> Allowed:
     low, high, slack = centre, centre, 0.0
     if not value.is_point:
         low, high = value.low.astype(np.int64), value.high.astype(np.int64)
-        slack = np.count_nonzero(low < high) / max(low.size, 1)
+        slack = float(np.count_nonzero(low < high)) / max(low.size, 1)
     other = centre if value.other is value.centre else value.other.astype(np.int64)
     return Allowed(name, value.dtype, low, centre, high, other, 1.0, slack)
 
