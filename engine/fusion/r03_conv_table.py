@@ -14,7 +14,7 @@ from engine.ir import Array, Node
 from engine.kernels.operator import Kernel, Setting
 from engine.kernels.operators import OPERATORS
 from engine.kernels.stages import correct_stages
-from engine.kernels.table import TableParameters, fill_table, table_rule
+from engine.kernels.table import TableParameters, fill_table, table_rules
 
 
 def match(view: View, node: Node) -> Answer:
@@ -58,13 +58,14 @@ def _table(view: View, node: Node, conv: Node) -> Array | Refusal:
     if p.x_dtype != p.y_dtype or view.code_dtype(conv.outputs[0]) != p.x_dtype:
         return Refusal("G4", f"{node.id} turns {p.x_dtype} codes into {p.y_dtype} ones")
     rules = view.profile.elementwise
-    if rules.tail is not None:
+    rule, tail = table_rules(rules, p)
+    if tail is not None:
         return Refusal(
             "G16",
             f"profile {view.profile.name} computes the last of {rules.block} elements otherwise",
         )
     with np.errstate(all="ignore"):
-        return fill_table(p, table_rule(rules, p.chain), setting)
+        return fill_table(p, rule, setting)
 
 
 RULE = Rule(

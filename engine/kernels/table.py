@@ -189,10 +189,14 @@ def _between_codes(p: TableParameters, chain: Graph, rule: TableRule) -> Graph:
     return Graph(chain.opset, inputs, outputs, constants, nodes)
 
 
-def table_rule(rules: Elementwise, chain: Graph) -> TableRule:
-    """How a profile makes the table of a function: as it makes all, or one for its only operator."""
-    only = chain.nodes[0].op if len(chain.nodes) == 1 else ""
-    return rules.tables.get(only, rules.table)
+def table_rules(rules: Elementwise, p: TableParameters) -> tuple[TableRule, TableRule | None]:
+    """How a profile makes the table of a function, and that of the elements behind whole blocks.
+
+    As it makes all tables, or in its own way for the function's only operator.
+    """
+    only = p.chain.nodes[0].op if len(p.chain.nodes) == 1 else ""
+    own = rules.tables.get((only, p.x_dtype.name))
+    return (rules.table, rules.tail) if own is None else (own, None)
 
 
 def look_up(
@@ -201,11 +205,9 @@ def look_up(
     """The prepared table as a function of its tensor of codes."""
     p, rules = parameters, setting.profile.elementwise
     lay_out = setting.stage("table.lay_out", by_bytes)
-    rule = table_rule(rules, p.chain)
+    rule, rest = table_rules(rules, p)
     main = lay_out(fill_table(p, rule, setting), p.x_dtype)
-    tail = None
-    if rules.tail is not None:
-        tail = lay_out(fill_table(p, rules.tail, setting), p.x_dtype)
+    tail = None if rest is None else lay_out(fill_table(p, rest, setting), p.x_dtype)
     if p.spread:
         return lambda x: _by_channel(node, main, tail, rules.block, x, p)
 

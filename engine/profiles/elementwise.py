@@ -51,7 +51,7 @@ class Elementwise:
 
     ``functions`` are float32 functions by operator where the engine's own differ from a single
     rounding of the real function. ``table`` makes tables, ``tables`` those of these
-    operators alone; ``tail`` makes those of the elements behind the
+    operators alone, by the type of their codes; ``tail`` makes those of the elements behind the
     last whole block of ``block``. ``softmax`` gives the steps of rows of codes;
     ``join`` brings the inputs of a Concat to one scale, where the engine does not requantize them.
     """
@@ -65,7 +65,7 @@ class Elementwise:
     smallest: Combination = Combination(exact_smallest)
     functions: Mapping[str, Callable[[Array], Array]] = field(default_factory=dict)
     table: TableRule = TableRule()
-    tables: Mapping[str, TableRule] = field(default_factory=dict)
+    tables: Mapping[tuple[str, str], TableRule] = field(default_factory=dict)
     tail: TableRule | None = None
     block: int = 1
     softmax: Softmax = exact_softmax

@@ -271,12 +271,22 @@ QNNPACK = replace(
         main=_by_type(_TORCH_ADD.main, qnnpack_add),
         tail=_by_type(_torch_sum(dequantize_exactly, inside=True), qnnpack_add),
     ),
+    tables=MappingProxyType(
+        {("HardSwish", "uint8"): TableRule(quantize=multiply_by_reciprocal)}
+    ),
 )
+"""QNNPACK itself works on uint8 only; int8 goes the way of the other torch engines."""
 OPENCV = replace(
     unfused(multiply_by_reciprocal),
     add=Combination(opencv_add),
     multiply=Combination(opencv_multiply),
     functions=MappingProxyType({"Sigmoid": float32_sigmoid, "HardSwish": opencv_hard_swish}),
-    tables=MappingProxyType(dict.fromkeys(("Relu", "Sigmoid"), TableRule(quantize=divide))),
+    tables=MappingProxyType(
+        {
+            (op, dtype): TableRule(quantize=divide)
+            for op in ("Relu", "Sigmoid")
+            for dtype in ("int8", "uint8")
+        }
+    ),
 )
 """OpenCV has tables of Relu and Sigmoid, which divide; it runs other functions in float32."""
