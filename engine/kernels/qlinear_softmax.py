@@ -108,7 +108,7 @@ def softmax_kernel(
     bottom, top = (each - p.y_zero_point for each in RANGES[p.dtype])
 
     def rows(codes: Array) -> Array:
-        unrounded = steps(codes, p.x_scale, p.y_scale, RANGES[p.dtype][1])
+        unrounded = steps(codes, p.x_scale, p.y_scale, p.y_zero_point, p.dtype.kind == "i")
         return clipped(to_integers(unrounded), bottom, top) + p.y_zero_point
 
     def run(x: Array) -> Array:

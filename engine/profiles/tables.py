@@ -1,6 +1,5 @@
 """The float32 functions of engines whose values differ from the real function; softmax of codes."""
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -9,8 +8,8 @@ from engine.arithmetic import fused_multiply_add
 from engine.ir import Array
 
 _F = np.float32
-Softmax = Callable[[Array, np.float32, np.float32, int], Array]
-"""(rows of codes as float64, their scale, output scale, highest code) -> unrounded steps."""
+Softmax = Callable[[Array, np.float32, np.float32, int, bool], Array]
+"""(rows of codes as float64, their scale, output scale and zero point, whether int8) -> steps."""
 
 _ODD = (
     4.37031012579801e-11,
@@ -85,7 +84,9 @@ def opencv_hard_swish(x: Array) -> Array:
     return y
 
 
-def exact_softmax(rows: Array, x_scale: np.float32, y_scale: np.float32, top: int) -> Array:
+def exact_softmax(
+    rows: Array, x_scale: np.float32, y_scale: np.float32, y_zero_point: int, signed: bool
+) -> Array:
     """``exp(xs (q - max q)) / sum / ys``, float64.
 
     Exact:
@@ -100,23 +101,24 @@ def exact_softmax(rows: Array, x_scale: np.float32, y_scale: np.float32, top: in
 
 
 def onnxruntime_softmax(
-    rows: Array, x_scale: np.float32, y_scale: np.float32, top: int
+    rows: Array, x_scale: np.float32, y_scale: np.float32, y_zero_point: int, signed: bool
 ) -> Array:
     """``fl(fl(e c) / sum e)`` in float32, ``c = floor(fl(1/ys))``, the sum in order.
 
     ``e = fl(exp((q - max q + shift) xs))`` with a shift that keeps the sum of a row finite:
-    ``shift xs = log(fl(largest float32 / length)) - 5``. ``e c`` overflows nevertheless where ys is
-    below 1/(148 length); the conversion of infinity leaves 0.
+    ``shift xs = fl(log(fl(largest float32 / length))) - 5``. ``e c`` overflows nevertheless where ys is
+    below 1/(148 length); converting infinity leaves 0 steps in uint8, in int8 INT32_MIN, to which
+    the zero point is added with wrap-around.
 
     Source:
         onnxruntime contrib_ops/cpu/quantization/qlinear_softmax.cc.
     """
     length = rows.shape[1]
-    largest = float(np.finfo(_F).max / _F(length))
-    shift = max(0.0, math.log(largest) - 5.0) / float(x_scale)
+    room = float(np.log(np.finfo(_F).max / _F(length)))
+    shift = max(0.0, room - 5.0) / float(x_scale)
     shifted = rows - rows.max(axis=1, keepdims=True) + shift
     e = np.exp(shifted * np.float64(x_scale)).astype(_F)
     total = np.add.accumulate(e, axis=1)[:, -1:]
     y: Array = e * np.floor(_F(1) / y_scale) / total
-    y[np.isinf(y)] = 0
+    y[np.isinf(y)] = (-np.inf if y_zero_point >= 0 else np.inf) if signed else 0
     return y
