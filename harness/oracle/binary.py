@@ -12,7 +12,7 @@ from harness.oracle.elementwise import add
 from harness.oracle.graph import Node
 from harness.oracle.inputs import Inputs
 from harness.oracle.piecewise import negated
-from harness.oracle.values import UNBOUNDED, Codes, Reals, Silent, Value
+from harness.oracle.values import UNBOUNDED, Codes, Reals, Silent, Value, point_reals
 
 
 def subtract(node: Node, inputs: Inputs) -> Reals:
@@ -21,8 +21,13 @@ def subtract(node: Node, inputs: Inputs) -> Reals:
 
 
 def divide(node: Node, inputs: Inputs) -> Reals:
-    """``a / b``; where b may be 0 the result may be anything."""
-    a, b = inputs.reals(0), inputs.reals(1)
+    """``a / b``, or ``1 / b``; where b may be 0 the result may be anything."""
+    if node.op == "Reciprocal":
+        return _quotient(point_reals(np.ones((), np.float32)), inputs.reals(0))
+    return _quotient(inputs.reals(0), inputs.reals(1))
+
+
+def _quotient(a: Reals, b: Reals) -> Reals:
     slack = b.roundings() * b.size()
     low, high = b.low - slack, b.high + slack
     open_ = (low <= 0) & (high >= 0)
@@ -85,6 +90,7 @@ OPERATORS: Mapping[str, Callable[[Node, Inputs], Value]] = MappingProxyType(
         "Max": extremum,
         "Mean": total,
         "Min": extremum,
+        "Reciprocal": divide,
         "Sub": subtract,
         "Sum": total,
     }

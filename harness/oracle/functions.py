@@ -110,7 +110,8 @@ def _shape(node: Node) -> Shape:
         a, g = (float(given.get(n, d)) for n, d in zip(("alpha", "gamma"), SELU, strict=True))
         _require(a >= 0 and g >= 0, node, a)
         return Shape(lambda x: g * np.where(x < 0, a * np.expm1(np.minimum(x, 0)), x))
-    if node.op == "Swish":
+    if node.op in ("Swish", "com.microsoft::QuickGelu"):
+        alpha = float(given.get("alpha", 1.0 if node.op == "Swish" else 1.702))
         return Shape(lambda x: x * _logistic(alpha * x), lowest=-1.2784645 / alpha)
     return Shape(
         _gelu_tanh if given.get("approximate", b"none") == b"tanh" else _gelu,
@@ -201,6 +202,8 @@ OPERATORS: Mapping[str, Callable[[Node, Inputs], Reals]] = MappingProxyType(
                 "HardSigmoid",
                 "Selu",
                 "Swish",
+                "com.microsoft::Gelu",
+                "com.microsoft::QuickGelu",
             ),
             function,
         ),

@@ -21,10 +21,12 @@ def mover(node: Node, inputs: Inputs) -> Values:
     x = inputs.value(0)
     others = [inputs.optional(i) for i in range(1, len(node.inputs))]
     places = moved_places(node, x.centre.shape, others)
-    return tuple(_taken(x, each) for each in places)
+    return tuple(taken(x, each) for each in places)
 
 
-def _taken(x: Value, places: Array) -> Value:
+def taken(x: Value, places: Array) -> Value:
+    """The elements of a set that lie at these flat indices."""
+
     def take(array: Array) -> Array:
         taken: Array = np.ravel(array)[places]
         return taken
@@ -115,7 +117,7 @@ def _ends(a: Value, b: Value) -> tuple[tuple[Array, Array], ...]:
 
 
 def known(node: Node, inputs: Inputs) -> Values:
-    """Operators whose result follows exactly from known arrays: Shape, Range, ConstantOfShape, ..."""
+    """Operators whose result follows exactly from known arrays: Shape, Range, Equal, Not, ..."""
     if node.op in ("Shape", "Size"):
         arrays: list[Array | None] = [np.empty(inputs.value(0).centre.shape, np.int8)]
     else:
@@ -130,21 +132,6 @@ def point_of(array: Array, node: Node) -> Value:
     if array.dtype.kind in "iub":
         return point_codes(array)
     raise Silent(f"element type {array.dtype} is not judged", node.where)
-
-
-def resize(node: Node, inputs: Inputs) -> Values:
-    """Nearest moves elements; linear and cubic are sums with fixed weights. ONNX Resize-10 to -19."""
-    mode = node.attributes.get("mode", b"nearest")
-    crops = node.attributes.get("coordinate_transformation_mode") == b"tf_crop_and_resize"
-    x = inputs.value(0)
-    others = [inputs.optional(i) for i in range(1, len(node.inputs))]
-    others = [None if each is None or not each.size else each for each in others]
-    if mode != b"nearest" or crops:
-        raise Silent(f"mode {mode.decode()} is not judged", node.where)
-    shape = x.centre.shape
-    indices = np.arange(int(np.prod(shape)), dtype=np.float64).reshape(shape)
-    (places,) = evaluate(node, [indices, *others])
-    return (_taken(x, np.rint(places).astype(np.int64)),)
 
 
 OPERATORS: Mapping[str, Callable[[Node, Inputs], Value | Values]] = MappingProxyType(
@@ -165,9 +152,14 @@ OPERATORS: Mapping[str, Callable[[Node, Inputs], Value | Values]] = MappingProxy
             ),
             mover,
         ),
-        **dict.fromkeys(("ConstantOfShape", "Range", "Shape", "Size"), known),
+        **dict.fromkeys(
+            (
+                *("And", "ConstantOfShape", "Equal", "Greater", "GreaterOrEqual", "Less"),
+                *("LessOrEqual", "Not", "Or", "Range", "Shape", "Size", "Xor"),
+            ),
+            known,
+        ),
         "Pad": pad,
-        "Resize": resize,
         "Where": where,
     }
 )
