@@ -7,7 +7,7 @@ from types import MappingProxyType
 import numpy as np
 
 from corpus.case import Array
-from harness.oracle.bounds import FLOAT64_ALLOWANCE, UNIT, gamma
+from harness.oracle.bounds import FLOAT64_ALLOWANCE, SMALLEST_NORMAL, UNIT, gamma
 from harness.oracle.elementwise import add
 from harness.oracle.graph import Node
 from harness.oracle.inputs import Inputs
@@ -77,11 +77,14 @@ def total(node: Node, inputs: Inputs) -> Reals:
     y = reduce(add, parts)
     if node.op == "Sum" or len(parts) == 1:
         return y
-    error = 2 * UNIT * y.size() / len(parts)
     count = len(parts)
-    return Reals(
-        y.low / count - error, y.centre / count, y.high / count + error, quantum=y.quantum
-    )
+    exact = (np.asarray(y.grid) >= count * SMALLEST_NORMAL) & (count & (count - 1) == 0)
+    error = np.where(exact, 0.0, 2 * UNIT * y.size() / count)
+    grid = np.where(exact, y.grid / count, 0.0)
+    low, centre, high = (each / count for each in (y.low, y.centre, y.high))
+    if y.is_point and not error.any():
+        return Reals(centre, centre, centre, grid=grid, quantum=y.quantum)
+    return Reals(low - error, centre, high + error, grid=grid, quantum=y.quantum)
 
 
 OPERATORS: Mapping[str, Callable[[Node, Inputs], Value]] = MappingProxyType(
