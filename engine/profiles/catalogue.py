@@ -6,6 +6,12 @@ from types import MappingProxyType
 
 from engine.errors import EngineError
 from engine.profiles.elementwise_engines import ONNXRUNTIME, OPENCV, QNNPACK, TORCH
+from engine.profiles.fixed_point import (
+    quantize_half_away,
+    tflite,
+    tflite_single_rounding,
+    xnnpack_rndnu,
+)
 from engine.profiles.matmul import (
     fbgemm_reals,
     onednn_linear,
@@ -128,6 +134,30 @@ _ALL = (
         average_window=opencv_mean,
         average_plane=opencv_mean,
         elementwise=OPENCV,
+    ),
+    Profile(
+        "tflite",
+        "TFLite reference kernels: fixed point, two roundings",
+        tflite,
+        tflite,
+        True,
+        quantize_half_away,
+    ),
+    Profile(
+        "tflite-single",
+        "TFLite built with single rounding",
+        tflite_single_rounding,
+        tflite_single_rounding,
+        True,
+        quantize_half_away,
+    ),
+    Profile(
+        "xnnpack",
+        "XNNPACK rndnu: one rounding, ties up",
+        xnnpack_rndnu,
+        xnnpack_rndnu,
+        True,
+        divide,
     ),
 )
 
