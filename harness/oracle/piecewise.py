@@ -26,6 +26,18 @@ def negated(x: Reals) -> Reals:
     return replace(x, low=low, centre=centre, high=high, other=other)
 
 
+def mirrored(x: Reals, turned: Array) -> Reals:
+    """``-x`` where ``turned`` (broadcastable), x elsewhere."""
+    if turned.all():
+        return negated(x)
+    centre = np.where(turned, -x.centre, x.centre)
+    low, high = centre, centre
+    if not x.is_point:
+        low, high = np.where(turned, -x.high, x.low), np.where(turned, -x.low, x.high)
+    other = None if x.other is None else np.where(turned, -x.other, x.other)
+    return replace(x, low=low, centre=centre, high=high, other=other)
+
+
 def negative(node: Node, inputs: Inputs) -> Value:
     """``-x``; of integers too."""
     x = inputs.value(0)

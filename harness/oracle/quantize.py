@@ -22,6 +22,7 @@ from harness.oracle.bounds import (
     round_to_codes,
 )
 from harness.oracle.graph import ELEMENT_TYPES, Node
+from harness.oracle.piecewise import mirrored
 from harness.oracle.values import (
     CODE_TYPES,
     UNBOUNDED,
@@ -42,14 +43,17 @@ def quantize_linear(node: Node, x: Value, scale: Array, zero: Array | None) -> C
     Shapes: x ``(*S)``, scale and zero ``()`` or ``(S_axis)``. Errors: module ``bounds``.
 
     Raises:
-        Silent: a scale that is not positive and finite, another output type.
+        Silent: a scale that is 0, not finite or denormal, another output type.
     """
     _check_attributes(node)
     dtype = _code_type(node, zero)
     reals = x if isinstance(x, Reals) else _as_reals(x)
     spread_scale = along_axis(node, scale, reals.centre.shape)
     spread_zero = 0.0 if zero is None else along_axis(node, zero, reals.centre.shape)
-    return _round(reals, check_scale(spread_scale, node), spread_zero, dtype)
+    size, turned = _magnitude(spread_scale, node)
+    if turned is not None:
+        reals = mirrored(reals, turned)
+    return _round(reals, size, spread_zero, dtype)
 
 
 def dequantize_linear(node: Node, q: Codes, scale: Array, zero: Array | None) -> Reals:
@@ -58,12 +62,12 @@ def dequantize_linear(node: Node, q: Codes, scale: Array, zero: Array | None) ->
     Shapes: q ``(*S)``, scale and zero ``()`` or ``(S_axis)``.
 
     Raises:
-        Silent: a scale that is not positive and finite.
+        Silent: a scale that is 0, not finite or denormal.
     """
     _check_attributes(node)
     if node.attributes.get("output_dtype", 0) not in (0, 1):
         raise Silent("its output type is not float32", node.where)
-    scale_of = check_scale(along_axis(node, scale, q.centre.shape), node)
+    scale_of, turned = _magnitude(along_axis(node, scale, q.centre.shape), node)
     zero_of = 0.0 if zero is None else along_axis(node, zero, q.centre.shape)
     centre = (q.centre - zero_of) * scale_of
     low, high = centre, centre
@@ -76,7 +80,8 @@ def dequantize_linear(node: Node, q: Codes, scale: Array, zero: Array | None) ->
         relative = gamma(2)
         grid = np.where(np.abs(q.centre - zero_of) <= EXACT_STEPS, grid, 0.0)
     origin = Origin(q, scale_of, zero_of)
-    return Reals(low, centre, high, relative, grid, scale_of, origin, other=other)
+    x = Reals(low, centre, high, relative, grid, scale_of, origin, other=other)
+    return x if turned is None else mirrored(x, turned)
 
 
 def along_axis(node: Node, parameter: Array, shape: tuple[int, ...]) -> Number:
@@ -115,6 +120,18 @@ def _by_block(node: Node, parameter: Array, shape: tuple[int, ...]) -> Array:
         raise Silent(f"parameters {parameter.shape} where {wanted} are needed", node.where)
     places = np.arange(shape[axis]) // size
     return np.take(parameter.astype(np.float64), places, axis)
+
+
+def _magnitude(scale: Number, node: Node) -> tuple[Number, Array | None]:
+    """``|scale|``, and where it was negative (legal, if odd): that mirrors the reals."""
+    if isinstance(scale, float):
+        if scale >= 0:
+            return check_scale(scale, node), None
+        return check_scale(-scale, node), np.ones((), bool)
+    turned = scale < 0
+    if not turned.any():
+        return check_scale(scale, node), None
+    return check_scale(np.abs(scale), node), turned
 
 
 def check_scale(scale: Number, node: Node) -> Number:
