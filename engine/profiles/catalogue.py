@@ -8,6 +8,7 @@ from engine.errors import EngineError
 from engine.profiles.elementwise_engines import ONNXRUNTIME, OPENCV, QNNPACK, TORCH
 from engine.profiles.fixed_point import (
     quantize_half_away,
+    requantize_in_fixed_point,
     tflite,
     tflite_single_rounding,
     xnnpack_rndnu,
@@ -142,6 +143,7 @@ _ALL = (
         tflite,
         True,
         quantize_half_away,
+        requantize=requantize_in_fixed_point,
     ),
     Profile(
         "tflite-single",
@@ -150,6 +152,7 @@ _ALL = (
         tflite_single_rounding,
         True,
         quantize_half_away,
+        requantize=requantize_in_fixed_point,
     ),
     Profile(
         "xnnpack",
@@ -158,6 +161,7 @@ _ALL = (
         xnnpack_rndnu,
         True,
         divide,
+        requantize=requantize_in_float,
     ),
 )
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.arithmetic import round_half_away
 from engine.ir import Array
-from engine.profiles.quantization import Scale
+from engine.profiles.quantization import Rule, Scale
 from engine.profiles.requantization import Requantization, Rescaling
 
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
@@ -112,6 +112,18 @@ def xnnpack_rndnu(r: Requantization) -> Rescaling:
         return np.floor(acc * scale.astype(np.float64) + 0.5)
 
     return Rescaling(r.bias, steps, r.y_zero_point)
+
+
+def requantize_in_fixed_point(
+    steps: Array, x_scale: np.float32, y_scale: np.float32, y_zero_point: int, rule: Rule
+) -> Array:
+    """``steps * M + yz``, ``M = xs / ys`` in double, in two roundings.
+
+    Source:
+        tensorflow/lite/kernels/internal/reference/requantize.h.
+    """
+    q, shift = quantize_multiplier(float(x_scale) / float(y_scale))
+    return multiply_by_quantized_multiplier(steps, q, shift) + y_zero_point
 
 
 def quantize_half_away(x: Array, scale: Scale, zero_point: Array) -> Array:
