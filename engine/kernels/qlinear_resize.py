@@ -45,7 +45,9 @@ def qlinear_resize(node: Node, setting: Setting) -> Callable[..., Array] | Kerne
     how = read_interpolation(node, setting.graph.opset)
     arrays = [setting.constant(name) for name in node.inputs[1:5]]
     if any(each is None for each in arrays):
-        raise EngineError(f"QLinearResize {node.id!r}: scales and zero points must be constants")
+        raise EngineError(
+            f"QLinearResize {node.id!r}: scales and zero points must be constants"
+        )
     xs, xz, ys, yz = (np.asarray(each).reshape(()) for each in arrays)
     p = ResizeParameters(node.id, float(xs), int(xz), float(ys), int(yz), yz.dtype)
     stages = [
