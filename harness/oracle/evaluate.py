@@ -11,6 +11,7 @@ from harness.oracle.inputs import Inputs
 from harness.oracle.operators import OPERATORS, constant_array
 from harness.oracle.values import (
     CODE_TYPES,
+    FLOAT_CODES,
     Allowed,
     Codes,
     Silent,
@@ -136,6 +137,6 @@ class _Evaluation:
 def _point(name: str, array: Array) -> Value:
     if array.dtype == np.float32:
         return point_reals(array)
-    if array.dtype.kind in "iub" or array.dtype in CODE_TYPES:
+    if array.dtype.kind in "iub" or array.dtype in CODE_TYPES or array.dtype in FLOAT_CODES:
         return point_codes(array)
     raise Silent(f"element type {array.dtype} is not judged", f"tensor {name!r}")

@@ -21,12 +21,17 @@ ELEMENT_TYPES: Mapping[int, np.dtype[Any]] = {
     6: np.dtype(np.int32),
     7: np.dtype(np.int64),
     9: np.dtype(np.bool_),
+    17: np.dtype(ml_dtypes.float8_e4m3fn),
+    18: np.dtype(ml_dtypes.float8_e4m3fnuz),
+    19: np.dtype(ml_dtypes.float8_e5m2),
+    20: np.dtype(ml_dtypes.float8_e5m2fnuz),
     21: np.dtype(ml_dtypes.uint4),
     22: np.dtype(ml_dtypes.int4),
+    23: np.dtype(ml_dtypes.float4_e2m1fn),
     25: np.dtype(ml_dtypes.uint2),
     26: np.dtype(ml_dtypes.int2),
 }
-_PACKED = (21, 22, 25, 26)  # several codes a byte
+_PACKED = (21, 22, 23, 25, 26)  # several codes a byte
 
 
 _LITTLE_ENDIAN = {

@@ -21,10 +21,13 @@ from harness.oracle.bounds import (
     leaves_float32,
     round_to_codes,
 )
+from harness.oracle.float_codes import round_to_floats, smallest
 from harness.oracle.graph import ELEMENT_TYPES, Node
 from harness.oracle.piecewise import mirrored
 from harness.oracle.values import (
     CODE_TYPES,
+    FLOAT_CODES,
+    INFINITE,
     UNBOUNDED,
     Codes,
     Number,
@@ -34,7 +37,7 @@ from harness.oracle.values import (
     Value,
 )
 
-_QUANTIZED = set(CODE_TYPES) - {np.dtype(np.int32)}
+_QUANTIZED = FLOAT_CODES | set(CODE_TYPES) - {np.dtype(np.int32)}
 
 
 def quantize_linear(node: Node, x: Value, scale: Array, zero: Array | None) -> Codes:
@@ -53,6 +56,11 @@ def quantize_linear(node: Node, x: Value, scale: Array, zero: Array | None) -> C
     size, turned = _magnitude(spread_scale, node)
     if turned is not None:
         reals = mirrored(reals, turned)
+    if dtype in FLOAT_CODES:
+        if np.any(spread_zero):
+            raise Silent("zero points of float codes are 0", node.where)
+        saturate = bool(node.attributes.get("saturate", 1))
+        return _round_floats(reals, size, dtype, saturate=saturate)
     return _round(reals, size, spread_zero, dtype)
 
 
@@ -69,6 +77,8 @@ def dequantize_linear(node: Node, q: Codes, scale: Array, zero: Array | None) ->
         raise Silent("its output type is not float32", node.where)
     scale_of, turned = _magnitude(along_axis(node, scale, q.centre.shape), node)
     zero_of = 0.0 if zero is None else along_axis(node, zero, q.centre.shape)
+    if q.dtype in FLOAT_CODES:
+        return reals_of_floats(q, scale_of, turned)
     centre = (q.centre - zero_of) * scale_of
     low, high = centre, centre
     if not q.is_point:
@@ -81,6 +91,21 @@ def dequantize_linear(node: Node, q: Codes, scale: Array, zero: Array | None) ->
         grid = np.where(np.abs(q.centre - zero_of) <= EXACT_STEPS, grid, 0.0)
     origin = Origin(q, scale_of, zero_of)
     x = Reals(low, centre, high, relative, grid, scale_of, origin, other=other)
+    return x if turned is None else mirrored(x, turned)
+
+
+def reals_of_floats(q: Codes, scale: Number, turned: Array | None = None) -> Reals:
+    """``q * scale`` of codes that are floats; infinity and NaN may become anything."""
+    centre = q.centre * scale
+    low, high = (centre, centre) if q.is_point else (q.low * scale, q.high * scale)
+    is_open = np.maximum(np.abs(q.low), np.abs(q.high)) >= INFINITE
+    if is_open.any():
+        low = np.where(is_open, -2 * UNBOUNDED, low)
+        high = np.where(is_open, 2 * UNBOUNDED, high)
+        centre = np.where(np.abs(q.centre) >= INFINITE, 0.0, centre)
+    unit = smallest(q.dtype)
+    grid = np.where(np.abs(centre) <= EXACT_STEPS * unit * scale, _grid(scale) * unit, 0.0)
+    x = Reals(low, centre, high, UNIT, grid)
     return x if turned is None else mirrored(x, turned)
 
 
@@ -146,6 +171,18 @@ def check_scale(scale: Number, node: Node) -> Number:
 
 
 def _round(x: Reals, scale: Number, zero: Number, dtype: np.dtype[Any]) -> Codes:
+    steps, error = _steps(x, scale, zero)
+    return round_to_codes(steps, error, zero, dtype, _exact(x, steps[1], scale, zero))
+
+
+def _round_floats(x: Reals, scale: Number, dtype: np.dtype[Any], *, saturate: bool) -> Codes:
+    steps, error = _steps(x, scale, 0.0)
+    exact = _exact(x, steps[1], scale, 0.0)
+    return round_to_floats(steps, error, dtype, exact, saturate=saturate)
+
+
+def _steps(x: Reals, scale: Number, zero: Number) -> tuple[tuple[Array, Array, Array], Array]:
+    """Low, centre and high of ``x / scale``, and the error of its evaluation."""
     t = x.centre / scale
     low, high = (t, t) if x.is_point else (x.low / scale, x.high / scale)
     size: Array = np.abs(t) if x.is_point else np.maximum(np.abs(low), np.abs(high))
@@ -157,7 +194,7 @@ def _round(x: Reals, scale: Number, zero: Number, dtype: np.dtype[Any]) -> Codes
     error = error * FLOAT64_ALLOWANCE
     if leaves_float32(scale):
         error = np.full_like(error, UNBOUNDED)
-    return round_to_codes((low, t, high), error, zero, dtype, _exact(x, t, scale, zero))
+    return (low, t, high), error
 
 
 def _exact(x: Reals, t: Array, scale: Number, zero: Number) -> Array | None:
@@ -187,7 +224,7 @@ def _code_type(node: Node, zero: Array | None) -> np.dtype[Any]:
         number = node.attributes.get("output_dtype", 0) or 2
         dtype = ELEMENT_TYPES.get(number, np.dtype(np.float32))
     if dtype not in _QUANTIZED:
-        raise Silent("its output type is not an integer of 2 to 16 bits", node.where)
+        raise Silent("its output type is not one of 2 to 16 bits", node.where)
     return dtype
 
 

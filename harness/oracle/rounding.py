@@ -12,10 +12,13 @@ import numpy as np
 
 from corpus.case import Array
 from harness.oracle.bounds import EXACT_STEPS, UNIT
+from harness.oracle.float_codes import round_to_floats
 from harness.oracle.graph import ELEMENT_TYPES, Node
 from harness.oracle.inputs import Inputs
+from harness.oracle.quantize import reals_of_floats
 from harness.oracle.values import (
     CODE_TYPES,
+    FLOAT_CODES,
     UNBOUNDED,
     Codes,
     Reals,
@@ -67,6 +70,11 @@ def cast(node: Node, inputs: Inputs) -> Value:
     x = inputs.value(0)
     if dtype == np.bool_ and not x.is_point:
         raise Silent("bool of values in doubt is not judged", node.where)
+    if isinstance(x, Codes) and x.dtype in FLOAT_CODES:
+        x = reals_of_floats(x, 1.0)
+    if dtype in FLOAT_CODES:
+        wide = x if isinstance(x, Reals) else _to_reals(x)
+        return _to_floats(wide, dtype, saturate=bool(node.attributes.get("saturate", 1)))
     if isinstance(x, Reals):
         return x if dtype == np.float32 else _to_codes(x, dtype)
     return _to_reals(x) if dtype == np.float32 else _converted(x, dtype)
@@ -85,6 +93,11 @@ def _to_codes(x: Reals, dtype: np.dtype[np.generic]) -> Codes:
         return point_codes(x.centre != 0)
     low, centre, high = _ends(x, np.trunc)
     return _in_range(low, centre, high, dtype)
+
+
+def _to_floats(x: Reals, dtype: np.dtype[np.generic], *, saturate: bool) -> Codes:
+    error: Array = x.roundings() * x.size()
+    return round_to_floats((x.low, x.centre, x.high), error, dtype, None, saturate=saturate)
 
 
 def _converted(x: Codes, dtype: np.dtype[np.generic]) -> Codes:

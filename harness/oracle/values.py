@@ -31,6 +31,19 @@ CODE_TYPES = {
     np.dtype(ml_dtypes.int2): (-2, 1),
 }
 
+FLOAT_CODES = frozenset(
+    np.dtype(each)
+    for each in (
+        ml_dtypes.float4_e2m1fn,
+        ml_dtypes.float8_e4m3fn,
+        ml_dtypes.float8_e4m3fnuz,
+        ml_dtypes.float8_e5m2,
+        ml_dtypes.float8_e5m2fnuz,
+    )
+)
+INFINITE, NOT_A_NUMBER = 2.0**100, 2.0**101
+"""Stand for what is no finite code of a float type."""
+
 
 class Silent(Exception):  # noqa: N818  a lack of an opinion is not an error
     """The oracle has no word on this model: what it cannot judge, and where.
@@ -122,7 +135,7 @@ class Allowed:
     """What a correct implementation may return for one tensor.
 
     ``low``, ``centre``, ``high`` and ``other``: int64 codes for an integer tensor, float64 reals for
-    a float one. ``other`` is the neighbour on the other side of an exact tie that must go to even,
+    a float one and for codes that are floats (module ``float_codes``). ``other`` is the neighbour on the other side of an exact tie that must go to even,
     and ``centre`` elsewhere. ``step`` is one quantum (1 for codes, the scale for dequantized reals,
     ``scale_x * scale_w`` for a float convolution), broadcastable to the tensor; ``slack`` the share
     of elements with more than one allowed code (for floats: a set wider than half a step).
@@ -141,6 +154,8 @@ class Allowed:
 def point_codes(array: Array) -> Codes:
     """The set that holds just these codes."""
     codes = array.astype(np.float64)
+    if array.dtype in FLOAT_CODES:
+        codes = np.nan_to_num(codes, nan=NOT_A_NUMBER, posinf=INFINITE, neginf=-INFINITE)
     return Codes(array.dtype, codes, codes, codes, codes)
 
 
@@ -171,12 +186,13 @@ def allowed(name: str, value: Value) -> Allowed:
 
 
 def _allowed_codes(name: str, value: Codes) -> Allowed:
-    centre = value.centre.astype(np.int64)
+    number = np.float64 if value.dtype in FLOAT_CODES else np.int64
+    centre = value.centre.astype(number)
     low, high, slack = centre, centre, 0.0
     if not value.is_point:
-        low, high = value.low.astype(np.int64), value.high.astype(np.int64)
+        low, high = value.low.astype(number), value.high.astype(number)
         slack = float(np.count_nonzero(low < high)) / max(low.size, 1)
-    other = centre if value.other is value.centre else value.other.astype(np.int64)
+    other = centre if value.other is value.centre else value.other.astype(number)
     return Allowed(name, value.dtype, low, centre, high, other, 1.0, slack)
 
 

@@ -6,8 +6,9 @@ from typing import Literal
 import numpy as np
 
 from corpus.case import Array
+from harness.oracle.float_codes import as_places, places
 from harness.oracle.pattern import describe
-from harness.oracle.values import FLOAT32_END, UNBOUNDED, Allowed
+from harness.oracle.values import FLOAT32_END, FLOAT_CODES, UNBOUNDED, Allowed
 
 Kind = Literal[
     "exact", "tie", "rounding-mode", "divergent", "nonfinite", "wrong-type-or-shape"
@@ -46,6 +47,8 @@ def judge(allowed: Allowed, actual: Array | None) -> Verdict:
         return _shapeless(allowed, "missing")
     if actual.dtype != allowed.dtype or actual.shape != allowed.centre.shape:
         return _shapeless(allowed, f"{actual.dtype} {actual.shape}")
+    if allowed.dtype in FLOAT_CODES:
+        return _compare(as_places(allowed), places(actual.astype(np.float64), allowed.dtype))
     if not np.count_nonzero(actual != _nearest(allowed)):
         return Verdict("exact", 0.0, 0, total, 0, "", ())
     values = actual.astype(allowed.centre.dtype)
