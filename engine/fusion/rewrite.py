@@ -119,8 +119,8 @@ RULES: tuple[Rule, ...] = (
 )
 """In the order in which they are tried at a node."""
 
-RULE_IDS = frozenset({*(each.id for each in RULES), "R46", "R64"})
-"""Every rule that can be switched off; R46 acts within the others, R64 is the blocked layout."""
+RULE_IDS = frozenset({*(each.id for each in RULES), "R46", "R53", "R64"})
+"""Every rule that can be switched off; R46 acts within the others, R53 and R64 choose a kernel."""
 
 OPT_IN_IDS = frozenset(each.id for each in RULES if each.opt_in)
 """Rules that change values, and run only where a session asks for them."""

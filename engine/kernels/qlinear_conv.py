@@ -68,9 +68,10 @@ def qlinear_conv(node: Node, setting: Setting) -> Kernel:
 
 
 def integer_convolution(parameters: ConvParameters, setting: Setting) -> Kernel:
-    """The blocked kernel where its guard lets it, the plain one elsewhere."""
+    """The blocked kernel (R64), which folds zero points (R53), where its guard lets it; else the plain one."""
     stages = setting.stages
-    plain = stages.accumulate is not multiply_exactly or "R64" in setting.rules_off
+    off = {"R53", "R64"}.intersection(setting.rules_off)
+    plain = stages.accumulate is not multiply_exactly or bool(off)
     blocked = not plain and not stages.layout(parameters)
     build = blocked_convolution if blocked else plain_convolution
     kind = "QConvBlocked" if blocked else "QConv"

@@ -37,59 +37,57 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
     return (0, 0) if shift < -31 else (q, shift)
 
 
-def doubling_high_product(a: Array, b: int) -> Array:
+Integer = int | Array
+
+
+def doubling_high_product(a: Array, b: Integer) -> Array:
     """``floor(a b / 2**31 + 1/2)``, int64; ``(-2**31)**2`` saturates."""
     product = a.astype(np.int64) * np.int64(b)
     high: Array = np.minimum((product + (1 << 30)) >> 31, INT32_MAX)
     return high
 
 
-def divide_by_power_of_two(x: Array, exponent: int) -> Array:
+def divide_by_power_of_two(x: Array, exponent: Integer) -> Array:
     """The nearest integer to ``x / 2**exponent``, ties away from zero."""
-    if not exponent:
-        return x
-    mask = (1 << exponent) - 1
+    mask = np.left_shift(1, exponent) - 1
     threshold = (mask >> 1) + (x < 0)
     rounded: Array = (x >> exponent) + ((x & mask) > threshold)
     return rounded
 
 
-def multiply_by_quantized_multiplier(acc: Array, q: int, shift: int) -> Array:
-    """``acc * M`` in two roundings, int64 values inside int32."""
-    if shift > 30:
-        return np.sign(acc.astype(np.int64)) * INT32_MAX
-    wide = acc.astype(np.int64) << max(shift, 0)
-    return divide_by_power_of_two(doubling_high_product(wide, q), max(-shift, 0))
+def multiply_by_quantized_multiplier(acc: Array, q: Integer, shift: Integer) -> Array:
+    """``acc * M`` in two roundings, int64 values; those for M of 2**31 and more only have its sign."""
+    shifted = acc.astype(np.int64) << np.clip(shift, 0, 30)
+    wide = np.clip(shifted, INT32_MIN, INT32_MAX)
+    near = divide_by_power_of_two(
+        doubling_high_product(wide, q), np.maximum(np.negative(shift), 0)
+    )
+    return np.where(np.asarray(shift) > 30, np.sign(wide) * INT32_MAX, near)
 
 
-def multiply_in_one_rounding(acc: Array, q: int, shift: int) -> Array:
+def multiply_in_one_rounding(acc: Array, q: Integer, shift: Integer) -> Array:
     """``floor(acc * q / 2**(31 - s) + 1/2)``: TFLITE_SINGLE_ROUNDING, ties up."""
-    total = 31 - shift
+    total = np.maximum(31 - np.asarray(shift), 1)
     product: Array = acc.astype(np.int64) * np.int64(q)
-    if total < 1:  # M of 2**30 and more: every sum but 0 leaves int32
-        return np.sign(product) * INT32_MAX
-    return (product + (1 << (total - 1))) >> total
+    near = (product + (np.int64(1) << (total - 1))) >> total
+    return np.where(np.asarray(shift) > 30, np.sign(product) * INT32_MAX, near)
 
 
-def _channelwise(multiply: Callable[[Array, int, int], Array], r: Requantization) -> Rescaling:
+def _channelwise(
+    multiply: Callable[[Array, Integer, Integer], Array], r: Requantization
+) -> Rescaling:
     """The multiplier of each channel in double: ``xs * ws / ys`` (quantization_util.cc)."""
     real = (
         np.float64(r.alpha) * np.asarray(r.x_scale, np.float64) * r.w_scale.astype(np.float64)
     )
     scales = real / np.float64(r.y_scale)
     pairs = [quantize_multiplier(float(each)) for each in scales.reshape(-1)]
-    axis = next((i for i, n in enumerate(scales.shape) if n > 1), 0) - scales.ndim
+    q, shift = (
+        np.array(each, np.int64).reshape(scales.shape) for each in zip(*pairs, strict=True)
+    )
 
     def steps(acc: Array) -> Array:
-        if len(pairs) == 1:
-            return multiply(acc, *pairs[0]).astype(np.float64)
-        lanes = np.moveaxis(
-            np.broadcast_to(acc, np.broadcast_shapes(acc.shape, scales.shape)), axis, 0
-        )
-        found = np.stack(
-            [multiply(lane, *pair) for lane, pair in zip(lanes, pairs, strict=True)]
-        )
-        return np.moveaxis(found, 0, axis).astype(np.float64)
+        return multiply(acc, q, shift).astype(np.float64)
 
     return Rescaling(r.bias, steps, r.y_zero_point)
 

@@ -51,9 +51,7 @@ def test_r42_drops_the_second_of_two_identical_pairs() -> None:
 )
 def test_pairs_that_differ_are_left_alone(second: tuple[float, int], reason: str) -> None:
     model = pairs((0.3, 7), second)
-    assert any(
-        f"G5: D0 and Q1 {reason}" in each for each in refusals(model, "R40", ["R25"])
-    )
+    assert any(f"G5: D0 and Q1 {reason}" in each for each in refusals(model, "R40", ["R25"]))
     assert rules(model, ["R25"]) == ["", "", "", ""]
 
 

@@ -26,7 +26,7 @@ ELSEWHERE: Mapping[str, tuple[str, str, str]] = {
     "R53": (
         "zero point folded into the bias",
         "X0",
-        "`kernels/blocked.py`: the border is there as codes",
+        "`kernels/blocked.py`, whose border is there as codes; off: the plain kernel",
     ),
     "R57": (
         "convolution that requantizes for the next",
