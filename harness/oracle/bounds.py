@@ -21,6 +21,8 @@ of Numerical Algorithms, 2nd ed., lemma 3.1). Every rule of this package adds ro
 - QLinearConv: only integer kernels, ``d = gamma(10) s + u (|v| + gamma(10) s)`` with
   ``s = |M dot| + |M bias|``, M = scale_x scale_w / scale_y.
 
+- Other operators state theirs in the modules that judge them.
+
 The last rounding of v' with ``|v' - v| <= d`` returns an integer of ``[v - d - 1/2, v + d + 1/2]``,
 whatever its tie rule and whether the zero point is added before or after. All d are enlarged by
 2^-10 of themselves, which pays for evaluating v and d in float64.

@@ -96,11 +96,11 @@ class _Evaluation:
     def _run(self, node: Node) -> Value | tuple[Value, ...]:
         judge = OPERATORS.get(node.op)
         if judge is None:
-            known = ", ".join(OPERATORS)
-            raise Silent(f"the operator is not judged; those that are: {known}", node.where)
+            raise Silent("the operator is not judged", node.where)
         try:
             return judge(node, Inputs(node, self._value, self._array))
-        except ValueError as error:  # numpy's word for shapes that do not fit
+        # numpy's and dict's words for shapes that do not fit and attributes that are missing
+        except (ValueError, IndexError, KeyError) as error:
             raise Silent(f"its inputs do not fit together: {error}", node.where) from error
 
     def _final(self, name: str) -> Value:

@@ -340,6 +340,14 @@ class TestSilence:
         with pytest.raises(Silent, match="scale"):
             ask("QuantizeLinear", inputs={"x": f32(1), "s": np.float32(scale)})
 
+    @pytest.mark.parametrize(
+        ("op", "attributes"),
+        [("ArgMax", {"axis": 7}), ("Softmax", {"axis": 3}), ("Concat", {}), ("MaxPool", {})],
+    )
+    def test_attributes_that_do_not_fit(self, op: str, attributes: dict[str, int]) -> None:
+        with pytest.raises(Silent, match=f"^{op} 'n': "):
+            ask(op, inputs={"x": np.zeros((1, 2, 3), np.float32)}, **attributes)
+
     def test_a_missing_value(self) -> None:
         with pytest.raises(Silent, match="tensor 'x': no value"):
             Oracle(one("Relu", {"x": f32(1)})).allowed({})
