@@ -15,7 +15,7 @@ from corpus.case import Array
 from harness.oracle.bounds import FLOAT64_ALLOWANCE, UNIT, gamma, round_to_codes
 from harness.oracle.graph import Node
 from harness.oracle.inputs import Inputs
-from harness.oracle.matmul import scale_product, sums_of_codes
+from harness.oracle.matmul import plus_bias, scale_product, sums_of_codes
 from harness.oracle.terms import INT32_END, largest
 from harness.oracle.values import UNBOUNDED, Codes, Reals, Silent, Value
 
@@ -116,7 +116,7 @@ def dynamic_quantize_matmul(node: Node, inputs: Inputs) -> Reals:
         high * product + error,
         quantum=np.broadcast_to(product, acc.shape),
     )
-    return y if not inputs.has(4) else _plus(y, inputs.reals(4))
+    return y if not inputs.has(4) else plus_bias(y, inputs.reals(4))
 
 
 def _shifted(x: Reals, found: Range) -> Codes:
@@ -129,17 +129,6 @@ def _shifted(x: Reals, found: Range) -> Codes:
     if y.is_point and z.is_point:
         return Codes(np.dtype(np.int32), centre, centre, centre, centre)
     return Codes(np.dtype(np.int32), y.low - z.high, centre, y.high - z.low, centre)
-
-
-def _plus(y: Reals, bias: Reals) -> Reals:
-    reach = np.maximum(np.abs(y.low), np.abs(y.high)) + bias.size()
-    error = reach * (gamma(1) * FLOAT64_ALLOWANCE)
-    return Reals(
-        y.low + bias.low - error,
-        y.centre + bias.centre,
-        y.high + bias.high + error,
-        quantum=y.quantum,
-    )
 
 
 OPERATORS: Mapping[str, Callable[[Node, Inputs], Value | tuple[Value, ...]]] = (

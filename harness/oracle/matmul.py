@@ -140,10 +140,14 @@ def matmul_integer_to_float(node: Node, inputs: Inputs) -> Reals:
     y = _real(node, a, b, parameters, None, 1.0)
     if not inputs.has(6):
         return y
-    bias = inputs.reals(6)
-    reach = largest(y.low, y.centre, y.high) + bias.size()
-    error = reach * gamma(1) * FLOAT64_ALLOWANCE
-    return Reals(y.low + bias.low - error, y.centre + bias.centre, y.high + bias.high + error)
+    return plus_bias(y, inputs.reals(6))
+
+
+def plus_bias(y: Reals, bias: Reals) -> Reals:
+    """One more float32 sum, behind the product."""
+    error = (largest(y.low, y.centre, y.high) + bias.size()) * (gamma(1) * FLOAT64_ALLOWANCE)
+    low, high = y.low + bias.low - error, y.high + bias.high + error
+    return Reals(low, y.centre + bias.centre, high, quantum=y.quantum)
 
 
 def _real(

@@ -127,7 +127,12 @@ def dynamic_quantize_matmul(rng: np.random.Generator, kind: str, dtype: str) -> 
 
 
 def reals(rng: np.random.Generator, shape: Sequence[int], kind: str) -> Array:
-    """Floats on the halves of a grid of 255 steps, so that many of them are ties, or almost."""
+    """Floats on the halves of a grid of 255 steps, so that many of them are ties, or almost.
+
+    Without doubts for random scales: plain normal ones.
+    """
+    if kind == "random":
+        return rng.normal(size=shape).astype(np.float32)
     step = float(scale(rng, kind, -6, -3))
     low = int(rng.integers(-255, 1))
     x = rng.integers(2 * low, 2 * low + 511, shape) / 2.0 * step
