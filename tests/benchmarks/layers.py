@@ -103,7 +103,7 @@ def _against_reference() -> Iterator[str]:
 
 
 def _memory() -> Iterator[str]:
-    yield "what a run allocates at most, in sizes of its input and output together (goal: <= 3x)"
+    yield "what a run allocates at most, in sizes of its input, weights and output together (goal: <= 3x)"
     for name, spec in (*LAYERS.items(), *LARGE.items()):
         yield f"  {name:<36}{_peak(build(spec)):5.1f}x"
 
@@ -111,7 +111,8 @@ def _memory() -> Iterator[str]:
 def _peak(case: Case) -> float:
     session = Session(case.model)
     outputs = session.run(case.inputs)
-    live = sum(each.nbytes for each in (*case.inputs.values(), *outputs.values()))
+    weights = sum(len(each.raw_data) for each in case.proto().graph.initializer)
+    live = weights + sum(each.nbytes for each in (*case.inputs.values(), *outputs.values()))
     tracemalloc.start()
     session.run(case.inputs)
     _, peak = tracemalloc.get_traced_memory()
