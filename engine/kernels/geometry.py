@@ -112,6 +112,37 @@ def columns(x: Array, window: Window, out: tuple[int, ...], groups: int) -> Arra
     return windows(x, window, out).reshape(x.shape[0], groups, depth, pixels)
 
 
+def flat_columns(x: Array, window: Window, out: tuple[int, ...], groups: int) -> Array:
+    """``columns`` for strides of 1 with the pixels between rows of the output left in.
+
+    A tap is then one run of memory from the first window to the last, which is copied far faster than
+    its rows one by one; ``without_gaps`` takes those pixels out of the sums.
+    """
+    count = len(window.kernel)
+    taps = tuple(
+        s * d for s, d in zip(x.strides[2 : 2 + count], window.dilations, strict=True)
+    )
+    length = _run_of(x.strides[2:], x.itemsize, out)
+    shape = (*x.shape[:2], *window.kernel, length)
+    view = np.ndarray(shape, x.dtype, x, 0, (*x.strides[:2], *taps, x.itemsize))
+    depth = x.shape[1] // groups * math.prod(window.kernel)
+    return view.reshape(x.shape[0], groups, depth, length)
+
+
+def without_gaps(sums: Array, x: Array, out: tuple[int, ...]) -> Array:
+    """A view of the sums over ``flat_columns`` of ``x``: (..., length) gives (..., *out)."""
+    steps = tuple(each // x.itemsize * sums.itemsize for each in x.strides[2:])
+    return np.ndarray(
+        (*sums.shape[:-1], *out), sums.dtype, sums, 0, (*sums.strides[:-1], *steps)
+    )
+
+
+def _run_of(strides: tuple[int, ...], itemsize: int, out: tuple[int, ...]) -> int:
+    return 1 + sum(
+        (size - 1) * each // itemsize for size, each in zip(out, strides, strict=True)
+    )
+
+
 def integers(node: Node, name: str, count: int, default: int) -> tuple[int, ...]:
     """An attribute with one integer for each axis, or ``default`` for all of them."""
     given: Any = node.attributes.get(name)

@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.arithmetic import Int32, round_half_even, wrap_int32
 from engine.ir import Array
-from engine.kernels.geometry import Window, columns, pad_spatial
+from engine.kernels.geometry import Window, columns, flat_columns, pad_spatial, without_gaps
 from engine.kernels.parameters import ConvParameters
 from engine.profiles import Profile, convert_then_saturate, saturate
 
@@ -151,6 +151,10 @@ COLUMNS = 1 << 18
 """Elements of the columns that are multiplied at once: 1 MiB of float32."""
 
 
+WIDE = 8
+"""From so many output channels of a group on, sums of pixels that are no output cost more than they save."""
+
+
 def _sums(
     matrix: Array,
     padded: Array,
@@ -163,8 +167,13 @@ def _sums(
     centred = padded.astype(matrix.dtype, order="C")
     if zero_point:
         centred -= zero_point
-    sums = np.matmul(matrix, columns(centred, window, out, len(matrix)))
-    return wrap_int32(sums) if wraps else sums.astype(np.int32)
+    if matrix.shape[1] < WIDE and max(window.strides) == 1 and 0 not in (*centred.shape, *out):
+        sums = np.matmul(matrix, flat_columns(centred, window, out, len(matrix)))
+        sums = without_gaps(sums, centred, out)
+    else:
+        sums = np.matmul(matrix, columns(centred, window, out, len(matrix)))
+    codes = wrap_int32(sums) if wraps else sums.astype(np.int32, order="C")
+    return codes.reshape(*sums.shape[:3], math.prod(out))
 
 
 def clamp(codes: Array, p: ConvParameters) -> Array:
