@@ -7,6 +7,7 @@ import click
 from corpus.load import InputError
 from harness.cli.backends import backends
 from harness.cli.check import check
+from harness.cli.faults import faults
 from harness.cli.fuzz import fuzz
 from harness.cli.reduce import reduce
 from harness.cli.replay import replay
@@ -24,7 +25,7 @@ def quantdiff() -> None:
     """Find, locate, explain, shrink and report wrong answers of int8 inference engines."""
 
 
-for command in (backends, check, fuzz, reduce, replay, report):
+for command in (backends, check, faults, fuzz, reduce, replay, report):
     quantdiff.add_command(command)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 
+from engine.faults import CATALOGUE
 from harness.cli import run
 from tests.harness.benches import grouped, padded
 
@@ -179,6 +180,22 @@ def test_reduce_writes_the_smallest_case(
     assert len((out / "model.onnx").read_bytes()) < len(model.read_bytes())
     assert run(["reduce", str(model), "-b", "engine", "-o", str(tmp_path / "none")]) == 0
     assert not (tmp_path / "none").exists()
+
+
+def test_faults_lists_the_catalogue(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["faults", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [each["fault"] for each in listed] == [each.key for each in CATALOGUE]
+    assert all(each["title"] and each["source"] for each in listed)
+    assert all(each["stages"] or each["quantize"] or each["guards_off"] for each in listed)
+    for words in (["faults", "list"], ["faults"]):
+        assert run(words) == 0
+        assert "opencv/opencv#28798" in capsys.readouterr().out
+
+
+def test_faults_needs_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["faults", "guess"]) == 2
+    assert "guess" in complaint(capsys)
 
 
 def test_backends_lists_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
