@@ -234,8 +234,9 @@ def opencv(r: Requantization) -> Rescaling:
 
 def saturate(steps: Array, low: int, high: int) -> Array:
     """Clip rounded steps to ``[low, high]``; NaN gives ``low``, as x86 ``maxps`` does."""
-    clipped: Array = np.fmax(steps, low)
-    np.fmin(clipped, high, out=clipped)
+    clipped: Array = steps.clip(low, high)
+    if np.isnan(clipped.max(initial=low)):
+        clipped[np.isnan(clipped)] = low
     return clipped
 
 

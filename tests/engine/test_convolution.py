@@ -152,7 +152,7 @@ def test_which_kernel_runs() -> None:
 def test_later_tasks_overwrite_the_lanes_of_earlier_ones() -> None:
     """Two groups of 12: tasks at channels 0, 8, 12, 20 write blocks 0, 1, 1, 2."""
     base = [0, 8, 12, 20]
-    codes = np.arange(4).repeat(8).reshape(1, 4, 1, 8)
+    codes = np.arange(4).repeat(8).reshape(1, 4, 8, 1)
     assert store(codes, base, 24)[0, :, 0].tolist() == [0] * 8 + [2] * 8 + [3] * 8
 
 
