@@ -39,6 +39,7 @@ def blocked_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> 
     bias = None if p.bias is None else _by_lane(p.bias, base)
     scale = stages.scales(p)
     scale = scale.reshape(()) if scale.size == 1 else _by_lane(scale, base)
+    usual = p.x_zero_point * fold
     finish = finisher(p, stages, prepare_rescaling(p, profile, scale, bias))
     window = p.window
 
@@ -48,7 +49,7 @@ def blocked_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> 
         acc = wrap_int32(sums) if wraps else sums.astype(np.int32)
         acc = acc.reshape(x.shape[0], len(base), _LANES, math.prod(out))
         if zero_point:
-            acc -= zero_point * fold
+            acc -= usual if zero_point == p.x_zero_point else zero_point * fold
         return store(finish(acc), base, p.out_channels).reshape(
             x.shape[0], p.out_channels, *out
         )
@@ -68,6 +69,8 @@ def store(codes: Array, base: list[int], channels: int) -> Array:
     Shapes:
         ``codes`` (N, tasks, 8, pixels) -> (N, channels, pixels).
     """
+    if base == list(range(0, channels, _LANES)) and channels % _LANES == 0:
+        return codes.reshape(len(codes), channels, -1)  # each task fills a block of its own
     blocks = -(-channels // _LANES)
     out = np.zeros((len(codes), blocks, _LANES, codes.shape[3]), codes.dtype)
     for task, channel in enumerate(base):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from engine.errors import EngineError, InvalidModel
 from engine.ir import Array, Node
@@ -66,13 +67,15 @@ class Window:
         return (*begins, *ends)
 
 
-def pad_spatial(x: Array, pads: tuple[int, ...], value: float) -> Array:
-    """``x`` (N, C, *S) with a border of ``value``; a copy, C-contiguous."""
+def pad_spatial(
+    x: Array, pads: tuple[int, ...], value: float, dtype: DTypeLike | None = None
+) -> Array:
+    """``x`` (N, C, *S) with a border of ``value``; a copy, C-contiguous, of x's type unless given."""
     if min(pads) < 0:
         raise EngineError(f"pads {list(pads)} are negative; crop the input with Slice instead")
     image, count = x.shape[2:], x.ndim - 2
     sizes = [image[i] + pads[i] + pads[i + count] for i in range(count)]
-    padded = np.empty((*x.shape[:2], *sizes), x.dtype)
+    padded = np.empty((*x.shape[:2], *sizes), dtype or x.dtype)
     padded.fill(value)
     padded[:, :, *[slice(pads[i], pads[i] + image[i]) for i in range(count)]] = x
     return padded

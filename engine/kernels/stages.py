@@ -96,8 +96,9 @@ def pad_with_zero_point(
 
 def pad_with(x: Array, pads: tuple[int, ...], code: int) -> Array:
     """``x`` widened to int16, C-contiguous, with a border of ``code``."""
-    wide = x.astype(np.int16, order="C")
-    return pad_spatial(wide, pads, code) if any(pads) else wide
+    if any(pads):
+        return pad_spatial(x, pads, code, np.int16)
+    return x.astype(np.int16, order="C")
 
 
 def multiply_exactly(p: ConvParameters, weights: Array) -> Accumulate:

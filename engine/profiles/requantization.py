@@ -78,8 +78,9 @@ def exact(r: Requantization) -> Rescaling:
         v: Array = acc * ratio
         distance = np.rint(v)
         np.subtract(v, distance, out=distance)
-        if max(distance.max(initial=0), -distance.min(initial=0)) > 0.5 - _NEAR:
-            _settle_ties(v, (np.abs(distance) > 0.5 - _NEAR).nonzero(), acc, factors, step)
+        np.abs(distance, out=distance)
+        if distance.max(initial=0) > 0.5 - _NEAR:
+            _settle_ties(v, (distance > 0.5 - _NEAR).nonzero(), acc, factors, step)
         return v
 
     return Rescaling(r.bias, steps, r.y_zero_point)
@@ -234,10 +235,16 @@ def opencv(r: Requantization) -> Rescaling:
 
 def saturate(steps: Array, low: int, high: int) -> Array:
     """Clip rounded steps to ``[low, high]``; NaN gives ``low``, as x86 ``maxps`` does."""
+    if steps.size < _FEW:
+        return np.fmin(np.fmax(steps, low), high)
     clipped: Array = steps.clip(low, high)
     if np.isnan(clipped.max(initial=low)):
         clipped[np.isnan(clipped)] = low
     return clipped
+
+
+_FEW = 1 << 12
+"""Below it ``clip`` and the search for NaN cost more than the slower ``fmax`` and ``fmin``."""
 
 
 def convert_then_saturate(steps: Array, low: int, high: int) -> Array:
