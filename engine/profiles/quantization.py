@@ -180,7 +180,9 @@ def requantize_exactly(
 ) -> Array:
     """``rne(steps * xs/ys) + yz`` of the real quotient."""
     one = np.ones((), _F)
-    r = Requantization(x_scale, one, y_scale, y_zero_point, None, False, 1, 1, 1, False)
+    r = Requantization(
+        x_scale, one, y_scale, y_zero_point, None, False, 1, 1, 1, False, wide=True
+    )
     rounded: Array = np.rint(exact(r).steps(steps)) + y_zero_point
     return rounded
 

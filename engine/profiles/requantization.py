@@ -8,6 +8,7 @@ Equation numbers refer to ``engine/README.md``.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache, partial
 from math import prod
 
 import numpy as np
@@ -27,7 +28,7 @@ class Requantization:
     """What turns sums into codes; arrays are shaped to broadcast against the sums.
 
     The real value of a sum is ``alpha * x_scale * w_scale`` times it. ``bias`` is int32 in steps of ``x_scale * w_scale``; ``w_scale`` float32, one value or one a
-    lane; ``per_channel`` says which.
+    lane; ``per_channel`` says which. ``wide`` codes have more than 8 bits.
     """
 
     x_scale: np.float32 | Array
@@ -41,6 +42,7 @@ class Requantization:
     out_per_group: int
     y_signed: bool
     alpha: float = 1.0
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,12 @@ def exact(r: Requantization) -> Rescaling:
         product = product * r.alpha
     step = np.float64(r.y_scale)
     ratio = product / step
+    proved = cache(partial(_no_sum_near_ties, ratio))
 
     def steps(acc: Array) -> Array:
         v: Array = acc * ratio
+        if acc.size >= _MANY * ratio.size and not r.wide and proved():
+            return v
         distance = np.rint(v)
         np.subtract(v, distance, out=distance)
         np.abs(distance, out=distance)
@@ -88,6 +93,24 @@ def exact(r: Requantization) -> Rescaling:
 
 _NEAR = 2.0**-30
 """Far above the float64 error of any v inside the range of codes, far below a half."""
+
+_MANY = 128
+"""From so many sums for each scale on, a proof for all sums costs less than a look at each."""
+
+
+def _no_sum_near_ties(ratio: Array) -> bool:
+    """Whether no integer times a ratio is near a half-integer inside the range of codes.
+
+    The integer next to a tie is ``rint(half / ratio)``; all others are half a ratio away, which is far.
+    """
+    if not ((np.abs(ratio) > 4 * _NEAR) & (np.abs(ratio) < 1 / _NEAR)).all():
+        return False
+    halves = np.arange(-256.5, 257.0)
+    by_tie = halves / ratio.reshape(-1, 1)
+    np.rint(by_tie, out=by_tie)
+    by_tie *= ratio.reshape(-1, 1)
+    by_tie -= halves
+    return bool(np.abs(by_tie, out=by_tie).min() > _NEAR)
 
 
 def _settle_ties(
