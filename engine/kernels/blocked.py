@@ -70,12 +70,14 @@ def store(codes: Array, base: list[int], channels: int) -> Array:
         ``codes`` (N, tasks, 8, pixels) -> (N, channels, pixels).
     """
     if base == list(range(0, channels, _LANES)) and channels % _LANES == 0:
-        return codes.reshape(len(codes), channels, -1)  # each task fills a block of its own
+        return codes.reshape(
+            len(codes), channels, codes.shape[3]
+        )  # each task fills a block of its own
     blocks = -(-channels // _LANES)
     out = np.zeros((len(codes), blocks, _LANES, codes.shape[3]), codes.dtype)
     for task, channel in enumerate(base):
         out[:, channel // _LANES] = codes[:, task]
-    return out.reshape(len(codes), blocks * _LANES, -1)[:, :channels]
+    return out.reshape(len(codes), blocks * _LANES, codes.shape[3])[:, :channels]
 
 
 def _by_lane(values: Array, base: list[int]) -> Array:

@@ -223,12 +223,13 @@ def test_the_bound_on_sums_is_one() -> None:
         assert largest_sum(w) >= 255 * np.abs(w).sum(axis=1).max()
 
 
-@pytest.mark.parametrize("shape", [(0, 2, 3, 3), (1, 2, 0, 3)])
-def test_empty_batches_and_images(shape: tuple[int, ...]) -> None:
-    w = np.ones((8, 2, 1, 1), np.int8)
+@pytest.mark.parametrize("shape", [(0, 2, 3, 3), (1, 2, 0, 3), (0, 8, 3, 3), (1, 8, 0, 3)])
+@pytest.mark.parametrize("m", [8, 12])
+def test_empty_batches_and_images(shape: tuple[int, ...], m: int) -> None:
+    w = np.ones((m, shape[1], 1, 1), np.int8)
     model = qlinear_conv(w, image=shape[2:], batch=shape[0])
     y = Session(model).run({"x": np.zeros(shape, np.uint8)})["y"]
-    assert y.shape == (shape[0], 8, *shape[2:])
+    assert y.shape == (shape[0], m, *shape[2:])
 
 
 @pytest.mark.parametrize(
