@@ -12,6 +12,7 @@ from corpus.case import Case
 from engine import Session
 from generators.operators.conv import ConvSpec, build
 from tests.benchmarks.clock import best_of
+from tests.benchmarks.load import CHANNELS, NODES, chain
 
 ROUNDS = 5
 REFERENCE_GOAL = 50
@@ -93,13 +94,16 @@ def report() -> Iterator[str]:
 
 
 def _against_reference() -> Iterator[str]:
-    yield f"engine against onnx.reference (goal: >= {REFERENCE_GOAL}x faster)"
+    yield f"times faster than onnx.reference (goal: >= {REFERENCE_GOAL}x), and onnxruntime beside it"
     for name, spec in REFERENCE.items():
         case = build(spec)
         evaluator = ReferenceEvaluator(case.proto())
         theirs = best_of(lambda e=evaluator, c=case: e.run(None, dict(c.inputs)), 1)  # type: ignore[misc]
-        ours = _engine(case)
-        yield f"  {name:<36}{ours * 1e3:7.2f} ms against {theirs * 1e3:6.0f} ms   {theirs / ours:4.0f}x"
+        ours, native = _engine(case), _onnxruntime(case)
+        yield (
+            f"  {name:<36}{ours * 1e3:7.2f} ms against {theirs * 1e3:6.0f} ms   "
+            f"{theirs / ours:4.0f}x, onnxruntime {theirs / native:4.0f}x"
+        )
 
 
 def _memory() -> Iterator[str]:
@@ -121,13 +125,18 @@ def _peak(case: Case) -> float:
 
 
 def _growth() -> Iterator[str]:
-    """How the time of a 3x3 convolution grows; a bar is as long as the logarithm of it."""
+    """How the time of 3x3 convolutions grows; a bar is as long as the logarithm of it."""
     yield "  channels in and out, 28x28 pixels"
     for channels in GROWTH:
         yield _bar(channels, _engine(build(_conv(channels, channels, 28, 3))))
     yield "  side of the image, 16 channels"
     for side in SIDES:
         yield _bar(side, _engine(build(_conv(16, 16, side, 3))))
+    yield "  3x3 convolutions of 16x8x8 one after the other"
+    x = np.zeros((1, CHANNELS, 8, 8), np.uint8)
+    for count in NODES:
+        session = Session(chain(count, False))
+        yield _bar(count, best_of(lambda s=session: s.run({"y0": x}), ROUNDS))  # type: ignore[misc]
 
 
 def _bar(size: int, seconds: float) -> str:
