@@ -1,7 +1,15 @@
 """The fault catalogue: deliberate deviations, each an entry of data."""
 
 from engine.errors import EngineError
-from engine.faults import layout, padding, pair_saturation, rounding, scales, zero_points
+from engine.faults import (
+    layout,
+    padding,
+    pair_saturation,
+    rounding,
+    scales,
+    weights,
+    zero_points,
+)
 from engine.faults.fault import Fault, apply_faults
 
 CATALOGUE: tuple[Fault, ...] = (
@@ -11,6 +19,7 @@ CATALOGUE: tuple[Fault, ...] = (
     *scales.FAULTS,
     *rounding.FAULTS,
     *pair_saturation.FAULTS,
+    *weights.FAULTS,
 )
 """Every fault; simpler explanations of the same values come first."""
 

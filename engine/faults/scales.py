@@ -20,6 +20,18 @@ def scale_within_group(p: ConvParameters) -> Array:
     return local
 
 
+def scale_of_channel_before(p: ConvParameters) -> Array:
+    """Channel k reads the scale of channel ``k - 1``, the first one that of the last."""
+    before: Array = np.roll(p.w_scales, 1)
+    return before
+
+
+def scale_of_block(p: ConvParameters) -> Array:
+    """Channel k reads the scale of channel ``8 * (k // 8)``."""
+    first: Array = p.w_scales[np.arange(p.w_scales.size) // 8 * 8]
+    return first
+
+
 def _other_bias_scale(p: ConvParameters) -> bool:
     if p.bias is None or p.bias_scales is None or not p.bias.any():
         return False
@@ -40,6 +52,20 @@ FAULTS = (
         "apache/tvm#10046; Tencent/ncnn#1304",
         lambda p: bool((scale_within_group(p) != p.w_scales).any()),
         {"scales": scale_within_group},
+    ),
+    Fault(
+        "F52",
+        "each channel reads the scale of the channel before it",
+        "an index that is shifted by one",
+        lambda p: bool((scale_of_channel_before(p) != p.w_scales).any()),
+        {"scales": scale_of_channel_before},
+    ),
+    Fault(
+        "F52.block",
+        "each channel reads the scale of the first channel of its block of 8",
+        "a scale loaded once for a block of lanes",
+        lambda p: bool((scale_of_block(p) != p.w_scales).any()),
+        {"scales": scale_of_block},
     ),
     Fault(
         "F60",

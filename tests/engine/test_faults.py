@@ -34,6 +34,8 @@ FEW = (codes(8, 1, 1, 1) // 16).astype(np.int8)
 SMALL = (codes(8, 8, 3, 3) // 2).astype(np.int8)
 WIDE: dict[str, Any] = {"y": (0.2, 100)}
 PADS: dict[str, Any] = {"pads": [1, 1, 1, 1]}
+UNSIGNED = codes(8, 8, 3, 3, dtype=np.uint8)
+ZERO_POINTS = np.arange(8) + 124
 PER_CHANNEL = np.linspace(0.01, 0.1, 8)
 
 PAIRS = {
@@ -64,6 +66,20 @@ PAIRS = {
         qlinear_conv(DENSE, x=(0.02, 77), **WIDE), qlinear_conv(DENSE, x=(0.02, 0), **WIDE)
     ),
     "F26": Pair(qlinear_conv(DENSE, w_zero=30, **WIDE), qlinear_conv(DENSE, **WIDE)),
+    "F19": Pair(qlinear_conv(DENSE, **WIDE), qlinear_conv(codes(8, 8, 1, 1), **WIDE)),
+    "F28": Pair(
+        qlinear_conv(UNSIGNED, w_zero=ZERO_POINTS, **WIDE),
+        qlinear_conv(UNSIGNED, w_zero=np.full(8, 128), **WIDE),
+    ),
+    "F29": Pair(
+        qlinear_conv(UNSIGNED, w_zero=ZERO_POINTS, **WIDE),
+        qlinear_conv(UNSIGNED, w_zero=np.full(8, 128), **WIDE),
+    ),
+    "F33": Pair(qlinear_conv(DENSE, **WIDE), qlinear_conv(np.abs(SMALL), **WIDE)),
+    "F34": Pair(
+        qlinear_conv(UNSIGNED, w_zero=128, **WIDE),
+        qlinear_conv(UNSIGNED // 2, w_zero=128, **WIDE),
+    ),
     "F50": Pair(
         qlinear_conv(DENSE, w_scale=PER_CHANNEL, y=(1.0, 100)),
         qlinear_conv(DENSE, w_scale=np.full(8, 0.1), y=(1.0, 100)),
@@ -71,6 +87,14 @@ PAIRS = {
     "F51": Pair(
         qlinear_conv(codes(8, 2, 3, 3), groups=2, w_scale=PER_CHANNEL, y=(0.5, 100)),
         qlinear_conv(DENSE, w_scale=PER_CHANNEL, y=(1.0, 100)),
+    ),
+    "F52": Pair(
+        qlinear_conv(DENSE, w_scale=PER_CHANNEL, y=(1.0, 100)),
+        qlinear_conv(DENSE, w_scale=np.full(8, 0.1), y=(1.0, 100)),
+    ),
+    "F52.block": Pair(
+        qlinear_conv(codes(16, 8, 3, 3), w_scale=np.linspace(0.01, 0.1, 16), y=(1.0, 100)),
+        qlinear_conv(codes(16, 8, 3, 3), w_scale=np.repeat([0.01, 0.1], 8), y=(1.0, 100)),
     ),
     "F60": Pair(
         qdq_conv(DENSE, bias=np.full(8, 9999), bias_scale=0.01, y=(1.0, 9)),
@@ -174,10 +198,16 @@ def test_keys_titles_and_sources() -> None:
         "F12",
         "F14",
         "F16",
+        "F19",
         "F25",
         "F26",
+        "F28",
+        "F29",
+        "F33",
+        "F34",
         "F50",
         "F51",
+        "F52",
         "F60",
         "F70",
         "F75",

@@ -1,0 +1,95 @@
+"""Faults of weights: read as another type, from another place, less another zero point."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from engine.faults.fault import Fault
+from engine.ir import Array
+from engine.kernels.parameters import ConvParameters
+from engine.kernels.stages import subtract_zero_points
+
+Weights = Callable[[ConvParameters], Array]
+
+
+def transpose_kernel(p: ConvParameters) -> Array:
+    """``w[..., j, i]`` for ``w[..., i, j]``, where the kernel is square."""
+    w = subtract_zero_points(p)
+    if len(p.kernel) < 2 or p.kernel[-1] != p.kernel[-2]:
+        return w
+    return np.ascontiguousarray(w.swapaxes(-1, -2))
+
+
+def zero_point_by_input_channel(p: ConvParameters) -> Array:
+    """``w[k, c] - zw[c]`` for ``w[k, c] - zw[k]``, where the lengths let it pass."""
+    zero_points = p.w_zero_points.astype(np.int16)
+    if zero_points.size != p.in_per_group:
+        return subtract_zero_points(p)
+    difference: Array = p.w.astype(np.int16) - zero_points.reshape(-1, *(1 for _ in p.kernel))
+    return difference
+
+
+def first_zero_point(p: ConvParameters) -> Array:
+    """``w[k] - zw[0]``."""
+    difference: Array = p.w.astype(np.int16) - np.int16(p.w_zero_points[0])
+    return difference
+
+
+def signed_as_unsigned(p: ConvParameters) -> Array:
+    """``w mod 256`` with zero point 0, of int8 weights."""
+    if p.w.dtype != np.int8:
+        return subtract_zero_points(p)
+    return p.w.view(np.uint8).astype(np.int16)
+
+
+def unsigned_as_signed(p: ConvParameters) -> Array:
+    """``w - 256`` from 128 on, less the zero point as given, of uint8 weights."""
+    if p.w.dtype != np.uint8:
+        return subtract_zero_points(p)
+    wrapped = np.where(p.w > 127, np.int16(256), np.int16(0))
+    difference: Array = subtract_zero_points(p) - wrapped
+    return difference
+
+
+def _changes(weights: Weights) -> Callable[[ConvParameters], bool]:
+    """Whether a replacement gives other weights than the correct stage."""
+    return lambda p: bool((weights(p) != subtract_zero_points(p)).any())
+
+
+FAULTS = (
+    Fault(
+        "F19",
+        "the kernel is transposed",
+        "weights laid out for the other order of height and width",
+        _changes(transpose_kernel),
+        {"weights": transpose_kernel},
+    ),
+    Fault(
+        "F28",
+        "the zero points of w are indexed by input channel",
+        "per-channel zero points broadcast along the wrong axis",
+        _changes(zero_point_by_input_channel),
+        {"weights": zero_point_by_input_channel},
+    ),
+    Fault(
+        "F29",
+        "the zero point of channel 0 of w is used for every channel",
+        "per-channel zero points on a per-tensor path",
+        _changes(first_zero_point),
+        {"weights": first_zero_point},
+    ),
+    Fault(
+        "F33",
+        "int8 weights are read as uint8 with zero point 0",
+        "Caffe2's int8 operators",
+        _changes(signed_as_unsigned),
+        {"weights": signed_as_unsigned},
+    ),
+    Fault(
+        "F34",
+        "uint8 weights are read as int8",
+        "kernels for signed weights only",
+        _changes(unsigned_as_signed),
+        {"weights": unsigned_as_signed},
+    ),
+)
