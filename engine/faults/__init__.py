@@ -3,6 +3,7 @@
 from engine.errors import EngineError
 from engine.faults import (
     layout,
+    matmul,
     padding,
     pair_saturation,
     rounding,
@@ -20,6 +21,7 @@ CATALOGUE: tuple[Fault, ...] = (
     *rounding.FAULTS,
     *pair_saturation.FAULTS,
     *weights.FAULTS,
+    *matmul.FAULTS,
 )
 """Every fault; simpler explanations of the same values come first."""
 
