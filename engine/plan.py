@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from engine.fusion.match import View
+from engine.fusion.match import Removed, View
 from engine.fusion.rewrite import RULES, Refused, Rewrite
 from engine.ir import Graph, Node
 from engine.program import Step
@@ -33,10 +33,11 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps in the order they run, and what was kept."""
+    """The steps in the order they run, what was kept, and where faults removed a guard."""
 
     steps: tuple[Step, ...]
     kept: tuple[Kept, ...]
+    removed: tuple[Removed, ...] = ()
 
     @property
     def rules(self) -> Mapping[str, tuple[Step, ...]]:

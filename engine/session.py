@@ -100,7 +100,7 @@ class Session:
         """What runs as one operation, and why the rest stayed float."""
         found = self._rewritten or self._rewrite()
         steps = tuple(each.step for each in self._program.operations)
-        return Plan(steps, kept_nodes(found))
+        return Plan(steps, kept_nodes(found), tuple(found.view.removed))
 
     def _rewrite(self) -> Rewrite:
         try:

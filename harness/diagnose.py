@@ -65,7 +65,7 @@ def foresee(
     """
     try:
         session = Session(case.model, profile=profile, faults=(fault.key,))
-        if not _is_triggered(session, fault):
+        if not fault.places(session.plan()):
             return False
         wrong = session.run(case.inputs)
     except EngineError:
@@ -83,19 +83,12 @@ def foresee(
 
 
 def is_triggered(case: Case, profile: str, fault: Fault) -> bool:
-    """Whether the fault's trigger holds for some convolution of the case, as it is fused."""
+    """Whether the fault's trigger holds for some operation of the case, as it is fused."""
     try:
-        return _is_triggered(Session(case.model, profile=profile, faults=(fault.key,)), fault)
+        session = Session(case.model, profile=profile, faults=(fault.key,))
+        return bool(fault.places(session.plan()))
     except EngineError:
         return False
-
-
-def _is_triggered(session: Session, fault: Fault) -> bool:
-    steps = session.plan().steps
-    return any(
-        isinstance(each.parameters, fault.record) and fault.trigger(each.parameters)
-        for each in steps
-    )
 
 
 def _is_any_outside(actual: Mapping[str, Array], allowed: Mapping[str, Allowed]) -> bool:

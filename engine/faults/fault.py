@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.stages import Stages, correct_stages
+from engine.plan import Plan
 from engine.profiles import Profile
 from engine.profiles.quantization import Rule
 
@@ -15,16 +16,17 @@ class Fault:
     """What it replaces, and when that can show.
 
     ``key`` names the variant, ``id`` the fault in the catalogue; ``source`` is where the bug was
-    seen; ``trigger`` the smallest condition on an operation, whose parameters are a
-    ``record``, under which values can differ;
-    ``stages`` the stages it replaces, by name: those of convolutions, or ``"family.stage"``; ``quantize`` the rounding of
-    QuantizeLinear; ``guards_off`` the guards of the fusion rules it removes.
+    seen; ``trigger`` the smallest condition on an operation, whose parameters are a ``record``,
+    under which values can differ; ``stages`` the stages it replaces, by name: those of
+    convolutions, or ``"family.stage"``; ``quantize`` the rounding of QuantizeLinear; ``guards_off``
+    the guards of the fusion rules it removes, as `engine.fusion.match.View.refuse` reads them: it
+    can then show where one of them would have stopped a rule, and needs no ``trigger``.
     """
 
     key: str
     title: str
     source: str
-    trigger: Callable[[Any], bool] = field(compare=False)
+    trigger: Callable[[Any], bool] = field(default=lambda _: False, compare=False)
     stages: Mapping[str, Callable[..., Any]] = field(default_factory=dict, compare=False)
     quantize: Rule | None = field(default=None, compare=False)
     guards_off: tuple[str, ...] = ()
@@ -34,6 +36,20 @@ class Fault:
     def id(self) -> str:
         """The entry of the catalogue that this is a variant of."""
         return self.key.split(".")[0]
+
+    def places(self, plan: Plan) -> tuple[str, ...]:
+        """The source nodes of the operations in which it can show; ``plan`` has the fault."""
+        steps = (
+            each.nodes
+            for each in plan.steps
+            if isinstance(each.parameters, self.record) and self.trigger(each.parameters)
+        )
+        removed = (
+            each.nodes
+            for each in plan.removed
+            if not set(each.guards).isdisjoint(self.guards_off)
+        )
+        return tuple(dict.fromkeys(node for nodes in (*steps, *removed) for node in nodes))
 
 
 @dataclass(frozen=True, slots=True)

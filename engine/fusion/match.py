@@ -7,59 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.fusion.own_types import own_dtype
+from engine.fusion.own_types import MOVES, Y_ZERO_POINT, own_dtype
 from engine.ir import Array, Graph, Node
 from engine.kernels.quantize_codes import OTHER_SIGN
 from engine.profiles import PROFILES, Profile
-
-MOVES = frozenset(
-    [
-        "Identity",
-        "Reshape",
-        "Transpose",
-        "Flatten",
-        "Concat",
-        "MaxPool",
-        "Slice",
-        "Split",
-        "Squeeze",
-        "Unsqueeze",
-        "Expand",
-        "Tile",
-        "Gather",
-        "GatherElements",
-        "DepthToSpace",
-        "SpaceToDepth",
-        "Pad",
-        "Resize",
-        "ReduceMax",
-        "ReduceMin",
-        "GlobalMaxPool",
-        "TopK",
-    ]
-)
-"""Operators whose output has the type of their first input."""
-
-_Y_ZERO_POINT = {
-    "QLinearConv": 7,
-    "QLinearConvTranspose": 7,
-    "QLinearConvAdd": 7,
-    "QLinearConvSiLU": 7,
-    "QLinearMatMul": 7,
-    "QGemm": 8,
-    "QLinearResize": 4,
-    "Requantize": 4,
-    **dict.fromkeys(("QLinearAdd", "QLinearSub", "QLinearMul", "QLinearDiv"), 7),
-    **dict.fromkeys(("QLinearSum", "QLinearMax", "QLinearMin", "QLinearConcat"), 1),
-    **dict.fromkeys(("QLinearTable", "QLinearSigmoid", "QLinearLeakyRelu"), 4),
-    "QLinearWhere": 8,
-    "QLinearSoftmax": 4,
-    "QLinearAveragePool": 4,
-    "QLinearGlobalAveragePool": 4,
-    "QLinearReduceMean": 4,
-    "QLinearReduceSum": 4,
-}
-"""Where an operator on codes keeps the zero point of its output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +38,14 @@ class Refusal:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """The guards that would have stopped a rule, had a fault not removed them, and where."""
+
+    guards: tuple[str, ...]
+    nodes: tuple[str, ...]
+
+
 Answer = Replacement | Refusal | None
 """None: the nodes do not look like the rule's pattern at all."""
 
@@ -104,6 +63,9 @@ class View:
     ) -> None:
         self.graph = graph
         self.changed = False
+        self.removed: list[Removed] = []
+        self._rule = ""
+        self._waived: list[str] = []
         self.constants: dict[str, Array] = dict(graph.constants)
         self.rules_off = rules_off
         self.guards_off = guards_off
@@ -156,6 +118,23 @@ class View:
             )
         return ""
 
+    def refuse(self, guard: str, reason: str, detail: str = "") -> Refusal | None:
+        """A rule's no, or None where a fault removed the guard.
+
+        A fault names a guard of every rule (``G5``) or of one (``R40.G5``), or with ``detail`` one
+        of several things that a guard asks for (``G5/scale``, ``R40.G5/scale``).
+        """
+        names = [guard, f"{guard}/{detail}"] if detail else [guard]
+        names += [f"{self._rule}.{each}" for each in names]
+        waived = [each for each in names if each in self.guards_off]
+        self._waived += waived
+        return None if waived else Refusal(guard, reason)
+
+    def begin(self, rule: str) -> None:
+        """From here on the guards of this rule are asked."""
+        self._rule = rule
+        self._waived = []
+
     def new_name(self, base: str) -> str:
         """A tensor name that the graph does not have."""
         name = f"{base}__codes"
@@ -174,8 +153,8 @@ class View:
             return constant.dtype
         if node is None:
             return next((each.dtype for each in self.graph.inputs if each.name == name), None)
-        if node.op in _Y_ZERO_POINT:
-            return self.code_dtype(node.input(_Y_ZERO_POINT[node.op]))
+        if node.op in Y_ZERO_POINT:
+            return self.code_dtype(node.input(Y_ZERO_POINT[node.op]))
         if node.op == "QuantizeLinear" and node.input(2):
             return self.code_dtype(node.input(2))
         if node.op == "FlipSign":
@@ -187,6 +166,8 @@ class View:
         """Puts the new nodes in the place of the old ones, with where they come from."""
         covered = replacement.covered
         origin = tuple(dict.fromkeys(each for node in covered for each in node.sources))
+        if self._waived:
+            self.removed.append(Removed(tuple(self._waived), origin))
         rules = dict.fromkeys((*(each for node in covered for each in node.rules), rule))
         rules.pop("R46", None)
         place = max(self._places[node.key] for node in covered)

@@ -65,10 +65,10 @@ def _bias(
         return ()
     for attribute in ("alpha", "beta"):
         value = gemm.attributes.get(attribute, 1.0)
-        if value != 1 and "G11" not in view.guards_off:
-            return Refusal(
-                "G11", f"{attribute} of {gemm.id} is {value}, with a bias it must be 1"
-            )
+        if value != 1:
+            reason = f"{attribute} of {gemm.id} is {value}, with a bias it must be 1"
+            if refusal := view.refuse("G11", reason, attribute):
+                return refusal
     node = int32_bias(view, name, a, b)
     if isinstance(node, Refusal):
         return node

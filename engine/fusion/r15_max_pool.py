@@ -66,14 +66,12 @@ def _increasing(view: View, node: Node, x: Coding) -> Refusal | None:
         return Refusal("G2", f"{node.id} has {x.scale.size} scales, the kernel takes 1")
     scale, zero_point, info = x.scale.item(), int(x.zero_point.item()), np.iinfo(x.dtype)
     far = max(int(info.max) - zero_point, zero_point - int(info.min))
-    if "G6" in view.guards_off or 0 < scale * far <= _LARGEST:
+    if 0 < scale * far <= _LARGEST:
         return None
-    why = (
-        f"overflows float32 times {far}"
-        if scale > 0
-        else "does not keep the order of the codes"
-    )
-    return Refusal("G6", f"the scale {scale:.9g} of {node.id} {why}")
+    name = f"the scale {scale:.9g} of {node.id}"
+    if scale > 0:
+        return Refusal("G6", f"{name} overflows float32 times {far}")
+    return view.refuse("G6", f"{name} does not keep the order of the codes", "order")
 
 
 def on_codes(view: View, node: Node, dequantize: Node, outputs: tuple[str, ...]) -> Node:

@@ -6,6 +6,7 @@ bit-equal scales, zero points, types and granularity (G5); ``n * s`` must not le
 (G6), whose mantissa must be long enough for the codes (G7). Float codes lie further apart than that.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,15 +111,19 @@ def why_different(view: View, first: Node, second: Node) -> Refusal | None:
         return a
     if isinstance(b, Refusal):
         return b
-    if "G5" in view.guards_off:
-        return None
-    names = f"{first.id} and {second.id}"
+    for refusal, detail in _differences(f"{first.id} and {second.id}", a, b):
+        if refusal and (said := view.refuse(refusal.guard, refusal.reason, detail)):
+            return said
+    return None
+
+
+def _differences(names: str, a: Coding, b: Coding) -> Iterator[tuple[Refusal | None, str]]:
     if a.dtype != b.dtype:
-        return Refusal("G5", f"{names} have {a.dtype} and {b.dtype} codes")
-    return why_unequal(names, "scale", a.scale, b.scale) or (
-        why_unequal(names, "zero point", a.zero_point, b.zero_point)
-        or why_elsewhere(names, a, b)
-    )
+        yield Refusal("G5", f"{names} have {a.dtype} and {b.dtype} codes"), "type"
+    yield why_unequal(names, "scale", a.scale, b.scale), "scale"
+    if a.dtype == b.dtype:
+        yield why_unequal(names, "zero point", a.zero_point, b.zero_point), "zero point"
+    yield why_elsewhere(names, a, b), "axis"
 
 
 def why_unequal(names: str, what: str, left: Array, right: Array) -> Refusal | None:

@@ -199,6 +199,7 @@ def _try(view: View, node: Node, rules: tuple[Rule, ...], refused: dict[str, Ref
     for rule in rules:
         if rule.opt_in and rule.id in view.rules_off:
             continue
+        view.begin(rule.id)
         answer = rule.match(view, node)
         if answer is None:
             continue
