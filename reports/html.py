@@ -1,4 +1,4 @@
-"""``index.html`` of a run and ``report.html`` of a finding: one offline file each.
+"""``index.html`` of a run, ``report.html`` of a finding, a score: one offline file each.
 
 Every value goes through the template's escaping, and the page's own policy lets only its own
 script run, by hash: a hostile name that slipped through would still be dead text.
@@ -7,9 +7,10 @@ script run, by hash: a hostile name that slipped through would still be dead tex
 import base64
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path, PurePath
+from typing import Any
 from urllib.parse import quote
 
 import jinja2
@@ -28,6 +29,7 @@ from reports.values import table
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _MOST_ROWS = 128
+_SCRIPTS = ("finding", "index")
 
 
 def render_index(report: Report) -> str:
@@ -64,6 +66,11 @@ def render_finding(
     )
 
 
+def render_score(score: Mapping[str, Any]) -> str:
+    """The page of ``quantdiff faults score``; ``score`` is what its ``--json`` prints."""
+    return _render("score", score=score)
+
+
 def index_link(folder: str) -> str:
     """The way from a finding's folder back to the run's page."""
     return PurePath(os.path.relpath("index.html", folder)).as_posix()
@@ -71,7 +78,7 @@ def index_link(folder: str) -> str:
 
 def _render(page: str, **values: object) -> str:
     environment = _environment()
-    style, script = _asset("page.css"), _asset(f"{page}.js")
+    style, script = _asset("page.css"), _asset(f"{page}.js") if page in _SCRIPTS else ""
     policy = (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'"

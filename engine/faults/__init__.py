@@ -11,6 +11,7 @@ from engine.faults import (
     weights,
     zero_points,
 )
+from engine.faults.decoys import DECOYS, Decoy
 from engine.faults.fault import Fault, apply_faults
 
 CATALOGUE: tuple[Fault, ...] = (
@@ -27,8 +28,9 @@ CATALOGUE: tuple[Fault, ...] = (
 
 
 def find(key: str) -> Fault:
-    """The fault of that key; EngineError listing all keys otherwise."""
-    for fault in CATALOGUE:
+    """The fault, or the change of the decoy, of that key; EngineError listing all otherwise."""
+    changes = (each.change for each in DECOYS if each.change is not None)
+    for fault in (*CATALOGUE, *changes):
         if fault.key == key:
             return fault
     raise EngineError(
@@ -36,4 +38,4 @@ def find(key: str) -> Fault:
     )
 
 
-__all__ = ["CATALOGUE", "Fault", "apply_faults", "find"]
+__all__ = ["CATALOGUE", "DECOYS", "Decoy", "Fault", "apply_faults", "find"]

@@ -37,6 +37,13 @@ class Fault:
         """The entry of the catalogue that this is a variant of."""
         return self.key.split(".")[0]
 
+    @property
+    def acts_on_rules(self) -> bool:
+        """Whether it changes what is fused, so that the correct plan does not tell its places."""
+        return bool(self.guards_off) or any(
+            each.startswith("rewrite.") for each in self.stages
+        )
+
     def places(self, plan: Plan) -> tuple[str, ...]:
         """The source nodes of the operations in which it can show; ``plan`` has the fault."""
         steps = (

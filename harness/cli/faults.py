@@ -1,4 +1,4 @@
-"""``quantdiff faults``: the deliberate deviations that imitate real bugs."""
+"""``quantdiff faults``: the deliberate deviations that imitate real bugs, and who notices them."""
 
 import json
 import sys
@@ -8,8 +8,17 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from engine.faults import CATALOGUE, Fault
-from harness.cli.options import json_option
+from engine.errors import EngineError
+from engine.faults import CATALOGUE, DECOYS, Fault, find
+from generators.graphs import draw_case
+from harness.cli.fuzz import FAMILIES, SCALES
+from harness.cli.options import free_place, json_option, open_bench, timeout_option
+from harness.cli.score_words import decoy_table, document, line, sums, table
+from harness.errors import BadInput
+from harness.score.score import Score, score
+from reports import html
+
+MOST_CASES = 10_000
 
 
 @click.group(invoke_without_command=True)
@@ -24,6 +33,79 @@ def faults(context: click.Context) -> int | None:
 def list_faults(as_json: bool) -> int:
     """List every fault: its key (engine:fault=KEY), what it does, where the bug was seen."""
     return _show(as_json)
+
+
+@faults.command("score")
+@click.option(
+    "--fault",
+    "keys",
+    multiple=True,
+    metavar="KEY",
+    help="A fault, repeatable [default: all, and decoys].",
+)
+@click.option("--family", type=click.Choice(FAMILIES), default="all", show_default=True)
+@click.option("--scales", type=click.Choice(SCALES), default="any", show_default=True)
+@click.option(
+    "--cases",
+    type=click.IntRange(min=1),
+    default=MOST_CASES,
+    show_default=True,
+    metavar="N",
+    help="Give a fault up that N cases do not show.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="S")
+@click.option("--html", "page", metavar="FILE", help="Write the page of the score here.")
+@json_option()
+@timeout_option()
+def score_faults(
+    keys: tuple[str, ...],
+    family: str,
+    scales: str,
+    cases: int,
+    seed: int,
+    page: str | None,
+    as_json: bool,
+    timeout: float,
+) -> int:
+    """Which faults generated cases detect, locate and diagnose; whether a decoy is flagged.
+
+    Each fault runs in our engine; what it breaks is looked into as in a campaign.
+    """
+    chosen = _chosen(keys)
+    place = free_place("--html", page) if page is not None else None
+    with open_bench(["engine"], timeout, variants=False) as (bench, _):
+        found = score(
+            bench,
+            chosen,
+            () if keys else DECOYS,
+            lambda number: draw_case(family, scales, (seed << 32) + number),
+            cases,
+            lambda each: print(line(each), file=sys.stderr),
+        )
+    said = document(found, seed=seed, family=family, scales=scales, cases=cases)
+    if place is not None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(html.render_score(said), encoding="utf-8")
+    if as_json:
+        print(json.dumps(said, indent=2))
+    else:
+        _print_score(found)
+    return 0 if found.detected == len(found.faults) and not found.flagged else 1
+
+
+def _print_score(found: Score) -> None:
+    console = Console(file=sys.stdout)
+    console.print(table(found))
+    if found.decoys:
+        console.print(decoy_table(found))
+    console.print(sums(found))
+
+
+def _chosen(keys: Sequence[str]) -> Sequence[Fault]:
+    try:
+        return [find(key) for key in dict.fromkeys(keys)] or CATALOGUE
+    except EngineError as error:
+        raise BadInput(f"--fault: {error}") from error
 
 
 def _show(as_json: bool) -> int:

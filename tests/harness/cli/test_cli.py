@@ -193,6 +193,23 @@ def test_faults_lists_the_catalogue(capsys: pytest.CaptureFixture[str]) -> None:
         assert "F79a.depthwise" in capsys.readouterr().out
 
 
+def test_faults_are_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["faults", "score", "--fault", "F01", "--fault", "F60", "--family", "conv"]
+    page = tmp_path / "score.html"
+    assert run([*words, "--cases", "60", "--json", "--html", str(page)]) == 0
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert [document[each] for each in ("total", "detected", "located", "diagnosed")] == [2] * 4
+    assert document["decoys_flagged"] == 0
+    assert [each["fault"] for each in document["per_fault"]] == ["F01", "F60"]
+    assert "located right" in said.err
+    assert "2 of 2 faults detected" in page.read_text()
+    assert run([*words, "--cases", "1"]) == 1
+    assert "not detected" in capsys.readouterr().out
+    assert run(["faults", "score", "--fault", "F1"]) == 2
+    assert "'F1' is unknown" in complaint(capsys)
+
+
 def test_faults_needs_a_word(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["faults", "guess"]) == 2
     assert "guess" in complaint(capsys)
