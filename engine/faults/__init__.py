@@ -12,7 +12,7 @@ from engine.faults import (
     zero_points,
 )
 from engine.faults.decoys import DECOYS, Decoy
-from engine.faults.fault import Fault, apply_faults
+from engine.faults.fault import Fault, apply_faults, together
 
 CATALOGUE: tuple[Fault, ...] = (
     *layout.FAULTS,
@@ -28,7 +28,14 @@ CATALOGUE: tuple[Fault, ...] = (
 
 
 def find(key: str) -> Fault:
-    """The fault, or the change of the decoy, of that key; EngineError listing all otherwise."""
+    """The fault, or the change of the decoy, of that key; two faults at once with a ``+``.
+
+    Raises:
+        EngineError: there is none; it lists all there are.
+    """
+    first, plus, second = key.partition("+")
+    if plus:
+        return together(find(first), find(second))
     changes = (each.change for each in DECOYS if each.change is not None)
     for fault in (*CATALOGUE, *changes):
         if fault.key == key:
@@ -38,4 +45,4 @@ def find(key: str) -> Fault:
     )
 
 
-__all__ = ["CATALOGUE", "DECOYS", "Decoy", "Fault", "apply_faults", "find"]
+__all__ = ["CATALOGUE", "DECOYS", "Decoy", "Fault", "apply_faults", "find", "together"]

@@ -20,7 +20,8 @@ class Fault:
     under which values can differ; ``stages`` the stages it replaces, by name: those of
     convolutions, or ``"family.stage"``; ``quantize`` the rounding of QuantizeLinear; ``guards_off``
     the guards of the fusion rules it removes, as `engine.fusion.match.View.refuse` reads them: it
-    can then show where one of them would have stopped a rule, and needs no ``trigger``.
+    can then show where one of them would have stopped a rule, and needs no ``trigger``. ``parts``
+    are the two faults of which it is made, if it is.
     """
 
     key: str
@@ -31,11 +32,12 @@ class Fault:
     quantize: Rule | None = field(default=None, compare=False)
     guards_off: tuple[str, ...] = ()
     record: type = ConvParameters
+    parts: tuple["Fault", ...] = ()
 
     @property
     def id(self) -> str:
-        """The entry of the catalogue that this is a variant of."""
-        return self.key.split(".")[0]
+        """The entry of the catalogue that this is a variant of; of two at once, both."""
+        return "+".join(each.split(".")[0] for each in self.key.split("+"))
 
     @property
     def acts_on_rules(self) -> bool:
@@ -46,17 +48,31 @@ class Fault:
 
     def places(self, plan: Plan) -> tuple[str, ...]:
         """The source nodes of the operations in which it can show; ``plan`` has the fault."""
+        if self.parts:
+            return tuple(
+                dict.fromkeys(node for each in self.parts for node in each.places(plan))
+            )
         steps = (
             each.nodes
             for each in plan.steps
             if isinstance(each.parameters, self.record) and self.trigger(each.parameters)
         )
-        removed = (
-            each.nodes
-            for each in plan.removed
-            if not set(each.guards).isdisjoint(self.guards_off)
-        )
+        changed = {*self.guards_off, *self.stages}
+        removed = (each.nodes for each in plan.removed if not changed.isdisjoint(each.guards))
         return tuple(dict.fromkeys(node for nodes in (*steps, *removed) for node in nodes))
+
+
+def together(first: Fault, second: Fault) -> Fault:
+    """Two faults at once; where both replace a stage, the second wins."""
+    return Fault(
+        f"{first.key}+{second.key}",
+        f"{first.title}; {second.title}",
+        f"{first.source}; {second.source}",
+        stages={**first.stages, **second.stages},
+        quantize=second.quantize or first.quantize,
+        guards_off=(*first.guards_off, *second.guards_off),
+        parts=(first, second),
+    )
 
 
 @dataclass(frozen=True, slots=True)
