@@ -68,7 +68,8 @@ class Finding:
 
     ``kind`` is a verdict of the oracle; ``op`` the ONNX operator and ``nodes`` the source nodes of
     the operation at fault; ``fused_as`` its name inside the backend; ``switches`` the minimal sets
-    of passes whose removal restores the answer; ``seen`` how many cases of the run show it.
+    of passes whose removal restores the answer; ``near_misses`` faults that reproduce more than 95 %
+    of the wrong elements where none reproduces all; ``seen`` how many cases of the run show it.
     """
 
     id: str
@@ -89,6 +90,7 @@ class Finding:
     located_by: str
     command: str
     message: str = ""
+    near_misses: tuple[Match, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, keys as in the class."""
@@ -103,6 +105,7 @@ class Finding:
             "steps": Steps(**data["steps"]),
             "switches": tuple(tuple(each) for each in data["switches"]),
             "diagnosis": tuple(Match(**each) for each in data["diagnosis"]),
+            "near_misses": tuple(Match(**each) for each in data.get("near_misses", ())),
             "law_counts": LawCounts(**data["law_counts"]),
             "size": Size(**data["size"]),
         }

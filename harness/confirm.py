@@ -14,11 +14,12 @@ import numpy as np
 
 from corpus.case import Array, Case
 from corpus.finding import Match
-from engine.faults import CATALOGUE, Fault
+from engine.faults import Fault
 from generators.operators.conv import ConvSpec, build, describe
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
-from harness.diagnose import emulate, explain, is_outside, is_triggered
+from harness.diagnose import explain, is_outside, variants
+from harness.emulate import Emulator
 from harness.law.neighbours import Neighbourhood, fresh_data
 from harness.oracle import Allowed, Oracle, Silent
 from harness.outcome import Values
@@ -29,6 +30,7 @@ NEIGHBOURS = 100  # drawn at most; those on which the candidates agree are not r
 CONTESTED = 4  # that tell each pair of candidates apart
 REFUTED = 0.5  # of the best one's neighbours: who foretells fewer only looked alike
 HELD = 0.5  # of the fresh draws that the backend gets wrong, how many must be explained
+ENOUGH_FOR_TWO = 3  # fresh draws that two faults at once must explain
 
 Emulated = Mapping[str, Array]
 
@@ -47,8 +49,9 @@ def confirmed(
     conv = describe(case)
     profile = bench.profile(spec)
     found = {each.fault: each for each in matches}
+    emulator = Emulator(case, profile)
     candidates = [
-        each for each in CATALOGUE if each.id in found and _may_act(case, profile, each)
+        fault for each in matches for fault in variants(each) if emulator.acts(fault)
     ]
     fresh = _redrawn(conv) if conv else _other_inputs(case)
     held = _holding(bench, spec, fresh, candidates)
@@ -59,11 +62,6 @@ def confirmed(
     for each in (each for each in ranked if scores.get(each.key, 0) >= REFUTED * top):
         best.setdefault(each.id, replace(found[each.id], title=each.title))
     return tuple(best.values())
-
-
-def _may_act(case: Case, profile: str, fault: Fault) -> bool:
-    """Whether it is triggered in a convolution, or acts on every QuantizeLinear."""
-    return fault.quantize is not None or is_triggered(case, profile, fault)
 
 
 def _holding(
@@ -84,8 +82,15 @@ def _holding(
                 told = explain(case, outcome.arrays, allowed, bench.profile(spec), each)
                 explained[each.key] += told is not None
                 matched[each.key] += told.matched if told else 0
-    held = [each for each in candidates if explained[each.key] >= HELD * wrong]
+    held = [each for each in candidates if _holds(each, explained[each.key], wrong)]
     return sorted(held, key=lambda each: -matched[each.key])
+
+
+def _holds(fault: Fault, explained: int, wrong: int) -> bool:
+    """Two faults at once fit a few values easily: they must explain all of the fresh data."""
+    if fault.parts:
+        return explained == wrong >= ENOUGH_FOR_TWO
+    return explained >= HELD * wrong
 
 
 def _scores(
@@ -115,7 +120,8 @@ def _contested(
     for number in range(NEIGHBOURS):
         drawn = list(fresh_data(around.many_changes(), rng))
         case = build(drawn[number % len(drawn)])
-        told: dict[str, Emulated] = {each.key: emulate(case, profile, each) for each in faults}
+        emulator = Emulator(case, profile)
+        told: dict[str, Emulated] = {each.key: emulator.outputs(each) for each in faults}
         apart = [pair for pair in together if not _is_equal(told[pair[0]], told[pair[1]])]
         if apart:
             found.append((case, told))

@@ -1,97 +1,195 @@
 """Diagnosing: the faults of our engine that reproduce a backend's wrong values bit for bit."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 
 from corpus.case import Array, Case
 from corpus.finding import Match
-from engine import EngineError, Session
-from engine.faults import CATALOGUE, Fault
+from engine.faults import CATALOGUE, Fault, together
+from harness.emulate import Emulator
 from harness.oracle import Allowed
 
 EXACT = "spec"
+NEAR = 0.95  # of the wrong elements, what a near miss must reproduce at least
+FEW = 20  # wrong elements, below which a near miss would be all of them
+PARTNERS = 16  # faults that are tried two by two
+
+Arrays = Mapping[str, Array]
+AllowedBy = Mapping[str, Allowed]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """``matches`` reproduce every wrong element, ``near`` most of them; the best first."""
+
+    matches: tuple[Match, ...]
+    near: tuple[Match, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """What the emulation of a fault has in common with the backend's values.
+
+    Elements alike and all, of them the wrong ones; ``distance`` sums the differences, in codes or
+    reals.
+    """
+
+    fault: Fault
+    alike: int
+    total: int
+    wrong_alike: int
+    wrong: int
+    distance: float
+
+    @property
+    def explains(self) -> bool:
+        """Whether it gives every wrong element, and there are some."""
+        return 0 < self.wrong == self.wrong_alike
+
+    @property
+    def match(self) -> Match:
+        """As a diagnosis gives it."""
+        return Match(self.fault.id, self.fault.title, self.alike, self.total)
+
+    @property
+    def near_miss(self) -> Match | None:
+        """How many of the wrong elements it gives, if it misses only a few."""
+        if self.wrong < FEW or self.wrong_alike <= NEAR * self.wrong:
+            return None
+        return Match(self.fault.id, self.fault.title, self.wrong_alike, self.wrong)
 
 
 def diagnose(
     case: Case,
-    actual: Mapping[str, Array],
-    allowed: Mapping[str, Allowed],
+    actual: Arrays,
+    allowed: AllowedBy,
     profile: str,
     faults: Iterable[Fault] = CATALOGUE,
-) -> tuple[Match, ...]:
+) -> Diagnosis:
     """The faults whose emulation, in the backend's own arithmetic, explains every wrong element.
 
     ``actual`` and ``allowed`` are by output of ``case``. One entry a fault, its best variant; the
     one that reproduces most elements first, the catalogue's order among equals. A fault explains
-    nothing where the profile gives the same values without it.
+    nothing where the profile gives the same values without it. Where no fault explains them, two
+    at once are tried.
     """
+    if not _is_any_outside(actual, allowed):
+        return Diagnosis((), ())
+    emulator = Emulator(case, profile)
+    acting = [each for each in faults if emulator.acts(each)]
+    tried = [each for each in map(_trial(emulator, actual, allowed), acting) if each]
+    if matches := _explaining(emulator, actual, allowed, tried):
+        return Diagnosis(matches, ())
+    both = map(_trial(emulator, actual, allowed), _pairs(tried))
+    if matches := _explaining(emulator, actual, allowed, [each for each in both if each]):
+        return Diagnosis(matches, ())
+    return Diagnosis((), _best(each.near_miss for each in tried))
+
+
+def _explaining(
+    emulator: Emulator, actual: Arrays, allowed: AllowedBy, tried: Iterable[_Tried]
+) -> tuple[Match, ...]:
+    found = [each for each in tried if each.explains]
+    return _best(_unless_own(emulator, actual, allowed, each) for each in found)
+
+
+def _best(found: Iterable[Match | None]) -> tuple[Match, ...]:
     best: dict[str, Match] = {}
-    for fault in faults:
-        match = explain(case, actual, allowed, profile, fault)
-        if match and (fault.id not in best or match.matched > best[fault.id].matched):
-            best[fault.id] = match
+    for match in found:
+        if match and (match.fault not in best or match.matched > best[match.fault].matched):
+            best[match.fault] = match
     return tuple(sorted(best.values(), key=lambda each: -each.matched))
 
 
 def explain(
-    case: Case,
-    actual: Mapping[str, Array],
-    allowed: Mapping[str, Allowed],
-    profile: str,
-    fault: Fault,
+    case: Case, actual: Arrays, allowed: AllowedBy, profile: str, fault: Fault
 ) -> Match | None:
     """How many elements ``fault`` reproduces; None unless all the wrong ones are among them.
 
     Where the profile alone gives these values, its own deviation must not pass for the fault's:
     then only what the fault does to exact arithmetic counts.
     """
-    if not _is_any_outside(actual, allowed):
+    emulator = Emulator(case, profile)
+    found = _trial(emulator, actual, allowed)(fault)
+    if found is None or not found.explains:
         return None
-    counts = _match(actual, allowed, emulate(case, profile, fault))
-    if counts and _match(actual, allowed, emulate(case, profile, None)):
-        exact = emulate(case, EXACT, fault) if profile != EXACT else {}
-        counts = _match(actual, allowed, exact)
-    return Match(fault.id, fault.title, *counts) if counts else None
+    return _unless_own(emulator, actual, allowed, found)
 
 
-def foresee(
-    case: Case, allowed: Mapping[str, Allowed], profile: str, fault: Fault
-) -> bool | None:
+def _unless_own(
+    emulator: Emulator, actual: Arrays, allowed: AllowedBy, found: _Tried
+) -> Match | None:
+    """The match, unless the profile without the fault explains the values too."""
+    own = _compare(found.fault, actual, allowed, emulator.correct)
+    if own is None or not own.explains:
+        return found.match
+    if emulator.profile == EXACT:
+        return None
+    exact = _trial(Emulator(emulator.case, EXACT), actual, allowed)(found.fault)
+    return exact.match if exact and exact.explains else None
+
+
+def _trial(
+    emulator: Emulator, actual: Arrays, allowed: AllowedBy
+) -> Callable[[Fault], _Tried | None]:
+    """What is to be said of a fault; None where its outputs are others, or of other shapes."""
+    return lambda fault: _compare(fault, actual, allowed, emulator.outputs(fault))
+
+
+def _pairs(tried: Sequence[_Tried]) -> list[Fault]:
+    """Pairs of the faults that come nearest, each of which leaves the other's stages alone."""
+    nearest = sorted(tried, key=lambda each: each.distance)[:PARTNERS]
+    partners = [each.fault for each in tried if each in nearest]
+    return [
+        together(first, second)
+        for first, second in combinations(partners, 2)
+        if first.id != second.id and first.stages.keys().isdisjoint(second.stages)
+    ]
+
+
+def variants(match: Match) -> tuple[Fault, ...]:
+    """The faults that a match may mean, the one that its title names first."""
+    if "+" in match.fault:
+        first, second = match.fault.split("+")
+        both = (
+            together(a, b)
+            for a in CATALOGUE
+            for b in CATALOGUE
+            if (a.id, b.id) == (first, second)
+        )
+        return tuple(each for each in both if each.title == match.title)
+    alike = [each for each in CATALOGUE if each.id == match.fault]
+    return tuple(sorted(alike, key=lambda each: each.title != match.title))
+
+
+def foresee(case: Case, allowed: AllowedBy, profile: str, fault: Fault) -> bool | None:
     """Whether the fault would make the case wrong.
 
     False where its trigger does not hold; None where it does, but the data hide the fault, and
     where our engine cannot tell.
     """
-    try:
-        session = Session(case.model, profile=profile, faults=(fault.key,))
-        if not fault.places(session.plan()):
-            return False
-        wrong = session.run(case.inputs)
-    except EngineError:
-        return None
+    emulator = Emulator(case, profile)
+    if not emulator.acts(fault):
+        return False if emulator.correct else None
+    wrong, right = emulator.outputs(fault), emulator.correct
     outside = {
         name: is_outside(each, wrong[name])
         for name, each in allowed.items()
-        if wrong[name].shape == each.low.shape
+        if name in wrong and wrong[name].shape == each.low.shape
     }
-    if not any(each.any() for each in outside.values()):
-        return None
-    right = emulate(case, profile, None)
     shows = any((each & (wrong[name] != right[name])).any() for name, each in outside.items())
     return True if shows else None
 
 
 def is_triggered(case: Case, profile: str, fault: Fault) -> bool:
     """Whether the fault's trigger holds for some operation of the case, as it is fused."""
-    try:
-        session = Session(case.model, profile=profile, faults=(fault.key,))
-        return bool(fault.places(session.plan()))
-    except EngineError:
-        return False
+    return Emulator(case, profile).acts(fault)
 
 
-def _is_any_outside(actual: Mapping[str, Array], allowed: Mapping[str, Allowed]) -> bool:
+def _is_any_outside(actual: Arrays, allowed: AllowedBy) -> bool:
     return any(
         array.shape == allowed[name].low.shape and is_outside(allowed[name], array).any()
         for name, array in actual.items()
@@ -99,32 +197,26 @@ def _is_any_outside(actual: Mapping[str, Array], allowed: Mapping[str, Allowed])
     )
 
 
-def _match(
-    actual: Mapping[str, Array], allowed: Mapping[str, Allowed], emulated: Mapping[str, Array]
-) -> tuple[int, int] | None:
-    """Elements alike and all elements; None unless all wrong ones are alike, and some are wrong."""
-    matched = total = wrong = 0
+def _compare(
+    fault: Fault, actual: Arrays, allowed: AllowedBy, emulated: Arrays
+) -> _Tried | None:
+    alike = total = wrong_alike = wrong = 0
+    distance = 0.0
     for name, array in actual.items():
         if name not in allowed or name not in emulated:
             return None
-        if emulated[name].shape != array.shape:
+        if not emulated[name].shape == array.shape == allowed[name].low.shape:
             return None
-        same = emulated[name] == array
-        outside = is_outside(allowed[name], array)
-        if not same[outside].all():
-            return None
-        matched, total = matched + int(same.sum()), total + same.size
-        wrong += int(outside.sum())
-    return (matched, total) if wrong else None
+        same, outside = emulated[name] == array, is_outside(allowed[name], array)
+        alike, total = alike + int(same.sum()), total + same.size
+        wrong_alike, wrong = wrong_alike + int(same[outside].sum()), wrong + int(outside.sum())
+        distance += _apart(array, emulated[name])
+    return _Tried(fault, alike, total, wrong_alike, wrong, distance)
 
 
-def emulate(case: Case, profile: str, fault: Fault | None) -> dict[str, Array]:
-    """The outputs of our engine, with a fault; empty where it cannot run the case."""
-    faults = (fault.key,) if fault else ()
-    try:
-        return Session(case.model, profile=profile, faults=faults).run(case.inputs)
-    except EngineError:
-        return {}
+def _apart(first: Array, second: Array) -> float:
+    difference = first.astype(np.float64) - second.astype(np.float64)
+    return float(np.abs(np.nan_to_num(difference)).sum())
 
 
 def is_outside(allowed: Allowed, actual: Array) -> Array:

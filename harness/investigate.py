@@ -100,6 +100,7 @@ def investigate(bench: Bench, suspect: Suspect, *, seed: int, law: bool = True) 
         located_by=suspect.located_by,
         command="",
         message=f"{suspect.message}; {TOO_SLOW}" if hangs else suspect.message,
+        near_misses=suspect.near,
     )
     evidence = gather(bench, suspect, case, allowed, found_law, _versions(bench, suspect))
     return Dossier(finding, evidence, case, _arrays(case, allowed, outcome))

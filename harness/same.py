@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from corpus.case import Case
-from engine.faults import CATALOGUE, Fault
+from engine.faults import Fault
 from harness.bench import Bench
-from harness.diagnose import explain
+from harness.diagnose import explain, variants
 from harness.oracle import Oracle, Silent, judge
 from harness.outcome import Outcome, Values
 from harness.suspect import Suspect, is_stable
@@ -41,11 +41,7 @@ def shows_bug(bench: Bench, suspect: Suspect, case: Case, outcome: Outcome) -> b
 
 def faults_of(suspect: Suspect) -> tuple[Fault, ...]:
     """Every variant of the fault that the suspect was diagnosed with, the likeliest first."""
-    if not suspect.matches:
-        return ()
-    best = suspect.matches[0]
-    variants = [fault for fault in CATALOGUE if fault.id == best.fault]
-    return tuple(sorted(variants, key=lambda fault: fault.title != best.title))
+    return variants(suspect.matches[0]) if suspect.matches else ()
 
 
 def _has_op(case: Case, op: str) -> bool:

@@ -10,7 +10,7 @@ from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.confirm import confirmed
 from harness.cut import cut, tensor_types
-from harness.diagnose import diagnose
+from harness.diagnose import Diagnosis, diagnose
 from harness.locate import Judged, culprits, locate
 from harness.observe import CONVERSIONS, main_node, main_op, observe, units
 from harness.oracle import Oracle, Verdict, judge
@@ -41,7 +41,8 @@ class Signature:
     @property
     def text(self) -> str:
         """One line, the same for the same bug in every run."""
-        if self.cause.startswith(PASS) or any(self.cause == each.id for each in CATALOGUE):
+        known = {each.id for each in CATALOGUE}
+        if self.cause.startswith(PASS) or known.issuperset(self.cause.split("+")):
             return " | ".join((self.backend, self.kind, self.cause))
         return " | ".join((self.backend, self.kind, self.fused_as or self.op, self.cause))
 
@@ -56,7 +57,8 @@ class Suspect:
     """One wrong operation of one backend on one case.
 
     ``case`` is the operation alone, on the inputs that the backend itself fed it; ``whole`` the
-    case it was seen in. ``rows`` are all observed tensors of that run.
+    case it was seen in. ``near`` are faults that reproduce most of the wrong values, where none
+    reproduces all. ``rows`` are all observed tensors of that run.
     """
 
     spec: BackendSpec
@@ -70,6 +72,7 @@ class Suspect:
     located_by: str
     message: str
     rows: tuple[Judged, ...]
+    near: tuple[Match, ...] = ()
 
 
 def tested(spec: BackendSpec) -> str:
@@ -109,7 +112,8 @@ def _divergent(
     fed = {each.tensor: each.array for each in rows if each.tensor not in row.unit.outputs}
     alone = cut(model, {**whole.inputs, **fed}, [row.tensor], tensor_types(model))
     op, verdict = _op_of(row.unit, whole), row.verdict
-    matches = _diagnosis(bench, spec, alone, row)
+    diagnosis = _diagnosis(bench, spec, alone, row)
+    matches = diagnosis.matches
     passes = passes_of(bench, spec, whole) if not matches or op in CONVERSIONS else ()
     if passes and op in CONVERSIONS:  # a kernel's rounding rule does not hang on a pass
         matches = ()
@@ -126,16 +130,17 @@ def _divergent(
         located_by=method,
         message="",
         rows=rows,
+        near=diagnosis.near,
     )
 
 
-def _diagnosis(bench: Bench, spec: BackendSpec, alone: Case, row: Judged) -> tuple[Match, ...]:
+def _diagnosis(bench: Bench, spec: BackendSpec, alone: Case, row: Judged) -> Diagnosis:
     """The faults that explain the wrong values, there and on other data."""
     if row.verdict.kind not in ("divergent", "rounding-mode"):
-        return ()
+        return Diagnosis((), ())
     actual, allowed = {row.tensor: row.array}, {row.tensor: row.allowed}
-    matches = diagnose(alone, actual, allowed, bench.profile(spec))
-    return confirmed(bench, spec, alone, matches)
+    found = diagnose(alone, actual, allowed, bench.profile(spec))
+    return replace(found, matches=confirmed(bench, spec, alone, found.matches))
 
 
 def _cause(verdict: Verdict, passes: tuple[tuple[str, ...], ...]) -> str:

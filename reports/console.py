@@ -198,6 +198,9 @@ def _rows(saved: FindingSaved, out: str) -> Sequence[Row]:
     rows += [
         ("diagnosis", words.fault(m), words.match_score(m)) for m in finding.diagnosis[:2]
     ]
+    rows += [
+        ("near miss", words.fault(m), words.near_score(m)) for m in finding.near_misses[:1]
+    ]
     if finding.switches:
         rows.append(("passes", words.switches(finding), "without them the answer is right"))
     script = PurePath(out, saved.folder, "repro.py")

@@ -59,6 +59,9 @@ def _failure(suite: ET.Element, saved: FindingSaved) -> None:
     lines += [
         f"diagnosis: {words.fault(m)}: {words.match_score(m)}" for m in finding.diagnosis
     ]
+    lines += [
+        f"near miss: {words.fault(m)}: {words.near_score(m)}" for m in finding.near_misses
+    ]
     lines += [f"smallest: {words.smallest(finding)}", f"folder: {visible(saved.folder)}"]
     lines += [f"script: {visible(str(PurePath(saved.folder, 'repro.py')))}"]
     failure.text = "\n".join([*lines, f"command: {visible(finding.command)}"])

@@ -176,13 +176,24 @@ def _law(finding: Finding, evidence: Evidence) -> str:
 
 def _diagnosis(finding: Finding) -> str:
     if not finding.diagnosis:
-        return ""
+        return _near_misses(finding)
     lines = [
         f"- {code(short(m.fault))}: {code(short(m.title, 200))}: {words.match_score(m)}"
         for m in finding.diagnosis
     ]
     intro = "An emulation of each of these faults gives the same values bit for bit:"
     return "\n".join(["## Likely cause", "", intro, "", *lines])
+
+
+def _near_misses(finding: Finding) -> str:
+    if not finding.near_misses:
+        return ""
+    lines = [
+        f"- {code(short(m.fault))}: {code(short(m.title, 200))}: {words.near_score(m)}"
+        for m in finding.near_misses
+    ]
+    intro = "No emulated fault gives all of the values. These give most of the wrong ones:"
+    return "\n".join(["## Perhaps related", "", intro, "", *lines])
 
 
 def _passes(finding: Finding) -> str:

@@ -112,6 +112,11 @@ def match_score(match: Match) -> str:
     return f"wrong values reproduced, {match.matched:,} of {match.total:,} values in all"
 
 
+def near_score(match: Match) -> str:
+    """How much of the wrong answer a fault explains that misses some of it."""
+    return f"{match.matched:,} of {match.total:,} wrong values reproduced"
+
+
 def smallest(finding: Finding) -> str:
     """``1 node, 611 bytes``."""
     return f"{plural(finding.size.nodes, 'node')}, {size(finding.size.bytes)}"

@@ -143,6 +143,10 @@ def _lines(finding: Finding) -> list[str]:
         for each in finding.diagnosis[:3]
     ]
     lines += [
+        f"near miss  {each.fault} {each.title} ({each.matched} of {each.total} wrong elements)"
+        for each in finding.near_misses[:2]
+    ]
+    lines += [
         f"passes     without {' and '.join(each)} the answer is right"
         for each in finding.switches
     ]

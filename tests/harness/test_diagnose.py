@@ -8,12 +8,21 @@ import onnx
 import pytest
 
 from corpus.case import Array, Case
-from engine.faults import CATALOGUE, find
+from engine.faults import CATALOGUE, Fault, find
 from generators.operators.conv import ConvSpec, build
 from harness.backends.spec import parse
 from harness.bench import Bench
 from harness.confirm import confirmed
-from harness.diagnose import diagnose, emulate, explain, foresee, is_triggered
+from harness.diagnose import (
+    Diagnosis,
+    diagnose,
+    explain,
+    foresee,
+    is_outside,
+    is_triggered,
+    variants,
+)
+from harness.emulate import Emulator
 from harness.oracle import Oracle
 from tests.harness.benches import bench_of, grouped, padded
 
@@ -25,6 +34,21 @@ TIED = ConvSpec(
     x_kind="random",
     x_seed=1,
     w_kind="constant",
+)
+PAIRED = ConvSpec(
+    image=(6, 6),
+    in_per_group=4,
+    out_per_group=6,
+    kernel=(3, 3),
+    w_dtype="int8",
+    x_zero_point=40,
+    x_scale=0.02,
+    w_scales=(0.01, 0.013, 0.02, 0.03, 0.017, 0.011),
+    w_zero_points=(0,) * 6,
+    y_scale=3.7,
+    y_zero_point=100,
+    x_kind="random",
+    w_kind="random",
 )
 SAME = ConvSpec(
     image=(5, 5),
@@ -48,11 +72,15 @@ def bench() -> Iterator[Bench]:
         yield found
 
 
+def emulate(case: Case, profile: str, fault: Fault | None) -> dict[str, Array]:
+    return Emulator(case, profile).outputs(fault)
+
+
 def named(bench: Bench, case: Case, fault: str) -> list[tuple[str, str]]:
     """Diagnosed and confirmed: id and title, the best first."""
     spec = parse(f"engine:fault={fault}")
     actual = emulate(case, "spec", find(fault))
-    matches = diagnose(case, actual, Oracle(case.proto()).allowed(case.inputs), "spec")
+    matches = diagnose(case, actual, Oracle(case.proto()).allowed(case.inputs), "spec").matches
     return [(each.fault, each.title) for each in confirmed(bench, spec, case, matches)]
 
 
@@ -136,7 +164,7 @@ def test_what_the_profile_does_by_itself_is_no_faults_doing() -> None:
 def test_right_values_need_no_explanation() -> None:
     case = padded()
     allowed = Oracle(case.proto()).allowed(case.inputs)
-    assert diagnose(case, emulate(case, "spec", None), allowed, "spec") == ()
+    assert diagnose(case, emulate(case, "spec", None), allowed, "spec") == Diagnosis((), ())
 
 
 @pytest.mark.parametrize(
@@ -153,3 +181,42 @@ def test_foreseeing(spec: ConvSpec, expected: bool | None) -> None:
     allowed = Oracle(case.proto()).allowed(case.inputs)
     assert foresee(case, allowed, "spec", find("F16")) is expected
     assert is_triggered(case, "spec", find("F16")) is (expected is not False)
+
+
+def test_two_faults_at_once_are_named_together() -> None:
+    case = build(replace(PAIRED, x_seed=3))
+    both = find("F25+F50")
+    allowed = Oracle(case.proto()).allowed(case.inputs)
+    found = diagnose(case, emulate(case, "spec", both), allowed, "spec")
+    assert "F25+F50" in {each.fault for each in found.matches}
+    with bench_of("engine:fault=F25+F50") as bench:
+        sure = confirmed(bench, parse("engine:fault=F25+F50"), case, found.matches)
+    assert sure[0].fault == "F25+F50"
+    assert sure[0].title == f"{find('F25').title}; {find('F50').title}"
+    assert variants(sure[0]) == (both,)
+
+
+def test_two_faults_do_not_pass_for_one() -> None:
+    """What one fault explains needs no second; what no pair explains on fresh data is none."""
+    case = build(PAIRED)
+    allowed = Oracle(case.proto()).allowed(case.inputs)
+    found = diagnose(case, emulate(case, "spec", find("F25")), allowed, "spec")
+    assert found.matches
+    assert not any("+" in each.fault for each in found.matches)
+    with bench_of("engine") as bench:
+        wrong = (replace(found.matches[0], fault="F25+F50", title=find("F25+F50").title),)
+        assert confirmed(bench, parse("engine"), case, wrong) == ()
+
+
+def test_a_near_miss_is_no_match() -> None:
+    case = build(PAIRED)
+    allowed = Oracle(case.proto()).allowed(case.inputs)
+    (name,) = allowed
+    actual = emulate(case, "spec", find("F25"))
+    flat = actual[name].reshape(-1)
+    strange = int(np.flatnonzero(is_outside(allowed[name], actual[name]))[0])
+    flat[strange] ^= 0x55
+    found = diagnose(case, actual, allowed, "spec")
+    assert found.matches == ()
+    assert "F25" in {each.fault for each in found.near}
+    assert all(0.95 < each.matched / each.total < 1 for each in found.near)

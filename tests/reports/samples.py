@@ -189,6 +189,7 @@ def hostile(name: str) -> FindingSaved:
         pattern=name,
         switches=((name,),),
         diagnosis=(Match(name, name, 1, 1),),
+        near_misses=(Match(name, name, 39, 40),),
         law=name,
         message=name,
         command=name,
