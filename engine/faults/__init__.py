@@ -8,6 +8,7 @@ from engine.faults import (
     pair_saturation,
     rounding,
     scales,
+    tables,
     weights,
     zero_points,
 )
@@ -23,6 +24,7 @@ CATALOGUE: tuple[Fault, ...] = (
     *pair_saturation.FAULTS,
     *weights.FAULTS,
     *matmul.FAULTS,
+    *tables.FAULTS,
 )
 """Every fault; simpler explanations of the same values come first."""
 

@@ -40,7 +40,7 @@ def _table(view: View, node: Node, conv: Node) -> Array | Refusal:
         replace(view.graph, constants=view.constants),
         view.profile,
         correct_stages(view.profile),
-        view.replaced,
+        {},  # faults of tables act in operators that are nothing but a table
         view.rules_off,
         OPERATORS,
     )

@@ -1,7 +1,7 @@
 """A function of one 8-bit tensor as a table: all 256 codes, for each channel where it has channels.
 
 The table is computed by the operators of the unfused graph, so that a look-up gives the same bits.
-Stages, each a pure function that a fault may replace: ``parameters``, ``chain``, ``codes``,
+Stages, each a pure function that a fault may replace: ``parameters``, ``chain``, ``codes``, ``rule``,
 ``lay_out``, all at load.
 """
 
@@ -131,9 +131,14 @@ def parameters_as_given(p: TableParameters) -> TableParameters:
     return p
 
 
-def chain_as_given(chain: Graph) -> Graph:
+def chain_as_given(p: TableParameters) -> Graph:
     """The function as it was read."""
-    return chain
+    return p.chain
+
+
+def rule_as_given(rule: TableRule, p: TableParameters) -> TableRule:
+    """D and Q as the profile has them."""
+    return rule
 
 
 def every_code(dtype: Dtype) -> Array:
@@ -154,8 +159,9 @@ def fill_table(parameters: TableParameters, rule: TableRule, setting: Setting) -
         (256, *spread), codes of the output.
     """
     p = setting.stage("table.parameters", parameters_as_given)(parameters)
-    chain = setting.stage("table.chain", chain_as_given)(p.chain)
+    chain = setting.stage("table.chain", chain_as_given)(p)
     codes = setting.stage("table.codes", every_code)(p.x_dtype)
+    rule = setting.stage("table.rule", rule_as_given)(rule, p)
     graph = _between_codes(p, chain, rule)
     x = codes
     if rule.dequantize is not None:

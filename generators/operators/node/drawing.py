@@ -102,7 +102,7 @@ class Draw:
         )
 
 
-def plain(name: str, values: Sequence[int] | Array, dtype: str = "int64") -> Operand:
+def plain(name: str, values: float | Sequence[int] | Array, dtype: str = "int64") -> Operand:
     """A constant operand that is not quantized: a shape, axes, indices."""
     array = np.array(values, dtype)
     return Operand(name, array.shape, dtype, constant=True, array=array)

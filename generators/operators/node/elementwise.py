@@ -11,7 +11,7 @@ from corpus.case import Array
 from generators import qparams
 from generators.arrays import noise
 from generators.choices import Choices
-from generators.operators.node.drawing import Draw, float_constant, reach
+from generators.operators.node.drawing import Draw, float_constant, plain, reach
 from generators.operators.node.spec import Attribute, NodeSpec, Operand, Tail
 
 Attributes = tuple[tuple[str, Attribute], ...]
@@ -57,6 +57,7 @@ ALL_CELLS = (
     "elementwise Where",
     "elementwise QLinearWhere",
     "elementwise BatchNormalization",
+    "elementwise Clip",
     "elementwise PRelu",
     "elementwise SiLU",
     "elementwise constant operand",
@@ -72,7 +73,7 @@ def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
 
 
 def _unary(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
-    op = draw.choices.pick(tuple(UNARY))
+    op = draw.choices.pick((*UNARY, "Relu", "LeakyRelu"))
     since, attributes = UNARY[op]
     x = draw.codes("x", draw.shape(draw.choices.pick((4, 2, 1, 3)), 9))
     y = _result_of(draw, op, x)
@@ -155,7 +156,7 @@ def _variadic(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
 
 
 def _other(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
-    make = draw.choices.pick((_softmax, _where, _batch_normalization, _prelu, _silu))
+    make = draw.choices.pick((_softmax, _where, _batch_normalization, _prelu, _silu, _clip))
     found, name = make(draw)
     return found, frozenset({f"elementwise {name}"})
 
@@ -209,6 +210,17 @@ def _silu(draw: Draw) -> tuple[NodeSpec, str]:
     y = _binary_result(draw, "Add", a, b, a.shape)
     tails = (Tail("Sigmoid"), Tail("Mul", twice=True))
     return draw.spec("Add", (a, b), (y,), tails=tails), "SiLU"
+
+
+def _clip(draw: Draw) -> tuple[NodeSpec, str]:
+    """Bounds inside of what the codes stand for, at 0 or on both sides of it."""
+    x = draw.codes("x", draw.shape(draw.choices.pick((4, 2, 3)), 9))
+    high = float(np.float32(draw.choices.integer(1, 60) * x.scales[0]))
+    low = draw.choices.pick((0.0, -high, high / 4))
+    bounds = [plain(n, v, "float32") for n, v in (("l", low), ("h", high))]
+    return draw.spec(
+        "Clip", (x, *bounds), (draw.result(x.shape, reach(x), x.scales[0]),)
+    ), "Clip"
 
 
 def _on_codes(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
