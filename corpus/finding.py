@@ -66,7 +66,8 @@ class Size:
 class Finding:
     """``finding.json``: one divergence, refusal, crash or hang of one backend.
 
-    ``kind`` is a verdict of the oracle; ``op`` the ONNX operator and ``nodes`` the source nodes of
+    ``kind`` is a verdict of the oracle, ``verdict`` its class (a ``divergent`` value is ``wrong``, a
+    ``double rounding`` or a ``saturated accumulator``); ``op`` the ONNX operator and ``nodes`` the source nodes of
     the operation at fault; ``fused_as`` its name inside the backend; ``switches`` the minimal sets
     of passes whose removal restores the answer; ``near_misses`` faults that reproduce more than 95 %
     of the wrong elements where none reproduces all; ``seen`` how many cases of the run show it.
@@ -91,6 +92,7 @@ class Finding:
     command: str
     message: str = ""
     near_misses: tuple[Match, ...] = ()
+    verdict: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, keys as in the class."""

@@ -24,6 +24,7 @@ from harness.passes import passes_of
 from harness.reduce import reduce
 from harness.same import faults_of, same_bug, shows_bug
 from harness.suspect import Suspect, nondeterministic, suspects
+from harness.verdict_class import verdict_class
 from harness.verdicts import is_wrong
 
 DATA_ALONE = (
@@ -101,6 +102,7 @@ def investigate(bench: Bench, suspect: Suspect, *, seed: int, law: bool = True) 
         command="",
         message=f"{suspect.message}; {TOO_SLOW}" if hangs else suspect.message,
         near_misses=suspect.near,
+        verdict=verdict_class(suspect.signature.kind, suspect.matches),
     )
     evidence = gather(bench, suspect, case, allowed, found_law, _versions(bench, suspect))
     return Dossier(finding, evidence, case, _arrays(case, allowed, outcome))

@@ -95,6 +95,7 @@ def _document(
                     "max_steps": row.verdict.max_steps,
                     "wrong": row.verdict.wrong,
                     "total": row.verdict.total,
+                    "slack": row.allowed.slack,
                 }
                 for row in each.rows
             ],
@@ -120,7 +121,9 @@ def _show(examined: list[Examined], dossiers: list[list[Dossier]]) -> None:
 
 
 def _table(examined: Examined) -> Table:
-    table = Table("tensor", "made by", "verdict", "wrong", "steps", box=None, padding=(0, 2))
+    table = Table(
+        "tensor", "made by", "verdict", "wrong", "steps", "slack", box=None, padding=(0, 2)
+    )
     for row in examined.rows:
         verdict = row.verdict
         table.add_row(
@@ -129,6 +132,7 @@ def _table(examined: Examined) -> Table:
             verdict.kind,
             f"{verdict.wrong} of {verdict.total}",
             f"{verdict.max_steps:g}",
+            f"{row.allowed.slack:.1%}",
             style="red" if verdict.is_wrong else "",
         )
     return table
@@ -137,7 +141,8 @@ def _table(examined: Examined) -> Table:
 def _lines(finding: Finding) -> list[str]:
     fused = f"{finding.fused_as} <- " if finding.fused_as not in ("", finding.op) else ""
     lines = [f"culprit    {fused}{finding.op} {', '.join(finding.nodes[:1])}"]
-    lines += [f"pattern    {finding.pattern}"] if finding.pattern else []
+    said = ", ".join(filter(None, (finding.verdict, finding.pattern)))
+    lines += [f"verdict    {said}"]
     lines += [
         f"diagnosis  {each.fault} {each.title} ({each.matched} of {each.total} elements)"
         for each in finding.diagnosis[:3]

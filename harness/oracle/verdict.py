@@ -74,7 +74,7 @@ def _compare(allowed: Allowed, values: Array) -> Verdict:
     size = np.abs(distance)
     worst = tuple(int(each) for each in np.unravel_index(int(size.argmax()), size.shape))
     kind: Kind = "rounding-mode" if _is_other_tie(allowed, values, wrong) else "divergent"
-    pattern = describe(allowed, wrong, distance)
+    pattern = describe(allowed, values, wrong, distance)
     return Verdict(kind, float(size[worst]), count, total, ties, pattern, worst)
 
 

@@ -124,7 +124,13 @@ def test_float_outputs_are_measured_in_steps() -> None:
     [
         ((slice(None), slice(1, 4)), "channels 1..3 of 6"),
         ((slice(None), slice(None), slice(4, 5), slice(3, 5)), "last pixels"),
-        ((slice(None), slice(None), slice(0, 1)), "border pixels"),
+        ((slice(None), slice(None), slice(0, 1)), "pixels of the first row"),
+        ((slice(None), slice(None), slice(None), slice(4, 5)), "pixels of the last column"),
+        ((slice(None), slice(None), slice(None), slice(3, 5)), "pixels of the last columns"),
+        ((slice(None), slice(None), slice(0, 5, 4)), "border pixels"),
+        ((slice(0, 1),), "image 0 of 2"),
+        ((slice(None), slice(3, 6, 4)), "channel 3 of 6"),
+        ((slice(None), slice(0, 5, 4)), "channels 0 of each 4"),
         ((slice(None), slice(0, 6, 2), slice(1, 2)), "30 of 300 elements"),
     ],
 )
@@ -137,6 +143,37 @@ def test_the_pattern_names_the_place(
         codes[place].shape
     )
     assert judge(allowed, codes).pattern == words
+
+
+def of_codes(centre: list[list[int]]) -> Allowed:
+    codes = np.array(centre)
+    return Allowed("y", np.dtype(np.uint8), codes, codes, codes, codes, 1, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("right", "found", "words"),
+    [
+        ([[1, 2, 3, 4, 5]], [[1, 2, 4, 5, 3]], "columns 2..4 of 5"),
+        ([[1, 2], [3, 4], [5, 6]], [[1, 2], [3, 9], [9, 6]], "rows 1..2 of 3"),
+        (
+            [[1, 2, 3, 4, 5]],
+            [[2, 3, 4, 5, 1]],
+            "all elements, the right values in other places",
+        ),
+        ([[9, 60, 70, 80, 90]], [[9, 1, 2, 3, 5]], "columns 1..4 of 5, all too low"),
+        (
+            [[9, 60, 70, 80, 90]],
+            [[9, 1, 99, 3, 5]],
+            "columns 1..4 of 5, only codes from 60 up",
+        ),
+        ([[9, 6, 7, 8, 90]], [[1, 11, 2, 33, 90]], "columns 0..3 of 5, only codes up to 9"),
+        ([[9, 6, 7, 8, 5]], [[8, 7, 8, 7, 5]], "columns 0..3 of 5, one step off"),
+    ],
+)
+def test_the_pattern_of_a_matrix(
+    right: list[list[int]], found: list[list[int]], words: str
+) -> None:
+    assert judge(of_codes(right), np.array(found, np.uint8)).pattern == words
 
 
 def test_only_saturated_values_wrong() -> None:

@@ -1,0 +1,30 @@
+"""The class of a verdict: what a person can act on, from its kind and its diagnosis."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from corpus.finding import Match
+
+WRONG = "wrong"
+ROUNDING = "rounding-mode"
+
+CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        ROUNDING: ("F70", "F71", "F72", "F73a", "F75"),
+        "double rounding": ("F77", "F78", "F90b"),
+        "saturated accumulator": ("F76", "F79a", "F79b", "F79c", "F79d"),
+    }
+)
+"""The faults that make a class; every other divergence is wrong."""
+
+
+def verdict_class(kind: str, matches: Sequence[Match]) -> str:
+    """``wrong``, ``rounding-mode``, ``double rounding`` or ``saturated accumulator``.
+
+    A kind that is no matter of values (``refused``, ``nonfinite``, ...) is its own class.
+    """
+    if kind not in ("divergent", ROUNDING):
+        return kind
+    faults = {each.fault for each in matches[:1]}
+    named = (name for name, members in CLASSES.items() if faults.intersection(members))
+    return next(named, ROUNDING if kind == ROUNDING else WRONG)

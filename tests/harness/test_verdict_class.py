@@ -1,0 +1,37 @@
+"""The class of a verdict follows from its kind and its best diagnosis."""
+
+import pytest
+
+from corpus.finding import Match
+from engine.faults import CATALOGUE
+from harness.verdict_class import CLASSES, verdict_class
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault", "expected"),
+    [
+        ("divergent", "", "wrong"),
+        ("divergent", "F25", "wrong"),
+        ("divergent", "F79a", "saturated accumulator"),
+        ("divergent", "F77", "double rounding"),
+        ("divergent", "F70", "rounding-mode"),
+        ("rounding-mode", "", "rounding-mode"),
+        ("rounding-mode", "F77", "double rounding"),
+        ("refused", "", "refused"),
+        ("nonfinite", "F79a", "nonfinite"),
+    ],
+)
+def test_words(kind: str, fault: str, expected: str) -> None:
+    matches = [Match(fault, "words", 1, 1)] if fault else []
+    assert verdict_class(kind, matches) == expected
+
+
+def test_only_the_best_fault_counts() -> None:
+    matches = [Match("F25", "words", 2, 2), Match("F79a", "words", 1, 2)]
+    assert verdict_class("divergent", matches) == "wrong"
+
+
+def test_no_fault_has_two_classes() -> None:
+    members = [fault for each in CLASSES.values() for fault in each]
+    assert len(members) == len(set(members))
+    assert {"F70", "F75", "F76", "F79a"} <= {each.id for each in CATALOGUE} & set(members)
