@@ -95,10 +95,11 @@ def _rows(suspect: Suspect) -> tuple[TensorRow, ...]:
 
 def _heat(suspect: Suspect, tensor: str) -> tuple[tuple[float, ...], ...]:
     """Distance in steps beyond the allowed set, channels x pixels, of the first image."""
-    row = next((each for each in suspect.rows if each.tensor in suspect.unit.outputs), None)
+    own = (each for each in suspect.rows if each.tensor in suspect.unit.outputs)
+    row = next((each for each in own if each.allowed is not None), None)
     if row is None or row.array.ndim < 2 or row.array.size == 0:
         return ()
-    if row.array.shape != row.allowed.centre.shape:
+    if row.allowed is None or row.array.shape != row.allowed.centre.shape:
         return ()
     beyond = distance(row.allowed, row.array)[0]
     return tuple(

@@ -205,6 +205,11 @@ def size_of(case: Case) -> Size:
     return Size(nodes=len(nodes), bytes=len(case.model), elements=elements)
 
 
+def seen_in(dossier: Dossier, count: int) -> Dossier:
+    """The dossier of a bug that showed so many times."""
+    return replace(dossier, finding=replace(dossier.finding, seen=count))
+
+
 def with_command(dossier: Dossier, command: list[str]) -> Dossier:
     """The dossier with the one command that reproduces it."""
     return replace(dossier, finding=replace(dossier.finding, command=shlex.join(command)))

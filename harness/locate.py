@@ -4,6 +4,7 @@ Each operation is judged on the inputs that the backend itself produced, so one 
 blamed once and everything behind it is not.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import onnx
@@ -15,21 +16,30 @@ from harness.outcome import FusedOp, Tapped
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One tensor, the operation that produced it, and the oracle's local word on it."""
+    """One tensor, the operation that produced it, and the oracle's local word on it.
+
+    ``slack`` is the share of elements with more than one allowed value; ``allowed`` is kept where
+    the verdict is wrong only: of a large model, the sets would fill the memory.
+    """
 
     tensor: str
     unit: FusedOp
     array: Array
-    allowed: Allowed
     verdict: Verdict
+    slack: float
+    allowed: Allowed | None
 
 
-def locate(model: onnx.ModelProto, tapped: Tapped) -> tuple[Judged, ...]:
+def locate(
+    model: onnx.ModelProto,
+    tapped: Tapped,
+    told: Callable[[int, int], None] = lambda done, of: None,
+) -> tuple[Judged, ...]:
     """Every observed output of every operation, judged locally, in the order of the plan.
 
     Judging starts at codes, not at the reals that a DequantizeLinear made of them: what a kernel
     may do with a float bias depends on the scales. An operation that the oracle is silent about,
-    or whose tensors were not observed, is left out.
+    or whose tensors were not observed, is left out. ``told`` hears how many tensors are judged.
     """
     oracle = Oracle(model)
     dequantized = frozenset(
@@ -38,12 +48,12 @@ def locate(model: onnx.ModelProto, tapped: Tapped) -> tuple[Judged, ...]:
         if node.op_type == "DequantizeLinear"
         for name in node.output
     )
-    return tuple(
-        judged
-        for unit in tapped.plan
-        for tensor in unit.outputs
-        if (judged := _judge_locally(oracle, tapped, unit, tensor, dequantized)) is not None
-    )
+    made = [(unit, tensor) for unit in tapped.plan for tensor in unit.outputs]
+    rows = []
+    for number, (unit, tensor) in enumerate(made, 1):
+        rows.append(_judge_locally(oracle, tapped, unit, tensor, dequantized))
+        told(number, len(made))
+    return tuple(row for row in rows if row is not None)
 
 
 def culprits(rows: tuple[Judged, ...]) -> tuple[Judged, ...]:
@@ -63,4 +73,6 @@ def _judge_locally(
         allowed = oracle.allowed(known, [tensor])[tensor]
     except Silent:
         return None
-    return Judged(tensor, unit, array, allowed, judge(allowed, array))
+    verdict = judge(allowed, array)
+    kept = allowed if verdict.is_wrong else None
+    return Judged(tensor, unit, array, verdict, allowed.slack, kept)

@@ -130,12 +130,12 @@ class Campaign:
         verdicts: dict[str, list[str]] = defaultdict(list)
         wrong: list[tuple[BackendSpec, Case, Outcome]] = []
         for number, case, outcomes in zip(numbers, cases, self._run(cases), strict=True):
-            words = judge_all(case, outcomes)
-            self.note(number, case, words)
+            judged = judge_all(case, outcomes)
+            self.note(number, case, judged.words)
             for spec, outcome in outcomes.items():
-                if (word := words.get(spec.text)) is not None:
+                if (word := judged.words.get(spec.text)) is not None:
                     verdicts[spec.text].append(word)
-                    if is_suspicious(word, outcome):
+                    if is_suspicious(word, outcome) or judged.is_vague:
                         wrong.append((spec, case, outcome))
         yield BatchJudged(
             cases=len(cases),

@@ -1,6 +1,7 @@
 """From a wrong outcome to a suspect: which operation, which kind of wrong, which cause."""
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from corpus.case import Case, node_id
@@ -9,14 +10,15 @@ from engine.faults import CATALOGUE
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.confirm import confirmed
+from harness.crop import cropped
 from harness.cut import cut, tensor_types
-from harness.diagnose import Diagnosis, diagnose
+from harness.diagnose import Diagnosis, diagnose, variants
 from harness.locate import Judged, culprits, locate
 from harness.observe import CONVERSIONS, main_node, main_op, observe, units
 from harness.oracle import Oracle, Verdict, judge
 from harness.outcome import FusedOp, Outcome, Values
 from harness.passes import passes_of
-from harness.verdicts import failure_of
+from harness.verdicts import failure_of, is_wrong
 from harness.wording import message_words, place_words
 
 PASS = "pass "
@@ -89,15 +91,38 @@ def suspects(
     """
     if not isinstance(outcome, Values):
         return (_failed(bench, spec, case, outcome),)
-    if not is_stable(bench, spec, case, outcome):
-        return (nondeterministic(spec, case),)
-    oracle = Oracle(case.proto())
     tapped = observe(bench.pool, spec, case, outcome.arrays)
     rows = locate(case.proto(), tapped)
-    found = tuple(
-        _divergent(bench, spec, case, row, rows, tapped.method) for row in culprits(rows)
-    )
-    return found or _not_located(bench, spec, case, oracle, outcome)
+    method = tapped.method
+    return blamed(bench, spec, case, outcome, rows, method, lambda: is_wrong(case, outcome))
+
+
+def blamed(
+    bench: Bench,
+    spec: BackendSpec,
+    case: Case,
+    outcome: Values,
+    rows: tuple[Judged, ...],
+    method: str,
+    wrong_at_end: Callable[[], bool],
+    told: Callable[[int, int], None] = lambda done, of: None,
+) -> tuple[Suspect, ...]:
+    """A suspect for each operation at fault; ``rows`` are the judged tensors of this outcome.
+
+    Where none of them is wrong but the outcome is, the whole graph is blamed. ``told`` hears how
+    many operations are looked into, and of how many.
+    """
+    wrong = culprits(rows)
+    if not wrong and not wrong_at_end():
+        return ()
+    if not is_stable(bench, spec, case, outcome):
+        return (nondeterministic(spec, case),)
+    found: list[Suspect] = []
+    for row in wrong:
+        known = tuple(match for each in found for match in each.matches[:1])
+        found.append(_divergent(bench, spec, case, row, rows, method, known))
+        told(len(found), len(wrong))
+    return tuple(found) or _not_located(bench, spec, case, outcome)
 
 
 def _divergent(
@@ -107,12 +132,13 @@ def _divergent(
     row: Judged,
     rows: tuple[Judged, ...],
     method: str,
+    known: Sequence[Match] = (),
 ) -> Suspect:
     model = whole.proto()
     fed = {each.tensor: each.array for each in rows if each.tensor not in row.unit.outputs}
     alone = cut(model, {**whole.inputs, **fed}, [row.tensor], tensor_types(model))
     op, verdict = _op_of(row.unit, whole), row.verdict
-    diagnosis = _diagnosis(bench, spec, alone, row)
+    diagnosis = _diagnosis(bench, spec, alone, row, known)
     matches = diagnosis.matches
     passes = passes_of(bench, spec, whole) if not matches or op in CONVERSIONS else ()
     if passes and op in CONVERSIONS:  # a kernel's rounding rule does not hang on a pass
@@ -134,13 +160,31 @@ def _divergent(
     )
 
 
-def _diagnosis(bench: Bench, spec: BackendSpec, alone: Case, row: Judged) -> Diagnosis:
-    """The faults that explain the wrong values, there and on other data."""
-    if row.verdict.kind not in ("divergent", "rounding-mode"):
+def _diagnosis(
+    bench: Bench, spec: BackendSpec, alone: Case, row: Judged, known: Sequence[Match]
+) -> Diagnosis:
+    """The faults that explain the wrong values, there and on other data.
+
+    Those ``known`` from other operations of the graph are tried first. What a large operation does
+    is looked at on a part of it.
+    """
+    if row.verdict.kind not in ("divergent", "rounding-mode") or row.allowed is None:
         return Diagnosis((), ())
+    profile = bench.profile(spec)
     actual, allowed = {row.tensor: row.array}, {row.tensor: row.allowed}
-    found = diagnose(alone, actual, allowed, bench.profile(spec))
-    return replace(found, matches=confirmed(bench, spec, alone, found.matches))
+    again = [
+        fault for match in known for fault in variants(match) if fault.title == match.title
+    ]
+    if again and (found := diagnose(alone, actual, allowed, profile, again)).matches:
+        return found
+    part = cropped(bench, spec, alone)
+    if part is None:
+        found = diagnose(alone, actual, allowed, profile)
+        return replace(found, matches=confirmed(bench, spec, alone, found.matches))
+    found = diagnose(part.case, part.actual, part.allowed, profile)
+    sure = confirmed(bench, spec, part.case, found.matches)
+    faults = [fault for match in sure for fault in variants(match)]
+    return replace(found, matches=diagnose(alone, actual, allowed, profile, faults).matches)
 
 
 def _cause(verdict: Verdict, passes: tuple[tuple[str, ...], ...]) -> str:
@@ -151,17 +195,17 @@ def _cause(verdict: Verdict, passes: tuple[tuple[str, ...], ...]) -> str:
 
 
 def _not_located(
-    bench: Bench, spec: BackendSpec, case: Case, oracle: Oracle, outcome: Values
+    bench: Bench, spec: BackendSpec, case: Case, outcome: Values
 ) -> tuple[Suspect, ...]:
     """Wrong at the end, right in every operation that could be seen: blame the whole graph."""
-    for name, allowed in oracle.allowed(case.inputs).items():
+    for name, allowed in Oracle(case.proto()).allowed(case.inputs).items():
         array = outcome.arrays.get(name)
         verdict = judge(allowed, array)
         if verdict.is_wrong and array is None:
             return (_whole(spec, case, verdict.kind, verdict.pattern),)
         if verdict.is_wrong and array is not None:
             unit = replace(whole_graph(case), outputs=(name,))
-            row = Judged(name, unit, array, allowed, verdict)
+            row = Judged(name, unit, array, verdict, allowed.slack, allowed)
             return (_divergent(bench, spec, case, row, (row,), "whole graph"),)
     return ()
 

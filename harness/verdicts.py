@@ -1,12 +1,14 @@
 """One word on an outcome: the worst verdict on its values, or the kind of its failure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from corpus.case import Case
+from corpus.case import Array, Case
 from harness.backends.spec import BackendSpec
 from harness.oracle import Allowed, Oracle, Silent, judge
 from harness.outcome import Crashed, Outcome, Refused, TimedOut, Values
 
+VAGUE = 0.5  # share of codes with more than one allowed value
 _WORST_FIRST = ("wrong-type-or-shape", "nonfinite", "divergent", "rounding-mode", "tie")
 
 
@@ -28,20 +30,50 @@ def verdict_on(outcome: Outcome, allowed: Mapping[str, Allowed]) -> str:
     """The worst verdict on the graph outputs, or the kind of failure."""
     if not isinstance(outcome, Values):
         return failure_of(outcome)[0]
-    words = {judge(each, outcome.arrays.get(name)).kind for name, each in allowed.items()}
-    return next((word for word in _WORST_FIRST if word in words), "exact")
+    return worst(judge(each, outcome.arrays.get(name)).kind for name, each in allowed.items())
 
 
-def judge_all(case: Case, outcomes: Mapping[BackendSpec, Outcome]) -> dict[str, str]:
+def is_right(outcome: Values, allowed: Mapping[str, Allowed]) -> bool:
+    """Whether every output is what it may be; faster than a verdict."""
+    return all(_is_allowed(each, outcome.arrays.get(name)) for name, each in allowed.items())
+
+
+def _is_allowed(allowed: Allowed, array: Array | None) -> bool:
+    if array is None or array.dtype != allowed.dtype or array.shape != allowed.low.shape:
+        return False
+    if allowed.dtype.kind not in "iu":
+        return not judge(allowed, array).is_wrong
+    codes = array.astype(allowed.low.dtype)
+    return bool(((codes >= allowed.low) & (codes <= allowed.high)).all())
+
+
+def worst(words: Iterable[str]) -> str:
+    """The worst of several verdicts, ``exact`` of none."""
+    said = set(words)
+    return next((word for word in _WORST_FIRST if word in said), "exact")
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedAll:
     """The verdict on every backend's outcome of one case, by the backend's name.
 
-    Empty where the oracle is silent: what nobody judged is not counted as right.
+    No words where the oracle is silent: what nobody judged is not counted as right. ``is_vague``:
+    so many codes may be more than one value that the operations inside must be judged as well.
     """
+
+    words: Mapping[str, str]
+    is_vague: bool
+
+
+def judge_all(case: Case, outcomes: Mapping[BackendSpec, Outcome]) -> JudgedAll:
+    """The verdict on every backend's outcome of one case."""
     try:
         allowed = Oracle(case.proto()).allowed(case.inputs)
     except Silent:
-        return {}
-    return {spec.text: verdict_on(outcome, allowed) for spec, outcome in outcomes.items()}
+        return JudgedAll({}, is_vague=False)
+    words = {spec.text: verdict_on(outcome, allowed) for spec, outcome in outcomes.items()}
+    codes = (each for each in allowed.values() if each.dtype.kind in "iu")
+    return JudgedAll(words, any(each.slack > VAGUE for each in codes))
 
 
 def is_suspicious(word: str, outcome: Outcome) -> bool:

@@ -2,32 +2,40 @@
 
 import json
 import sys
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress
 from rich.table import Table
 
+from corpus.case import Case
 from corpus.finding import Finding
+from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.cli.options import (
     backend_option,
     free_place,
     input_option,
     json_option,
-    must_be_judged,
     open_bench,
     read_case,
     seed_option,
     timeout_option,
 )
+from harness.errors import BadInput
 from harness.events import FindingSaved, finite
 from harness.examine import Examined, examine
-from harness.investigate import Dossier, investigate
+from harness.investigate import Dossier, investigate, main_first, seen_in
+from harness.oracle import Allowed, Oracle, Silent
 from reports import html
 from reports.text import short, visible
+
+MOST_NAMED = 8
 
 
 @click.command()
@@ -49,11 +57,15 @@ def check(
 ) -> int:
     """Run MODEL on every backend and judge every tensor that can be seen."""
     case = read_case(model, inputs, seed)
-    must_be_judged(case, model)
     place = free_place("--html", page) if page is not None else None
     with open_bench(backends, timeout, variants=False) as (bench, _):
-        examined = [examine(bench, spec, case) for spec in bench.specs]
+        allowed, silent = _allowed(case)
+        examined = [_examined(bench, spec, case, allowed) for spec in bench.specs]
+        if silent and not any(each.rows or each.suspects for each in examined):
+            raise BadInput(f"{model}: {silent}")
         dossiers = [_dossiers(bench, each) for each in examined]
+    if silent:
+        print(f"{model}: {silent}; what comes before and after is judged", file=sys.stderr)
     if as_json:
         print(json.dumps(_document(model, examined, dossiers), indent=2))
     else:
@@ -62,6 +74,28 @@ def check(
     if place is not None:
         _write_page(place, found)
     return 1 if found else 0
+
+
+def _allowed(case: Case) -> tuple[Mapping[str, Allowed], str]:
+    """What the oracle allows for the outputs; nothing and its words where it is silent."""
+    try:
+        return Oracle(case.proto()).allowed(case.inputs), ""
+    except Silent as silent:
+        return {}, str(silent)
+
+
+def _examined(
+    bench: Bench, spec: BackendSpec, case: Case, allowed: Mapping[str, Allowed]
+) -> Examined:
+    """One backend, with a bar on a terminal's stderr that says how far it is."""
+    terminal = Console(file=sys.stderr)
+    with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+        task = bar.add_task(spec.text)
+
+        def told(what: str, done: int, of: int) -> None:
+            bar.update(task, description=f"{spec.text} {what}", completed=done, total=of)
+
+        return examine(bench, spec, case, allowed, told)
 
 
 def _write_page(place: Path, found: list[Dossier]) -> None:
@@ -75,7 +109,13 @@ def _write_page(place: Path, found: list[Dossier]) -> None:
 
 
 def _dossiers(bench: Bench, examined: Examined) -> list[Dossier]:
-    return [investigate(bench, each, seed=0, law=False) for each in examined.suspects]
+    """A finding for each bug, however many operations show it."""
+    seen = Counter(each.signature.id for each in examined.suspects)
+    first = {each.signature.id: each for each in reversed(examined.suspects)}
+    return [
+        seen_in(investigate(bench, first[name], seed=0, law=False), count)
+        for name, count in seen.items()
+    ]
 
 
 def _document(
@@ -95,9 +135,13 @@ def _document(
                     "max_steps": row.verdict.max_steps,
                     "wrong": row.verdict.wrong,
                     "total": row.verdict.total,
-                    "slack": row.allowed.slack,
+                    "slack": row.slack,
                 }
                 for row in each.rows
+            ],
+            "culprits": [
+                {"finding": suspect.signature.id, "nodes": list(suspect.unit.nodes)}
+                for suspect in each.suspects
             ],
             "findings": [dossier.finding.to_dict() for dossier in found],
         }
@@ -116,8 +160,21 @@ def _show(examined: list[Examined], dossiers: list[list[Dossier]]) -> None:
         if found and each.rows:
             console.print(_table(each))
         for dossier in found:
-            for line in _lines(dossier.finding):
+            also = [
+                main_first(suspect)[0]
+                for suspect in each.suspects
+                if suspect.signature.id == dossier.finding.id
+            ]
+            for line in [*_lines(dossier.finding), *_also(also[1:])]:
                 console.print(f"  {escape(visible(line))}")
+
+
+def _also(names: list[str]) -> list[str]:
+    """The other operations that show the same bug."""
+    if not names:
+        return []
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return [f"also in    {', '.join(names[:MOST_NAMED])}{more}"]
 
 
 def _table(examined: Examined) -> Table:
@@ -132,7 +189,7 @@ def _table(examined: Examined) -> Table:
             verdict.kind,
             f"{verdict.wrong} of {verdict.total}",
             f"{verdict.max_steps:g}",
-            f"{row.allowed.slack:.1%}",
+            f"{row.slack:.1%}",
             style="red" if verdict.is_wrong else "",
         )
     return table

@@ -120,7 +120,7 @@ def _json(path: Path) -> dict[str, object]:
 
 def _replay(bench: Bench, spec: BackendSpec, kept: Kept) -> Replayed:
     outcome = bench.run(kept.case, spec)
-    verdict = judge_all(kept.case, {spec: outcome}).get(spec.text, "silent")
+    verdict = judge_all(kept.case, {spec: outcome}).words.get(spec.text, "silent")
     allowed = isinstance(outcome, Refused) and outcome.documented
     known = _known_reason(spec.name, kept.title, verdict)
     return Replayed(

@@ -85,12 +85,18 @@ class _Evaluation:
         self._computed: dict[str, Value] = {}
 
     def values(self, wanted: Sequence[str]) -> dict[str, Value]:
-        for node in self._oracle.plan(wanted, self._known):
+        nodes = self._oracle.plan(wanted, self._known)
+        last = {name: place for place, node in enumerate(nodes) for name in node.inputs}
+        for place, node in enumerate(nodes):
             if node.op != "Constant":
                 made = self._run(node)
                 names = [name for name in node.outputs if name]
                 values = made if isinstance(made, tuple) else (made,)
                 self._computed.update(zip(names, values, strict=False))
+            for name in node.inputs:
+                if last[name] == place and name not in wanted:
+                    self._computed.pop(name, None)
+                    self._given.pop(name, None)
         return {name: self._final(name) for name in wanted}
 
     def _run(self, node: Node) -> Value | tuple[Value, ...]:

@@ -94,7 +94,9 @@ def test_torch_engines_on_the_forum_convolution(name: str) -> None:
     pytest.importorskip("torch")
     case = forum_convolution()
     with bench_of(name) as bench:
-        examined = examine(bench, bench.specs[0], case)
+        examined = examine(
+            bench, bench.specs[0], case, Oracle(case.proto()).allowed(case.inputs)
+        )
     if name == "torch-qnnpack":
         assert examined.verdict in ("exact", "tie")
     assert {each.signature.cause for each in examined.suspects} <= {"F79a"}
