@@ -2,12 +2,17 @@
 
 from engine.errors import EngineError
 from engine.faults import (
+    average_roundings,
+    averages,
     layout,
     matmul,
     padding,
     pair_saturation,
+    pools,
+    resize,
     rounding,
     scales,
+    softmax,
     tables,
     weights,
     zero_points,
@@ -25,6 +30,11 @@ CATALOGUE: tuple[Fault, ...] = (
     *weights.FAULTS,
     *matmul.FAULTS,
     *tables.FAULTS,
+    *pools.FAULTS,
+    *averages.FAULTS,
+    *average_roundings.FAULTS,
+    *softmax.FAULTS,
+    *resize.FAULTS,
 )
 """Every fault; simpler explanations of the same values come first."""
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.arithmetic import RANGES, round_half_away
 from engine.faults.fault import Fault
+from engine.faults.roundings import half_up, wrap_between
 from engine.ir import Array, Graph, Node
 from engine.kernels.operator import Setting
 from engine.kernels.operators import OPERATORS
@@ -126,21 +127,12 @@ def rounded_by(
     return lambda rule, p: replace(rule, quantize=quantize)
 
 
-def half_up(steps: Array) -> Array:
-    """``floor(v + 1/2)``, the fraction compared."""
-    whole = np.floor(steps)
-    rounded: Array = whole + (steps - whole >= 0.5)
-    return rounded
-
-
 def wrapped(rule: TableRule, p: TableParameters) -> TableRule:
     """Entries beyond the range of codes keep their lowest 8 bits."""
-    own, low = rule.quantize or divide, RANGES[p.y_dtype][0]
+    own = rule.quantize or divide
 
     def quantize(x: Array, scale: Scale, zero_point: Array) -> Array:
-        steps = np.clip(own(x, scale, zero_point), -(2.0**31), 2.0**31 - 1)
-        codes: Array = (steps - low) % 256 + low
-        return codes
+        return wrap_between(own(x, scale, zero_point), *RANGES[p.y_dtype])
 
     return replace(rule, quantize=quantize)
 

@@ -75,11 +75,12 @@ def _increasing(view: View, node: Node, x: Coding) -> Refusal | None:
 
 
 def on_codes(view: View, node: Node, dequantize: Node, outputs: tuple[str, ...]) -> Node:
-    """The operator reading codes; a MaxPool also knows which code its real border would have."""
+    """The operator reading codes, which knows their type and which of them is real 0."""
     attributes = dict(node.attributes)
-    if node.op == "MaxPool":
+    if node.op not in ("ArgMax", "ArgMin"):
         zero_point = view.constant(dequantize.input(2))
         attributes["zero_point"] = 0 if zero_point is None else int(zero_point.reshape(()))
+        attributes["x_dtype"] = str(view.code_dtype(dequantize.inputs[0]))
     inputs = (dequantize.inputs[0], *node.inputs[1:])
     return Node(node.id, node.op, inputs, outputs, attributes)
 

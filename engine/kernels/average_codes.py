@@ -9,8 +9,6 @@ exist in rewritten graphs only.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -18,71 +16,28 @@ from engine.ir import Array, Node
 from engine.kernels.average_parameters import AverageParameters, built
 from engine.kernels.average_pool import spatial_axes
 from engine.kernels.average_rounding import finish
+from engine.kernels.average_stages import (
+    divisor_of_planes,
+    integer_for,
+    no_divisor,
+    stages_of,
+)
 from engine.kernels.operator import CONTRIB, INTERNAL, Kernel, Run, Setting, operator
 from engine.kernels.pooling import (
     CHUNK,
     POOL_ATTRIBUTES,
     Axis,
-    Counts,
     count_taps,
     in_parts,
     read_pool,
-    reduce_taps,
     refuse_empty_windows,
     resolve,
     sum_in_order,
     windows_of,
 )
 from engine.kernels.reduction import read_reduction
-from engine.kernels.stages import to_nearest_even
 
 _F = np.float32
-
-
-@dataclass(frozen=True, slots=True)
-class AverageStages:
-    """The stages of a mean of windows: sum -> center -> divisor -> rescale -> round.
-
-    ``sum`` and ``divisor`` know the windows, ``taps`` counts what of them lies inside the image.
-    """
-
-    sum: Callable[[Array, tuple[Axis, ...], AverageParameters], Array]
-    center: Callable[[Array, Array, AverageParameters], Array]
-    divisor: Callable[[tuple[Axis, ...], AverageParameters], Counts]
-    round: Callable[[Array, int], Array]
-
-
-def sum_of_codes(x: Array, axes: tuple[Axis, ...], p: AverageParameters) -> Array:
-    """``sum q`` over the taps inside the image, in the narrowest type that holds it."""
-    wide = _integer_for(255 * int(np.prod([each.kernel for each in axes])))
-    return reduce_taps(x.astype(wide), axes, np.add, 0)
-
-
-def _integer_for(bound: int) -> type[np.signedinteger[Any]]:
-    return np.int16 if bound < 2**15 else np.int32 if bound < 2**31 else np.int64
-
-
-def subtract_zero_points(sums: Array, taps: Array, p: AverageParameters) -> Array:
-    """``A = sum q - n*xz``, n the taps inside the image: the border is real 0 and adds nothing."""
-    wide = _integer_for(510 * int(taps.max(initial=0)))
-    acc: Array = sums.astype(wide)
-    acc -= (taps * p.x.x_zero_point).astype(wide)
-    return acc
-
-
-def divisor_of_windows(axes: tuple[Axis, ...], p: AverageParameters) -> Counts:
-    """The taps inside the image, or (count_include_pad) also those inside its pads; by axis."""
-    return count_taps(axes, p.with_pads)
-
-
-def divisor_of_planes(shape: tuple[int, ...], p: AverageParameters) -> Array:
-    """The number of elements of axes of that ``shape``."""
-    return np.array(np.prod(shape, dtype=np.int64))
-
-
-def no_divisor(shape: tuple[int, ...], p: AverageParameters) -> Array:
-    """1: a sum."""
-    return np.array(1)
 
 
 def pool_of_codes(node: Node, setting: Setting) -> Kernel:
@@ -96,29 +51,27 @@ def pool_of_codes(node: Node, setting: Setting) -> Kernel:
     """
     pool = read_pool(node)
     with_pads = bool(node.attributes.get("count_include_pad", 0))
-    stages = AverageStages(
-        setting.stage("average.sum", sum_of_codes),
-        setting.stage("average.center", subtract_zero_points),
-        setting.stage("average.divisor", divisor_of_windows),
-        setting.stage("average.round", to_nearest_even),
-    )
+    stages = stages_of(setting)
 
-    def prepare(p: AverageParameters) -> Run:
+    def prepare(given: AverageParameters) -> Run:
+        p = stages.parameters(given)
         averager = setting.profile.average_window(p.x) if p.y_dtype else None
+        reals = stages.reals(averager)
 
-        def run(x: Array) -> Array:
+        def run(codes: Array) -> Array:
+            x = stages.codes(codes, given)
             axes = resolve(pool, x.shape[2:], node)
             if not with_pads:
                 refuse_empty_windows(axes, node)
             taps, divisors = count_taps(axes), stages.divisor(axes, p)
 
             def mean(part: Array, over: tuple[Axis, ...], rows: slice) -> Array:
-                if averager is not None and averager.reals is not None:
-                    sums = sum_in_order(_looked_up(averager.reals, part), over)
+                if reals is not None:
+                    sums = sum_in_order(_looked_up(reals, part), over)
                 else:
                     inside = windows_of(taps, rows)
                     sums = stages.center(stages.sum(part, over, p), inside, p)
-                return finish(sums, windows_of(divisors, rows), p, averager, stages.round)
+                return finish(sums, windows_of(divisors, rows), p, averager, stages)
 
             return in_parts(x, axes, p.y_dtype or _F, mean)
 
@@ -130,35 +83,38 @@ def pool_of_codes(node: Node, setting: Setting) -> Kernel:
 def reduction_of_codes(
     axes_of: Callable[[Array], tuple[int, ...]],
     keep: bool,
-    divisor: Callable[[tuple[int, ...], AverageParameters], Array],
+    divides: bool,
     node: Node,
     setting: Setting,
 ) -> Kernel:
-    """The mean or sum of codes over whole axes, real or as codes."""
-    rounding = setting.stage("average.round", to_nearest_even)
-    center = setting.stage("average.center", subtract_zero_points)
+    """The mean of codes over whole axes, or their sum, real or as codes."""
+    stages = stages_of(setting)
+    divisor = stages.plane_divisor if divides else no_divisor
 
-    def prepare(p: AverageParameters) -> Run:
+    def prepare(given: AverageParameters) -> Run:
+        p = stages.parameters(given)
         averager = setting.profile.average_plane(p.x) if p.y_dtype else None
+        reals = stages.reals(averager)
 
-        def run(x: Array) -> Array:
+        def run(codes: Array) -> Array:
+            x = stages.codes(codes, given)
             axes = axes_of(x)
             shape = tuple(x.shape[each] for each in axes)
             count = divisor(shape, p)
-            if averager is not None and averager.reals is not None:
-                sums = _axes_in_order(averager.reals, x, axes, keep)
+            if reals is not None:
+                sums = _axes_in_order(reals, x, axes, keep)
             else:
                 taps = divisor_of_planes(shape, p)
-                sums = center(_sum_axes(x, axes, keep), taps, p)
-            return finish(sums, count, p, averager, rounding)
+                sums = stages.center(_sum_axes(x, axes, keep), taps, p)
+            return finish(sums, count, p, averager, stages)
 
         return run
 
-    return built(node, setting, prepare)
+    return built(node, setting, prepare, divides=divides)
 
 
 def _sum_axes(x: Array, axes: tuple[int, ...], keep: bool) -> Array:
-    wide = _integer_for(255 * int(np.prod([x.shape[each] for each in axes], dtype=np.int64)))
+    wide = integer_for(255 * int(np.prod([x.shape[each] for each in axes], dtype=np.int64)))
     return np.asarray(x.sum(axis=axes, keepdims=keep, dtype=wide))
 
 
@@ -189,8 +145,7 @@ def global_average_of_codes(node: Node, setting: Setting) -> Kernel:
     Source:
         onnxruntime contrib operators, QLinearGlobalAveragePool-1.
     """
-    divisor = setting.stage("average.plane_divisor", divisor_of_planes)
-    return reduction_of_codes(lambda x: spatial_axes(node, x), True, divisor, node, setting)
+    return reduction_of_codes(lambda x: spatial_axes(node, x), True, True, node, setting)
 
 
 def reduce_mean_of_codes(node: Node, setting: Setting) -> Kernel:
@@ -199,23 +154,18 @@ def reduce_mean_of_codes(node: Node, setting: Setting) -> Kernel:
     Source:
         onnxruntime contrib operators, QLinearReduceMean-1; ONNX ReduceMean.
     """
-    divisor = setting.stage("average.plane_divisor", divisor_of_planes)
-    return _reduced(divisor, node, setting)
+    return _reduced(True, node, setting)
 
 
 def reduce_sum_of_codes(node: Node, setting: Setting) -> Kernel:
     """The sum of codes over ``axes``, as codes of the sum or real."""
-    return _reduced(no_divisor, node, setting)
+    return _reduced(False, node, setting)
 
 
-def _reduced(
-    divisor: Callable[[tuple[int, ...], AverageParameters], Array],
-    node: Node,
-    setting: Setting,
-) -> Kernel:
+def _reduced(divides: bool, node: Node, setting: Setting) -> Kernel:
     reduction = read_reduction(node)
     return reduction_of_codes(
-        lambda x: reduction.resolve(None, x.ndim, node), reduction.keep, divisor, node, setting
+        lambda x: reduction.resolve(None, x.ndim, node), reduction.keep, divides, node, setting
     )
 
 

@@ -1,7 +1,7 @@
 """What fixes one mean of codes: its scales, its zero points, its windows."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ _F = np.float32
 class AverageParameters:
     """One mean or sum of codes. ``pool`` is None where whole axes are reduced.
 
-    ``y_dtype`` is None where the result is real; ``with_pads`` is count_include_pad.
+    ``y_dtype`` is None where the result is real; ``with_pads`` is count_include_pad; a sum is one
+    that does not ``divide``.
     """
 
     node: str
@@ -30,6 +31,7 @@ class AverageParameters:
     pool: Pool | None
     with_pads: bool
     channels_last: bool
+    divides: bool = True
 
 
 def built(
@@ -38,6 +40,7 @@ def built(
     prepare: Callable[[AverageParameters], Run],
     pool: Pool | None = None,
     with_pads: bool = False,
+    divides: bool = True,
 ) -> Kernel:
     """The kernel of a node on codes: prepared once where its parameters are constants.
 
@@ -50,7 +53,8 @@ def built(
     last = bool(node.attributes.get("channels_last", 0))
 
     def read(x_dtype: Any, given: Sequence[Array | None]) -> AverageParameters:
-        return read_parameters(node, given, x_dtype, pool, with_pads, last)
+        p = read_parameters(node, given, x_dtype, pool, with_pads, last)
+        return p if divides else replace(p, divides=False)
 
     x_zero = arrays[1] if len(arrays) > 1 else None
     if x_zero is not None and sum(each is not None for each in arrays) == len(named):

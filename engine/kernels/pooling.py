@@ -32,6 +32,23 @@ class Pool:
         """Elements of a whole window."""
         return int(np.prod(self.window.kernel))
 
+    @property
+    def may_pad(self) -> bool:
+        """Whether some image makes a window reach over pads."""
+        if self.window.auto_pad.startswith("SAME"):
+            return self.taps > 1
+        return self.window.auto_pad == "NOTSET" and any(self.window.pads)
+
+    @property
+    def may_overhang(self) -> bool:
+        """Whether some image makes a last window of ceil mode reach beyond the end pads."""
+        axes = zip(self.window.kernel, self.window.strides, strict=True)
+        return (
+            self.ceil
+            and self.window.auto_pad == "NOTSET"
+            and any(k > 1 and stride > 1 for k, stride in axes)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Axis:

@@ -1,6 +1,6 @@
 """MaxPool, GlobalMaxPool and MaxUnpool: any type that has an order, 8-bit codes among them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,12 +25,32 @@ from engine.kernels.pooling import (
 
 @dataclass(frozen=True, slots=True)
 class MaxPoolParameters:
-    """One MaxPool; ``zero_point`` is that of its codes where a rule put it on codes, else None."""
+    """One MaxPool, or (without ``pool``) GlobalMaxPool.
+
+    ``zero_point`` and ``x_dtype`` are those of its codes where a rule put it on codes, else None.
+    ``indices`` says whether there is a second output.
+    """
 
     node: str
-    pool: Pool
+    pool: Pool | None
     column_major: bool
     zero_point: int | None
+    x_dtype: np.dtype[Any] | None
+    indices: bool
+
+
+def read_max_pool(node: Node, pool: Pool | None) -> MaxPoolParameters:
+    """The record of a node; what a rule knows of its codes are attributes."""
+    given: Mapping[str, Any] = node.attributes
+    dtype = given.get("x_dtype")
+    return MaxPoolParameters(
+        node.id,
+        pool,
+        bool(given.get("storage_order", 0)),
+        given.get("zero_point"),
+        None if dtype is None else np.dtype(dtype),
+        len(node.outputs) == 2,
+    )
 
 
 def max_pool(node: Node, setting: Setting) -> Kernel:
@@ -45,19 +65,19 @@ def max_pool(node: Node, setting: Setting) -> Kernel:
     Source:
         ONNX MaxPool-1, -8, -10, -11, -12, -22.
     """
-    zero_point: Any = node.attributes.get("zero_point")
-    column_major = bool(node.attributes.get("storage_order", 0))
-    p = MaxPoolParameters(node.id, read_pool(node), column_major, zero_point)
+    pool = read_pool(node)
+    p = read_max_pool(node, pool)
     largest = setting.stage("max_pool.largest", largest_of_windows)
+    with_index = setting.stage("max_pool.index", largest_with_index)
 
     def values(x: Array) -> Array:
-        axes = _axes(x, p.pool, node)
+        axes = _axes(x, pool, node)
         return in_parts(x, axes, x.dtype, lambda part, over, _: largest(part, over, p))
 
     def both(x: Array) -> tuple[Array, Array]:
-        return largest_with_index(x, _axes(x, p.pool, node), p.column_major)
+        return with_index(x, _axes(x, pool, node), p.column_major)
 
-    return Kernel(both if len(node.outputs) == 2 else values, parameters=p)
+    return Kernel(both if p.indices else values, parameters=p)
 
 
 def _axes(x: Array, pool: Pool, node: Node) -> tuple[Axis, ...]:
@@ -99,22 +119,29 @@ def _flat(axes: tuple[Axis, ...], tap: tuple[int, ...], column_major: bool) -> A
     return total
 
 
-def global_max_pool(node: Node, setting: Setting) -> Callable[..., Array]:
+def largest_of_plane(x: Array, p: MaxPoolParameters) -> Array:
+    """``max`` over all spatial axes: (N, C, *S) -> (N, C, *1)."""
+    y: Array = x.max(axis=tuple(range(2, x.ndim)), keepdims=True)
+    return y
+
+
+def global_max_pool(node: Node, setting: Setting) -> Kernel:
     """``y = max`` over all spatial axes, which stay with size 1.
 
     Source:
         ONNX GlobalMaxPool-1, -22.
     """
+    p = read_max_pool(node, None)
+    largest = setting.stage("max_pool.plane", largest_of_plane)
 
     def run(x: Array) -> Array:
         if x.ndim < 3 or 0 in x.shape[2:]:
             raise EngineError(
                 f"{node.op} {node.id!r}: shape {x.shape}; it needs one spatial axis or more, none empty"
             )
-        y: Array = x.max(axis=tuple(range(2, x.ndim)), keepdims=True)
-        return y
+        return largest(x, p)
 
-    return run
+    return Kernel(run, parameters=p)
 
 
 def max_unpool(node: Node, setting: Setting) -> Callable[..., Array]:

@@ -15,11 +15,12 @@ from engine.kernels.resize import ATTRIBUTES, axes_of_resize, interpolate, read_
 
 @dataclass(frozen=True, slots=True)
 class ResizeParameters:
-    """One linear Resize between D and Q: scales and zero points of x and y."""
+    """One linear Resize between D and Q: scales, zero points and types of x and y."""
 
     node: str
     x_scale: float
     x_zero_point: int
+    x_dtype: np.dtype[Any]
     y_scale: float
     y_zero_point: int
     y_dtype: np.dtype[Any]
@@ -36,6 +37,13 @@ def rescale(sums: Array, p: ResizeParameters) -> Array:
     return steps
 
 
+def saturate_steps(steps: Array, p: ResizeParameters) -> Array:
+    """Whole steps clipped to those of the lowest and the highest code."""
+    low, high = (each - p.y_zero_point for each in RANGES[p.y_dtype])
+    clipped: Array = np.clip(steps, low, high)
+    return clipped
+
+
 def qlinear_resize(node: Node, setting: Setting) -> Callable[..., Array] | Kernel:
     """``y = sat(rne(sum W (q - xz) * xs/ys) + yz)``; inputs x, its parameters, y's, those of Resize.
 
@@ -49,20 +57,20 @@ def qlinear_resize(node: Node, setting: Setting) -> Callable[..., Array] | Kerne
             f"QLinearResize {node.id!r}: scales and zero points must be constants"
         )
     xs, xz, ys, yz = (np.asarray(each).reshape(()) for each in arrays)
-    p = ResizeParameters(node.id, float(xs), int(xz), float(ys), int(yz), yz.dtype)
+    p = ResizeParameters(node.id, float(xs), int(xz), xz.dtype, float(ys), int(yz), yz.dtype)
     stages = [
         setting.stage("resize.centre", centre),
         setting.stage("resize.rescale", rescale),
     ]
     rounding = setting.stage("resize.round", round_half_even)
-    low, high = (each - p.y_zero_point for each in RANGES[p.y_dtype])
+    clipped = setting.stage("resize.saturate", saturate_steps)
 
     def run(x: Array, *given: Array | None) -> Array:
         roi, scales, sizes = (*given[4:], None, None, None)[:3]
         scales = None if scales is None or not scales.size else scales
         axes = axes_of_resize(node, x, how, roi, scales, sizes)
         sums = interpolate(node, stages[0](x, p), axes, how)
-        steps = np.clip(rounding(stages[1](sums, p)), low, high)
+        steps = clipped(rounding(stages[1](sums, p)), p)
         return (steps + p.y_zero_point).astype(p.y_dtype)
 
     return Kernel(run, parameters=p)

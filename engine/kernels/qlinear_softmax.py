@@ -97,6 +97,12 @@ def parameters_as_given(p: SoftmaxParameters) -> SoftmaxParameters:
     return p
 
 
+def saturate_steps(steps: Array, p: SoftmaxParameters) -> Array:
+    """Whole steps clipped to those of the lowest and the highest code."""
+    bottom, top = RANGES[p.dtype]
+    return saturate(steps, bottom - p.y_zero_point, top - p.y_zero_point)
+
+
 def softmax_kernel(
     node: Node, parameters: SoftmaxParameters, setting: Setting
 ) -> Callable[[Array], Array]:
@@ -104,12 +110,11 @@ def softmax_kernel(
     p = setting.stage("softmax.parameters", parameters_as_given)(parameters)
     steps = setting.stage("softmax.steps", setting.profile.elementwise.softmax)
     to_integers = setting.stage("softmax.round", round_half_even)
-    clipped = setting.stage("softmax.saturate", saturate)
-    bottom, top = (each - p.y_zero_point for each in RANGES[p.dtype])
+    clipped = setting.stage("softmax.saturate", saturate_steps)
 
     def rows(codes: Array) -> Array:
         unrounded = steps(codes, p.x_scale, p.y_scale, p.y_zero_point, p.dtype.kind == "i")
-        return clipped(to_integers(unrounded), bottom, top) + p.y_zero_point
+        return clipped(to_integers(unrounded), p) + p.y_zero_point
 
     def run(x: Array) -> Array:
         require_codes(node, (x,), p.dtype)

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.errors import EngineError, InvalidModel
 from engine.ir import Array, Node
-from engine.kernels.operator import Operator, Setting, operator
+from engine.kernels.operator import Kernel, Operator, Setting, operator
 from engine.kernels.pooling import lowest
 
 Axes = tuple[int, ...]
@@ -57,23 +57,40 @@ def read_reduction(node: Node) -> Reduction:
     )
 
 
-def reducing(reduce: Reduce) -> Callable[[Node, Setting], Callable[..., Array]]:
+@dataclass(frozen=True, slots=True)
+class ReductionParameters:
+    """One reduction; ``x_dtype`` is the type of its codes where a rule put it on codes."""
+
+    node: str
+    op: str
+    x_dtype: np.dtype[Any] | None
+
+
+def reducing(reduce: Reduce) -> Callable[[Node, Setting], Kernel]:
     """How a reduction is built: axes from an attribute, or from an input (opset 13 or 18 on).
 
     Without axes all are reduced; or, with ``noop_with_empty_axes``, none, and only what the
     operator does to single elements is done.
     """
 
-    def build(node: Node, setting: Setting) -> Callable[..., Array]:
+    def build(node: Node, setting: Setting) -> Kernel:
         reduction = read_reduction(node)
+        given: Any = node.attributes.get("x_dtype")
+        p = ReductionParameters(node.id, node.op, None if given is None else np.dtype(given))
+        on_codes = setting.stage("reduce.codes", as_it_is)(reduce, p)
 
         def run(x: Array, axes: Array | None = None) -> Array:
             where = reduction.resolve(axes, x.ndim, node)
-            return np.asarray(reduce(x, where, reduction.keep)).astype(x.dtype, copy=False)
+            return np.asarray(on_codes(x, where, reduction.keep)).astype(x.dtype, copy=False)
 
-        return run
+        return Kernel(run, parameters=p)
 
     return build
+
+
+def as_it_is(reduce: Reduce, p: ReductionParameters) -> Reduce:
+    """The reduction of reals is that of codes."""
+    return reduce
 
 
 def widened(x: Array) -> Array:

@@ -1,12 +1,13 @@
 """Operators that choose elements by their order: ArgMax, ArgMin, TopK, Hardmax; and NonZero."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from engine.errors import EngineError, InvalidModel
 from engine.ir import Array, Node
-from engine.kernels.operator import Setting, operator
+from engine.kernels.operator import Kernel, Setting, operator
 from engine.kernels.pooling import CHUNK
 
 Find = Callable[..., Array]
@@ -54,7 +55,21 @@ def extreme(find: Find) -> Callable[[Node, Setting], Callable[..., Array]]:
     return build
 
 
-def top_k(node: Node, setting: Setting) -> Callable[..., tuple[Array, ...]]:
+@dataclass(frozen=True, slots=True)
+class TopKParameters:
+    """One TopK; ``on_codes`` where a rule put it on codes."""
+
+    node: str
+    on_codes: bool
+    indices: bool
+
+
+def indices_as_found(indices: Array, p: TopKParameters) -> Array:
+    """Where the values lie."""
+    return indices
+
+
+def top_k(node: Node, setting: Setting) -> Kernel:
     """The k largest (or smallest) along ``axis``, sorted, and their indices.
 
     Of equal elements the one with the lower index comes first; NaN counts as larger than any
@@ -69,6 +84,8 @@ def top_k(node: Node, setting: Setting) -> Callable[..., tuple[Array, ...]]:
         raise InvalidModel(
             f"TopK {node.id!r} needs k: an attribute below opset 10, else an input"
         )
+    p = TopKParameters(node.id, "x_dtype" in node.attributes, len(node.outputs) == 2)
+    told = setting.stage("top_k.indices", indices_as_found)
 
     def run(x: Array, given: Array | None = None) -> tuple[Array, ...]:
         along = checked_axis(node, x, axis)
@@ -83,9 +100,9 @@ def top_k(node: Node, setting: Setting) -> Callable[..., tuple[Array, ...]]:
         order = _first(rows.reshape(-1, rows.shape[-1]), k, descending if most else ascending)
         order = order.reshape(*rows.shape[:-1], k)
         indices = np.ascontiguousarray(np.moveaxis(order, -1, along))
-        return (np.take_along_axis(x, indices, along), indices)[: len(node.outputs)]
+        return (np.take_along_axis(x, indices, along), told(indices, p))[: len(node.outputs)]
 
-    return run
+    return Kernel(run, parameters=p)
 
 
 def _first(rows: Array, k: int, sort: Callable[[Array], Array]) -> Array:

@@ -8,7 +8,8 @@ import pytest
 
 from engine import EngineError, Session
 from engine.faults.fault import Fault
-from engine.faults.tables import FAULTS, codes_of_255_steps, half_up
+from engine.faults.roundings import half_up
+from engine.faults.tables import FAULTS, codes_of_255_steps
 from engine.kernels.table import TableParameters
 from generators.graphs import draw_case
 from tests.engine.models import Array, graph_model

@@ -62,6 +62,7 @@ ALL_CELLS = (
     "elementwise SiLU",
     "elementwise constant operand",
     "binary tail Relu",
+    "binary tail Clip",
 )
 
 
@@ -111,11 +112,11 @@ def _binary(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
         cells.add("elementwise constant operand")
     if choices.flag(4) and broadcast != "both":
         a, b = replace(b, name="a"), replace(a, name="b")
+    y = _binary_result(draw, op, a, b, shape)
     tails: tuple[Tail, ...] = ()
     if choices.flag(4):
-        tails = (Tail("Relu"),)
-        cells.add("binary tail Relu")
-    y = _binary_result(draw, op, a, b, shape)
+        tails = choices.pick(((Tail("Relu"),), (Tail("Clip", (), _bounds(draw, y)),)))
+        cells.add(f"binary tail {tails[0].op}")
     return draw.spec(op, (a, b), (y,), tails=tails), frozenset(cells)
 
 
@@ -147,6 +148,14 @@ def _binary_result(
     return draw.result(shape, largest / product * 1.5, product)
 
 
+def _bounds(draw: Draw, y: Operand) -> tuple[tuple[float, ...], ...]:
+    """A low bound at real 0 or on one side of it, and a high one, within the codes of a result."""
+    step = y.scales[0]
+    high = qparams.float32(draw.choices.pick((6.0, 20 * step, 90 * step)))
+    low = draw.choices.pick((0.0, -high, qparams.float32(step)))
+    return (min(low, high),), (high,)
+
+
 def _variadic(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     op = draw.choices.pick(VARIADIC)
     shape = draw.shape(3, 7)
@@ -165,7 +174,9 @@ def _softmax(draw: Draw) -> tuple[NodeSpec, str]:
     x = draw.codes("x", draw.shape(3, 9))
     axis = draw.choices.pick((-1, 1, 0, 2))
     written: Attributes = (("axis", axis),) if axis != -1 or draw.choices.flag() else ()
-    return draw.spec("Softmax", (x,), (_result_of(draw, "Softmax", x),), written), "Softmax"
+    y = _result_of(draw, "Softmax", x)
+    opset = draw.choices.pick((0, 0, 12))  # below 13, all axes from axis on make a row
+    return draw.spec("Softmax", (x,), (y,), written, opset=opset), "Softmax"
 
 
 def _where(draw: Draw) -> tuple[NodeSpec, str]:
@@ -237,5 +248,6 @@ def _on_codes(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     if op == "LeakyRelu":
         attributes = (("alpha", qparams.float32(draw.choices.pick((0.01, 0.1, 0.5)))),)
     if op == "Softmax":
-        attributes = (("axis", -1), ("opset", draw.opset))
+        axis, opset = draw.choices.pick((-1, 1, 0)), draw.choices.pick((draw.opset, 12))
+        attributes = (("axis", axis), ("opset", opset))
     return draw.spec(op, (x,), (_result_of(draw, op, x),), attributes, form=form), cells

@@ -9,6 +9,7 @@ from generators.operators.node.spec import Attribute, NodeSpec, Operand
 POOLS = ("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool")
 REDUCTIONS = ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin")
 PADDINGS = ("none", "explicit", "SAME_UPPER", "SAME_LOWER", "VALID")
+BY_ORDER = ("MaxPool", "GlobalMaxPool", "ReduceMax", "ReduceMin", "TopK")
 ON_CODES = ("QLinearAveragePool", "QLinearGlobalAveragePool")
 AXES_INPUT = {"ReduceSum": 13, "ReduceMean": 18, "ReduceMax": 18, "ReduceMin": 18}
 ALL_CELLS = (
@@ -18,6 +19,8 @@ ALL_CELLS = (
     *(f"pool {op} parameters {each}" for op in POOLS for each in ("equal", "unequal")),
     *(f"pool {op}" for op in (*REDUCTIONS, *ON_CODES, "ArgMax", "TopK")),
     "pool AveragePool count_include_pad",
+    "pool MaxPool with indices",
+    "pool negative scale",
     "reduction keepdims 0",
     "reduction of all axes",
 )
@@ -32,9 +35,9 @@ def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
 
 def _pool(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     choices = draw.choices
-    op, rank = choices.pick(POOLS), choices.pick((2, 2, 1, 3))
-    x = _image(draw, rank)
-    cells = {f"pool {op} {rank}-D"}
+    op, rank = choices.pick((*POOLS, *POOLS[:2])), choices.pick((2, 2, 1, 3))
+    x, cells = _ordered(draw, op, _image(draw, rank))
+    cells.add(f"pool {op} {rank}-D")
     attributes: list[tuple[str, Attribute]] = []
     shape = (*x.shape[:2], *(1,) * rank)
     if not op.startswith("Global"):
@@ -43,7 +46,18 @@ def _pool(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
         cells |= {f"pool {op} {each}" for each in words}
     y, equal = _result(draw, x, shape)
     cells.add(f"pool {op} parameters {equal}")
-    return draw.spec(op, (x,), (y,), attributes), frozenset(cells)
+    results = [y]
+    if op == "MaxPool" and choices.flag(8):
+        results.append(Operand("i", shape, "int64"))
+        cells.add("pool MaxPool with indices")
+    return draw.spec(op, (x,), results, attributes), frozenset(cells)
+
+
+def _ordered(draw: Draw, op: str, x: Operand) -> tuple[Operand, set[str]]:
+    """An operand of what chooses by order, now and then with a negative scale, and its cells."""
+    if op in BY_ORDER and draw.choices.flag(12):
+        return replace(x, scales=(-x.scales[0],)), {"pool negative scale"}
+    return x, set()
 
 
 def _image(draw: Draw, rank: int) -> Operand:
@@ -55,7 +69,7 @@ def _result(draw: Draw, x: Operand, shape: tuple[int, ...]) -> tuple[Operand, st
     """An output with the operand's own scale and zero point, or with others."""
     if draw.choices.flag():
         return Operand("y", shape, x.dtype, x.scales, x.zero_points), "equal"
-    return draw.result(shape, reach(x), x.scales[0]), "unequal"
+    return draw.result(shape, reach(x), abs(x.scales[0])), "unequal"
 
 
 def _window(
@@ -63,9 +77,10 @@ def _window(
 ) -> tuple[list[tuple[str, Attribute]], tuple[int, ...], list[str]]:
     """Attributes, the output's size, and words for cells; every window meets the image."""
     choices = draw.choices
+    ceil = int(choices.flag(3))
     kernel = tuple(min(choices.pick((2, 3, 1)), each) for each in image)
-    strides = tuple(choices.pick((1, 2, 3)) for _ in image)
-    padding = choices.pick(PADDINGS)
+    strides = tuple(choices.pick((2, 3) if ceil else (1, 2, 3)) for _ in image)
+    padding = choices.pick(PADDINGS[:2] if ceil else PADDINGS)
     if padding.startswith("SAME"):
         strides = tuple(map(min, strides, kernel))  # onnxruntime refuses to skip pixels here
     pads = [0] * (2 * len(image))
@@ -77,7 +92,6 @@ def _window(
         attributes.append(("pads", tuple(pads)))
     elif padding != "none":
         attributes.append(("auto_pad", padding))
-    ceil = int(choices.flag(4) and padding in ("none", "explicit"))
     if ceil and _begins_beyond(image, kernel, strides, pads):
         ceil = 0
     if ceil:
@@ -122,7 +136,7 @@ def _begins_beyond(
 def _reduction(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     choices = draw.choices
     op = choices.pick(REDUCTIONS)
-    x = draw.codes("x", draw.shape(choices.pick((4, 3, 2)), 7))
+    x, cells = _ordered(draw, op, draw.codes("x", draw.shape(choices.pick((4, 3, 2)), 7)))
     axes = choices.pick(
         ((-1,), (1,), (len(x.shape) - 1,), tuple(range(len(x.shape))), (0, -1))
     )
@@ -132,7 +146,7 @@ def _reduction(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
         1 if i in gone else n for i, n in enumerate(x.shape) if keep or i not in gone
     )
     y, _ = _result(draw, x, shape)
-    cells = {f"pool {op}"}
+    cells |= {f"pool {op}"}
     cells |= {"reduction keepdims 0"} if not keep else set()
     cells |= {"reduction of all axes"} if len(gone) == len(x.shape) else set()
     attributes: list[tuple[str, Attribute]] = [("keepdims", keep)]
@@ -146,7 +160,7 @@ def _reduction(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
 
 def _selection(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     choices = draw.choices
-    x = draw.codes("x", draw.shape(choices.pick((3, 2)), 9))
+    x, cells = _ordered(draw, "TopK", draw.codes("x", draw.shape(choices.pick((3, 2)), 9)))
     axis = choices.pick((-1, 0, 1))
     length = x.shape[axis]
     if choices.flag():
@@ -155,7 +169,7 @@ def _selection(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
         shape = tuple(1 if i == at else n for i, n in enumerate(x.shape) if keep or i != at)
         y = Operand("y", shape, "int64")
         found = draw.spec("ArgMax", (x,), (y,), (("axis", axis), ("keepdims", keep)))
-        return replace(found, y_float=False), frozenset({"pool ArgMax"})
+        return replace(found, y_float=False), frozenset({"pool ArgMax", *cells})
     count = choices.integer(1, length)
     at = axis % len(x.shape)
     shape = tuple(count if i == at else n for i, n in enumerate(x.shape))
@@ -167,7 +181,7 @@ def _selection(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
         (y, Operand("i", shape, "int64")),
         (("axis", axis), ("largest", largest)),
     )
-    return found, frozenset({"pool TopK"})
+    return found, frozenset({"pool TopK", *cells})
 
 
 def _on_codes(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:

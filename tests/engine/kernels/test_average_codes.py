@@ -12,7 +12,7 @@ from onnx import helper
 
 from engine import PROFILES, Session, load
 from engine.errors import EngineError, InvalidModel, Unsupported
-from engine.kernels import average_codes, average_rounding, pooling
+from engine.kernels import average_codes, average_rounding, average_stages, pooling
 from engine.kernels.average_parameters import AverageParameters
 from engine.kernels.operator import Setting
 from engine.kernels.pooling import Axis, reduce_taps
@@ -164,7 +164,7 @@ def pads_as_code_zero(sums: Array, taps: Array, p: AverageParameters) -> Array:
 
 def truncated(sums: Array, taps: Array, p: AverageParameters) -> Array:
     """F90b: the mean truncated to an integer, then rescaled."""
-    acc = average_codes.subtract_zero_points(sums, taps, p).astype(np.int64)
+    acc = average_stages.subtract_zero_points(sums, taps, p).astype(np.int64)
     whole: Array = np.sign(acc) * (np.abs(acc) // taps)
     return whole * taps
 

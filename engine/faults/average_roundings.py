@@ -1,0 +1,120 @@
+"""Faults of means and sums of codes behind the sum: another rounding, no clipping."""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+
+from engine.arithmetic import RANGES, round_half_away
+from engine.faults.fault import Fault
+from engine.faults.roundings import half_up, has_tie, has_tie_of_fractions, wrap_between
+from engine.ir import Array
+from engine.kernels.average_parameters import AverageParameters
+
+
+def _outside(rounding: Callable[[Array], Array]) -> Callable[[Array, int], Array]:
+    """A rounding to which the zero point is added afterwards."""
+    return lambda steps, zero_point: rounding(steps)
+
+
+def _ratio(p: AverageParameters) -> Fraction:
+    return Fraction(float(p.x.x_scale)) / Fraction(float(p.x.y_scale))
+
+
+def _reach(p: AverageParameters) -> int:
+    """How far a code of x is from its zero point, at most."""
+    low, high = RANGES[p.x.x_dtype]
+    return max(high - p.x.x_zero_point, p.x.x_zero_point - low)
+
+
+def _divisors(p: AverageParameters) -> tuple[int, ...]:
+    """What windows are divided by; a sum by 1."""
+    if p.pool is None:
+        return (1,)
+    if p.pool.may_pad or p.pool.may_overhang:
+        return tuple(range(1, p.pool.taps + 1))
+    return (p.pool.taps,)
+
+
+def can_tie(p: AverageParameters) -> bool:
+    """Whether some ``A * xs / (n * ys)`` is a half-integer within the range of codes."""
+    if p.y_dtype is None:
+        return False
+    if p.pool is None:
+        if p.divides:
+            return has_tie_of_fractions(_ratio(p), _reach(p))
+        return has_tie(_ratio(p), np.inf)
+    return any(has_tie(_ratio(p) / n, n * _reach(p)) for n in _divisors(p))
+
+
+def _has_fraction(p: AverageParameters) -> bool:
+    """Whether some step is not whole."""
+    if p.y_dtype is None:
+        return False
+    if p.pool is None and p.divides:
+        return True
+    return any((_ratio(p) / n).denominator > 1 for n in _divisors(p))
+
+
+def _leaves_zero(p: AverageParameters) -> bool:
+    """Whether some step with a fraction is rounded to another integer than 0."""
+    most = _reach(p) * _ratio(p) if p.divides else Fraction(2**31)
+    return _has_fraction(p) and most > Fraction(1, 2)
+
+
+def _saturates(p: AverageParameters) -> bool:
+    """Whether some mean is beyond the codes of y."""
+    if p.y_dtype is None:
+        return False
+    if not p.divides:
+        return True
+    ends = (
+        round((each - p.x.x_zero_point) * _ratio(p)) + p.x.y_zero_point
+        for each in RANGES[p.x.x_dtype]
+    )
+    low, high = RANGES[p.y_dtype]
+    return any(not low <= each <= high for each in ends)
+
+
+FAULTS = (
+    Fault(
+        "F70.average",
+        "ties of means and sums are rounded away from zero",
+        "microsoft/onnxruntime#25045",
+        can_tie,
+        {"average.round": _outside(round_half_away)},
+        record=AverageParameters,
+    ),
+    Fault(
+        "F71.average",
+        "ties of means and sums are rounded up",
+        "tenstorrent/tt-metal#56525",
+        can_tie,
+        {"average.round": _outside(half_up)},
+        record=AverageParameters,
+    ),
+    Fault(
+        "F72.average",
+        "the steps of means and sums are truncated",
+        "microsoft/onnxruntime PR 32452",
+        _leaves_zero,
+        {"average.round": _outside(np.trunc)},
+        record=AverageParameters,
+    ),
+    Fault(
+        "F73a.average",
+        "the steps of means and sums are rounded down",
+        "shifts for divisions",
+        _has_fraction,
+        {"average.round": _outside(np.floor)},
+        record=AverageParameters,
+    ),
+    Fault(
+        "F38.average",
+        "the codes of means and sums are stored without being clipped",
+        "tinygrad/tinygrad#8546",
+        _saturates,
+        {"average.saturate": wrap_between},
+        record=AverageParameters,
+    ),
+)

@@ -1,0 +1,48 @@
+"""Roundings that faults of several families have in common, and when they can show."""
+
+from fractions import Fraction
+
+import numpy as np
+
+from engine.ir import Array
+
+_FAR = 2.0**31
+_LARGEST_NUMERATOR = 2**16
+_CODES = 256
+
+
+def half_up(steps: Array) -> Array:
+    """``floor(v + 1/2)``, the fraction compared."""
+    whole = np.floor(steps)
+    rounded: Array = whole + (steps - whole >= 0.5)
+    return rounded
+
+
+def wrap_between(steps: Array, low: int, high: int) -> Array:
+    """Steps modulo their range, instead of clipped to it."""
+    wrapped: Array = (np.clip(steps, -_FAR, _FAR) - low) % (high - low + 1) + low
+    return wrapped
+
+
+def has_tie(ratio: Fraction, most: float) -> bool:
+    """Whether ``k * ratio`` is a half-integer within the range of codes for an integer ``k <= most``.
+
+    With n/d in lowest terms these k are the odd multiples of d/2, so that d must be even; the first
+    tie is at n/2.
+    """
+    return (
+        ratio.denominator % 2 == 0
+        and ratio.denominator <= 2 * most
+        and ratio.numerator < 2 * _CODES
+    )
+
+
+def has_tie_of_fractions(ratio: Fraction, most: float) -> bool:
+    """Whether ``f * ratio`` is, for some fraction ``f <= most`` that sizes in use give.
+
+    ``f = (2k + 1) d/(2n)``: its denominator is that of n without what divides 2k + 1.
+    """
+    return (
+        ratio.numerator < _LARGEST_NUMERATOR
+        and ratio.denominator <= 2 * ratio.numerator * most
+    )

@@ -1,0 +1,105 @@
+"""Faults of softmax: which elements make a row, what is exponentiated, how steps become codes."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from engine.arithmetic import RANGES
+from engine.faults.fault import Fault
+from engine.faults.roundings import wrap_between
+from engine.ir import Array
+from engine.kernels.qlinear_softmax import SoftmaxParameters, saturate_steps
+
+
+def clipped_at_255(steps: Array, p: SoftmaxParameters) -> Array:
+    """int8 codes clipped to -128 to 255; those above 127 are stored as they wrap."""
+    if p.dtype != np.int8:
+        return saturate_steps(steps, p)
+    codes = np.clip(steps + p.y_zero_point, -128, 255)
+    wrapped: Array = np.where(codes > 127, codes - 256, codes) - p.y_zero_point
+    return wrapped
+
+
+def wrapped_around(steps: Array, p: SoftmaxParameters) -> Array:
+    """uint8 codes modulo 256; int8 is F37."""
+    if p.dtype != np.uint8:
+        return saturate_steps(steps, p)
+    low, high = (each - p.y_zero_point for each in RANGES[p.dtype])
+    return wrap_between(steps, low, high)
+
+
+def of_one_axis(p: SoftmaxParameters) -> SoftmaxParameters:
+    """A row is one axis, whatever the opset."""
+    return replace(p, coerced=False)
+
+
+def of_all_axes(p: SoftmaxParameters) -> SoftmaxParameters:
+    """A row is all axes from ``axis`` on, whatever the opset."""
+    return replace(p, coerced=True)
+
+
+def of_codes(p: SoftmaxParameters) -> SoftmaxParameters:
+    """``xs = 1``."""
+    return replace(p, x_scale=np.float32(1))
+
+
+def _most(p: SoftmaxParameters) -> float:
+    """The code of 1, before it is clipped."""
+    return float(np.rint(1 / np.float64(p.y_scale))) + p.y_zero_point
+
+
+def _is_seen(p: SoftmaxParameters) -> bool:
+    """Whether anything but the zero point comes out."""
+    return float(p.y_scale) < 2
+
+
+FAULTS = (
+    Fault(
+        "F37",
+        "int8 codes of a softmax are clipped to 255",
+        "microsoft/onnxruntime#29727",
+        lambda p: p.dtype == np.int8 and _most(p) > 127,
+        {"softmax.saturate": clipped_at_255},
+        record=SoftmaxParameters,
+    ),
+    Fault(
+        "F86h",
+        "a softmax from before opset 13 takes one axis instead of all from it on",
+        "kernels without QLinearSoftmax's attribute opset",
+        lambda p: p.coerced and p.axis != -1 and _is_seen(p),
+        {"softmax.parameters": of_one_axis},
+        record=SoftmaxParameters,
+    ),
+    Fault(
+        "F86h.coerced",
+        "a softmax of opset 13 or later takes all axes from its axis on",
+        "kernels without QLinearSoftmax's attribute opset, older",
+        lambda p: not p.coerced and p.axis != -1 and _is_seen(p),
+        {"softmax.parameters": of_all_axes},
+        record=SoftmaxParameters,
+    ),
+    Fault(
+        "F105.softmax",
+        "a softmax is taken of codes instead of what they stand for",
+        "a QuantizeLinear pushed through what does not commute with it",
+        lambda p: p.x_scale != 1 and _is_seen(p),
+        {"softmax.parameters": of_codes},
+        record=SoftmaxParameters,
+    ),
+    Fault(
+        "F72.softmax",
+        "the steps of a softmax are truncated",
+        "microsoft/onnxruntime PR 32452",
+        _is_seen,
+        {"softmax.round": np.trunc},
+        record=SoftmaxParameters,
+    ),
+    Fault(
+        "F38.softmax",
+        "uint8 codes of a softmax are stored without being clipped",
+        "tinygrad/tinygrad#8546",
+        lambda p: p.dtype == np.uint8 and _most(p) > 255,
+        {"softmax.saturate": wrapped_around},
+        record=SoftmaxParameters,
+    ),
+)
