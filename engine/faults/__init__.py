@@ -2,6 +2,8 @@
 
 from engine.errors import EngineError
 from engine.faults import (
+    combination,
+    elementwise,
     average_roundings,
     averages,
     layout,
@@ -29,6 +31,8 @@ CATALOGUE: tuple[Fault, ...] = (
     *pair_saturation.FAULTS,
     *weights.FAULTS,
     *matmul.FAULTS,
+    *elementwise.FAULTS,
+    *combination.FAULTS,
     *tables.FAULTS,
     *pools.FAULTS,
     *averages.FAULTS,

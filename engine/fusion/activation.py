@@ -16,17 +16,19 @@ from engine.kernels.quantize_linear import quantize_linear
 
 @dataclass(frozen=True, slots=True)
 class OutputActivation:
-    """An activation: its operator, its bounds in output codes, and the type of these codes."""
+    """An activation: its operator, its bounds in output codes, the type of these, its real bounds."""
 
     op: str
     low: int
     high: int
     dtype: np.dtype[Any]
+    bounds: tuple[float, float]
 
     @property
     def attributes(self) -> Mapping[str, Any]:
         """As attributes of the fused node."""
-        return {"activation": self.op, "low": self.low, "high": self.high}
+        codes = {"activation": self.op, "low": self.low, "high": self.high}
+        return {**codes, "bounds": self.bounds}
 
 
 def activation_after(view: View, conv: Node) -> tuple[Node, Node] | None:
@@ -52,4 +54,4 @@ def activation_codes(view: View, node: Node, quantize: Node) -> OutputActivation
     if np.isnan(bounds).any():
         return Refusal("G6", f"Clip {node.id} has bounds {bounds}")
     low, high = quantize_linear(np.array(bounds, np.float32), y.scale[0], y.zero_point[0])
-    return OutputActivation(node.op, int(low), int(high), y.dtype)
+    return OutputActivation(node.op, int(low), int(high), y.dtype, bounds)

@@ -13,7 +13,7 @@ from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
 from engine.fusion.operands import dequantized, moderate, once, one_scale, one_type
 from engine.fusion.r01_conv import quantize_after
 from engine.ir import Node
-from engine.kernels.qlinear_binary import PAIRS
+from engine.kernels.combination_parameters import PAIRS
 
 FUSED: Mapping[str, str] = MappingProxyType(
     {

@@ -5,7 +5,6 @@ computed, at load); then align -> combine -> round -> saturate -> activate.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +13,13 @@ import numpy as np
 from engine.arithmetic import RANGES, round_half_even
 from engine.errors import InvalidModel
 from engine.ir import Array, Node
+from engine.kernels.combination_parameters import (
+    PAIRS,
+    CombinationParameters,
+    Dtype,
+    read_combination,
+    zero_points,
+)
 from engine.kernels.elementwise import BLOCK, pieces
 from engine.kernels.operator import (
     CONTRIB,
@@ -27,15 +33,12 @@ from engine.kernels.operator import (
 from engine.kernels.qlinear_parameters import (
     code_type,
     constants_of,
-    read_scale,
-    read_zero_point,
     require_codes,
     require_inputs,
 )
 from engine.profiles.elementwise import Combination, Elementwise
-from engine.profiles.elementwise_exact import Operand, Operands, Prepare
+from engine.profiles.elementwise_exact import Prepare
 
-Dtype = np.dtype[Any]
 Finish = Callable[[Sequence[Array], int], Array]
 """(codes of one shape, which operand is constant in the innermost span) -> codes."""
 
@@ -51,22 +54,6 @@ FIELDS: Mapping[str, str] = MappingProxyType(
     }
 )
 """The field of ``Elementwise`` that computes each operator."""
-
-PAIRS = ("QLinearAdd", "QLinearSub", "QLinearMul", "QLinearDiv")
-"""Operators whose inputs are a, its scale and zero point, b, its own, those of y."""
-
-
-@dataclass(frozen=True, slots=True)
-class CombinationParameters:
-    """Everything a load reads from one node; ``low`` and ``high`` are bounds in codes (R11)."""
-
-    node: str
-    op: str
-    dtype: Dtype
-    operands: Operands
-    activation: str
-    low: int
-    high: int
 
 
 def combine_codes(node: Node, setting: Setting) -> Kernel:
@@ -88,8 +75,8 @@ def combine_codes(node: Node, setting: Setting) -> Kernel:
     arrays = constants_of(node, setting, others)
     if arrays is not None:
         found = dict(zip(others, arrays, strict=True))
-        if code_type(node, _zero_points(found, places, pair)):
-            parameters = read_combination(node, found, places, ())
+        if code_type(node, zero_points(found, places, pair)):
+            parameters = read_combination(node, setting.graph, found, places, ())
             kernel = combination_kernel(node, parameters, setting)
             return Kernel(
                 lambda *given: kernel([given[place] for place in places]), "", parameters
@@ -97,69 +84,12 @@ def combine_codes(node: Node, setting: Setting) -> Kernel:
 
     def run(*given: Array | None) -> Array:
         codes: list[Any] = [given[place] for place in places]
-        parameters = read_combination(node, dict(enumerate(given)), places, codes)
+        arrays = dict(enumerate(given))
+        parameters = read_combination(node, setting.graph, arrays, places, codes)
         y: Array = combination_kernel(node, parameters, setting)(codes)
         return y
 
     return Kernel(run)
-
-
-def _zero_points(
-    arrays: Mapping[int, Array | None], places: Sequence[int], pair: bool
-) -> list[Array | None]:
-    of_y = 7 if pair else 1
-    return [arrays.get(of_y), *(arrays.get(place + 2) for place in places)]
-
-
-def read_combination(
-    node: Node,
-    arrays: Mapping[int, Array | None],
-    places: Sequence[int],
-    codes: Sequence[Array],
-) -> CombinationParameters:
-    """The record of one operation from its arrays by place; ``codes`` also tell the type.
-
-    Raises:
-        InvalidModel: scales or zero points that are missing, of another type or not one each.
-        Unsupported: codes that are neither int8 nor uint8.
-    """
-    pair = node.op in PAIRS
-    dtype = code_type(node, [*_zero_points(arrays, places, pair), *codes])
-    assert dtype is not None
-    factors = _factors(node, len(places))
-    inputs = tuple(
-        Operand(
-            read_scale(node, f"input {i}", arrays.get(place + 1)),
-            read_zero_point(node, f"input {i}", arrays.get(place + 2), dtype),
-            factor,
-        )
-        for i, (place, factor) in enumerate(zip(places, factors, strict=True))
-    )
-    of_y = 6 if pair else 0
-    y_scale = read_scale(node, "output", arrays.get(of_y))
-    y_zero_point = read_zero_point(node, "output", arrays.get(of_y + 1), dtype)
-    extra: Mapping[str, Any] = node.attributes
-    low, high = RANGES[dtype]
-    return CombinationParameters(
-        node.id,
-        node.op,
-        dtype,
-        Operands(inputs, y_scale, y_zero_point, dtype.kind == "i"),
-        extra.get("activation", ""),
-        extra.get("low", low),
-        extra.get("high", high),
-    )
-
-
-def _factors(node: Node, count: int) -> tuple[float, ...]:
-    if node.op == "QLinearSub":
-        return 1.0, -1.0
-    given: Any = node.attributes.get("coefficients", (1.0,) * count)
-    if len(given) != count or not np.isfinite(given).all():
-        raise InvalidModel(
-            f"{node.op} {node.id!r}: coefficients {given} for {count} inputs; give a finite one each"
-        )
-    return tuple(float(each) for each in given)
 
 
 def parameters_as_given(p: CombinationParameters) -> CombinationParameters:
@@ -296,4 +226,4 @@ OPERATORS = (
     _list("QLinearMax"),
     _list("QLinearMin"),
 )
-"""Fused nodes also have ``activation``, ``low``, ``high``, and QLinearSum ``coefficients``."""
+"""Fused nodes also have ``activation``, ``low``, ``high``, ``bounds``; QLinearSum ``coefficients``."""
