@@ -2,10 +2,10 @@
 
 from engine.errors import EngineError
 from engine.faults import (
-    combination,
-    elementwise,
     average_roundings,
     averages,
+    combination,
+    elementwise,
     layout,
     matmul,
     padding,

@@ -174,7 +174,9 @@ def _softmax(draw: Draw) -> tuple[NodeSpec, str]:
     x = draw.codes("x", draw.shape(3, 9))
     axis = draw.choices.pick((-1, 1, 0, 2))
     written: Attributes = (("axis", axis),) if axis != -1 or draw.choices.flag() else ()
-    return draw.spec("Softmax", (x,), (_result_of(draw, "Softmax", x),), written), "Softmax"
+    y = _result_of(draw, "Softmax", x)
+    opset = draw.choices.pick((0, 0, 12))  # below 13, all axes from axis on make a row
+    return draw.spec("Softmax", (x,), (y,), written, opset=opset), "Softmax"
 
 
 def _where(draw: Draw) -> tuple[NodeSpec, str]:
@@ -246,5 +248,6 @@ def _on_codes(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     if op == "LeakyRelu":
         attributes = (("alpha", qparams.float32(draw.choices.pick((0.01, 0.1, 0.5)))),)
     if op == "Softmax":
-        attributes = (("axis", -1), ("opset", draw.opset))
+        axis, opset = draw.choices.pick((-1, 1, 0)), draw.choices.pick((draw.opset, 12))
+        attributes = (("axis", axis), ("opset", opset))
     return draw.spec(op, (x,), (_result_of(draw, op, x),), attributes, form=form), cells
