@@ -196,7 +196,7 @@ def _other_inputs(case: Case) -> list[Case]:
 def _other(array: Array, factor: int, rng: np.random.Generator) -> Array:
     if array.dtype.kind == "f":
         return (array * factor).astype(array.dtype)
-    if array.dtype.itemsize > 1:
+    if array.dtype.itemsize > 1 or array.dtype.kind == "V":
         return array
     info = np.iinfo(array.dtype)
     return rng.integers(info.min, info.max + 1, array.shape).astype(array.dtype)

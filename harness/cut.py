@@ -1,6 +1,7 @@
 """Cutting a part out of a model: a prefix, or one fused operation fed with given tensors."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -85,8 +86,13 @@ def cut(
 def _value_info(name: str, array: Array) -> onnx.ValueInfoProto:
     info = onnx.ValueInfoProto(name=name)
     tensor = info.type.tensor_type
-    tensor.elem_type = _ELEMENT[array.dtype]
+    tensor.elem_type = _ELEMENT.get(array.dtype) or _other_type(array.dtype)
     tensor.shape.SetInParent()
     for size in array.shape:
         tensor.shape.dim.add(dim_value=size)
     return info
+
+
+def _other_type(dtype: np.dtype[Any]) -> int:
+    """The element type of what numpy itself lacks: codes of 2 and 4 bits, short floats."""
+    return int(onnx.helper.np_dtype_to_tensor_dtype(dtype))
