@@ -167,6 +167,7 @@ FAULTS = (
         "what chooses by order chooses among codes although the scale is negative",
         "microsoft/onnxruntime's guard of dropped Q and DQ",
         guards_off=("G6/order",),
+        record=MaxPoolParameters,
     ),
     Fault(
         "F90c",
@@ -177,5 +178,6 @@ FAULTS = (
             for rule in ("R15", "R16")
             for detail in ("scale", "zero point")
         ),
+        record=MaxPoolParameters,
     ),
 )
