@@ -20,6 +20,11 @@ def perfect(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
     return Session(model).run(inputs)
 
 
+def two_bugs(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """Two bugs at once: groups overwrite each other, one scale serves all channels; no taps."""
+    return Session(model, faults=("F01", "F50")).run(inputs)
+
+
 def _convolution(model: onnx.ModelProto, inputs: Arrays) -> tuple[onnx.NodeProto, Arrays]:
     (node,) = (each for each in model.graph.node if each.op_type == "QLinearConv")
     known = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}
