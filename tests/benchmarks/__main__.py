@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 
-PARTS = ("loop", "inside", "load", "layers", "matmul", "hunt")
+PARTS = ("loop", "inside", "load", "layers", "matmul", "hunt", "causes")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
