@@ -198,5 +198,7 @@ def _other(array: Array, factor: int, rng: np.random.Generator) -> Array:
         return (array * factor).astype(array.dtype)
     if array.dtype.itemsize > 1 or array.dtype.kind == "V":
         return array
+    if array.dtype == np.bool_:
+        return rng.random(array.shape) < 0.5
     info = np.iinfo(array.dtype)
     return rng.integers(info.min, info.max + 1, array.shape).astype(array.dtype)
