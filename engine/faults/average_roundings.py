@@ -7,6 +7,7 @@ import numpy as np
 
 from engine.arithmetic import RANGES, round_half_away
 from engine.faults.fault import Fault
+from engine.faults.rounding import with_zero_point_inside
 from engine.faults.roundings import half_up, has_tie, has_tie_of_fractions, wrap_between
 from engine.ir import Array
 from engine.kernels.average_parameters import AverageParameters
@@ -91,6 +92,14 @@ FAULTS = (
         "tenstorrent/tt-metal#56525",
         can_tie,
         {"average.round": _outside(half_up)},
+        record=AverageParameters,
+    ),
+    Fault(
+        "F75.average",
+        "the zero point of a mean or sum is added before rounding: with an odd one, ties go to odd steps",
+        "torch's pools of channels-first codes",
+        lambda p: p.x.y_zero_point % 2 != 0 and can_tie(p),
+        {"average.round": with_zero_point_inside},
         record=AverageParameters,
     ),
     Fault(

@@ -6,7 +6,14 @@ import numpy as np
 
 from engine.arithmetic import RANGES, round_half_even
 from engine.faults.fault import Fault
-from engine.faults.pools import Windows, beyond, may_overhang, may_pad
+from engine.faults.pools import (
+    Windows,
+    beyond,
+    is_lopsided,
+    may_overhang,
+    may_pad,
+    pads_swapped,
+)
 from engine.ir import Array
 from engine.kernels.average_parameters import AverageParameters
 from engine.kernels.average_stages import subtract_zero_points
@@ -128,6 +135,14 @@ FAULTS = (
         "microsoft/onnxruntime#16203",
         lambda p: may_overhang(p) and p.divides,
         {"average.divisor": with_overhang},
+        record=AverageParameters,
+    ),
+    Fault(
+        "F14.average",
+        "begin and end pads of an average pool swapped",
+        "SAME_LOWER against SAME_UPPER",
+        is_lopsided,
+        {"average.axes": pads_swapped},
         record=AverageParameters,
     ),
     Fault(

@@ -1,5 +1,7 @@
 """Faults of what chooses by order: maximum pools, the largest along axes, TopK."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from engine.faults.fault import Fault
@@ -78,6 +80,12 @@ def beyond(axes: Windows) -> Counts:
     return tuple(axis.kernel - both for axis, both in pairs)
 
 
+def pads_swapped(axes: Windows) -> Windows:
+    """The begin pads at the end, the end pads at the beginning, where every window sees something."""
+    swapped = tuple(replace(each, begin=each.end, end=each.begin) for each in axes)
+    return swapped if all(each.counts().all() for each in swapped) else axes
+
+
 def index_in_plane(x: Array, axes: Windows, column_major: bool) -> tuple[Array, Array]:
     """Indices that begin again with every plane."""
     y, where = largest_with_index(x, axes, column_major)
@@ -105,6 +113,15 @@ def may_pad(p: AverageParameters | MaxPoolParameters) -> bool:
     return p.pool is not None and p.pool.may_pad
 
 
+def is_lopsided(p: AverageParameters | MaxPoolParameters) -> bool:
+    """Whether some image makes begin and end pads differ."""
+    if p.pool is None or p.pool.window.auto_pad == "VALID":
+        return False
+    pads = p.pool.window.pads
+    half = len(pads) // 2
+    return pads[:half] != pads[half:] if p.pool.window.auto_pad == "NOTSET" else may_pad(p)
+
+
 def may_overhang(p: AverageParameters | MaxPoolParameters) -> bool:
     """Whether some image makes a window reach beyond the end pads."""
     return p.pool is not None and p.pool.may_overhang
@@ -117,6 +134,14 @@ FAULTS = (
         "microsoft/onnxruntime#16351",
         lambda p: may_overhang(p) and _zero_point_wins(p),
         {"max_pool.largest": overhang_takes_part},
+        record=MaxPoolParameters,
+    ),
+    Fault(
+        "F14.pool",
+        "begin and end pads of a maximum pool swapped",
+        "SAME_LOWER against SAME_UPPER",
+        is_lopsided,
+        {"max_pool.axes": pads_swapped},
         record=MaxPoolParameters,
     ),
     Fault(

@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.arithmetic import RANGES, round_half_away
 from engine.faults.fault import Fault
+from engine.faults.rounding import quantize_with_zero_point_inside
 from engine.faults.roundings import half_up, wrap_between
 from engine.ir import Array, Graph, Node
 from engine.kernels.operator import Setting
@@ -127,6 +128,11 @@ def rounded_by(
     return lambda rule, p: replace(rule, quantize=quantize)
 
 
+def zero_point_inside(rule: TableRule, p: TableParameters) -> TableRule:
+    """``rne(fl(f(x) / ys) + yz)``."""
+    return replace(rule, quantize=quantize_with_zero_point_inside)
+
+
 def wrapped(rule: TableRule, p: TableParameters) -> TableRule:
     """Entries beyond the range of codes keep their lowest 8 bits."""
     own = rule.quantize or divide
@@ -235,6 +241,13 @@ FAULTS = (
         "tenstorrent/tt-metal#56525",
         "rule",
         rounded_by(half_up),
+    ),
+    _table_fault(
+        "F75.table",
+        "the entries of a table are rounded with the zero point in them",
+        "onnx/onnx op_quantize_linear.py",
+        "rule",
+        zero_point_inside,
     ),
     _table_fault(
         "F72.table",

@@ -1,6 +1,6 @@
 """The stages of a mean of codes, each a pure function; a fault replaces one of them.
 
-Loaded once: parameters. Run each time: codes -> sum -> center -> mean -> divisor -> rescale -> round ->
+Loaded once: parameters. Run each time: codes -> axes -> sum -> center -> mean -> divisor -> rescale -> round ->
 saturate.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 from engine.ir import Array
 from engine.kernels.average_parameters import AverageParameters
 from engine.kernels.operator import Setting
-from engine.kernels.pooling import Axis, Counts, count_taps, reduce_taps
+from engine.kernels.pooling import Axis, Counts, axes_as_resolved, count_taps, reduce_taps
 from engine.kernels.stages import to_nearest_even
 from engine.profiles.pooling import Averager
 
@@ -33,6 +33,7 @@ class AverageStages:
 
     parameters: Callable[[AverageParameters], AverageParameters]
     codes: Callable[[Array, AverageParameters], Array]
+    axes: Callable[[tuple[Axis, ...]], tuple[Axis, ...]]
     sum: Callable[[Array, tuple[Axis, ...], AverageParameters], Array]
     center: Callable[[Array, Array, AverageParameters], Array]
     mean: Callable[[Array, Array, AverageParameters], Array] | None
@@ -53,6 +54,7 @@ def stages_of(setting: Setting) -> AverageStages:
     return AverageStages(
         setting.stage("average.parameters", parameters_as_given),
         setting.stage("average.codes", codes_as_given),
+        setting.stage("average.axes", axes_as_resolved),
         setting.stage("average.sum", sum_of_codes),
         setting.stage("average.center", subtract_zero_points),
         replaced.get("average.mean"),

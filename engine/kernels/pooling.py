@@ -89,6 +89,11 @@ class Axis:
         return inside
 
 
+def axes_as_resolved(axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+    """The axes as the standard has them."""
+    return axes
+
+
 Part = Callable[[Array, tuple[Axis, ...], slice], Array]
 """(planes (P, *S), the axes over them, which rows of outputs) -> (P, *out)."""
 

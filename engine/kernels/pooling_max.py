@@ -13,6 +13,7 @@ from engine.kernels.pooling import (
     POOL_ATTRIBUTES,
     Axis,
     Pool,
+    axes_as_resolved,
     in_parts,
     lowest,
     read_pool,
@@ -69,13 +70,14 @@ def max_pool(node: Node, setting: Setting) -> Kernel:
     p = read_max_pool(node, pool)
     largest = setting.stage("max_pool.largest", largest_of_windows)
     with_index = setting.stage("max_pool.index", largest_with_index)
+    laid = setting.stage("max_pool.axes", axes_as_resolved)
 
     def values(x: Array) -> Array:
-        axes = _axes(x, pool, node)
+        axes = laid(_axes(x, pool, node))
         return in_parts(x, axes, x.dtype, lambda part, over, _: largest(part, over, p))
 
     def both(x: Array) -> tuple[Array, Array]:
-        return with_index(x, _axes(x, pool, node), p.column_major)
+        return with_index(x, laid(_axes(x, pool, node)), p.column_major)
 
     return Kernel(both if p.indices else values, parameters=p)
 

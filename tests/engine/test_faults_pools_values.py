@@ -93,6 +93,16 @@ def test_what_a_maximum_begins_with() -> None:
     assert row_of("F23.max", "MaxPool", x, **given) == [-9, -4, 77, 1]
 
 
+def test_pads_on_the_other_side() -> None:
+    x = np.array([[[9, 20, 31, 4]]], np.uint8)
+    given: dict[str, Any] = {"kernel_shape": [2], "auto_pad": "SAME_UPPER"}
+    given |= {"x": (1.0, 0), "y": (1.0, 0)}
+    assert row_of("F89.inside", "MaxPool", x, **given) == [20, 31, 31, 4]
+    assert row_of("F14.pool", "MaxPool", x, **given) == [9, 20, 31, 31]
+    means = [9, (9 + 20) / 2, (20 + 31) / 2, (31 + 4) / 2]
+    assert row_of("F14.average", "AveragePool", x, **given) == codes_of(means, 0)
+
+
 def test_a_negative_scale_turns_the_order_around() -> None:
     given: dict[str, Any] = {"x": (-0.25, 5), "y": (-0.25, 5)}
     assert row_of("F89", "GlobalMaxPool", **given) == [3]

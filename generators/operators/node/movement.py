@@ -150,7 +150,7 @@ ALL_CELLS = (
 def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
     """One operator that moves values and the cells it belongs to."""
     draw = Draw.of(choices, scales)
-    op = choices.pick((*MOVES, "Split", "Concat", "Concat"))
+    op = choices.pick((*MOVES, "Resize", "Split", "Concat", "Concat"))
     if op == "Split":
         return _split(draw)
     if op == "Concat":
