@@ -31,7 +31,7 @@ class Fault:
     stages: Mapping[str, Callable[..., Any]] = field(default_factory=dict, compare=False)
     quantize: Rule | None = field(default=None, compare=False)
     guards_off: tuple[str, ...] = ()
-    record: type = ConvParameters
+    record: type | tuple[type, ...] = ConvParameters
     parts: tuple["Fault", ...] = ()
 
     @property

@@ -58,8 +58,10 @@ class _Format:
     block_size: int
 
 
-def dequantize_blocks(w: BlockedWeights) -> Array:
+def dequantize_blocks(w: BlockedWeights, setting: Setting) -> Array:
     """``w = fl(fl(q - z) * s)`` with a scale and zero point for each block.
+
+    Stages: codes, zero points, spread both parameters over their blocks; then the product.
 
     Shapes:
         (N, K), float32.
@@ -67,11 +69,22 @@ def dequantize_blocks(w: BlockedWeights) -> Array:
     Source:
         onnxruntime com.microsoft MatMulNBits-1.
     """
-    codes = unpack(w.packed, w.bits, w.block_size).astype(_F)
-    codes -= block_zero_points(w)[..., None]
-    codes *= w.scales[..., None].astype(_F)
+    place = setting.stage("blocks.spread", over_blocks)
+    codes = setting.stage("blocks.codes", block_codes)(w).astype(_F)
+    codes -= place(setting.stage("blocks.zero_points", block_zero_points)(w), w)
+    codes *= place(w.scales.astype(_F), w)
     flat: Array = codes.reshape(w.columns, -1)[:, : w.depth]
     return flat
+
+
+def block_codes(w: BlockedWeights) -> Array:
+    """The codes, (N, blocks, block_size)."""
+    return unpack(w.packed, w.bits, w.block_size)
+
+
+def over_blocks(values: Array, w: BlockedWeights) -> Array:
+    """One value for each block of codes, or one for all."""
+    return values[..., None]
 
 
 def block_zero_points(w: BlockedWeights) -> Array:
@@ -93,12 +106,11 @@ def matmul_nbits(node: Node, setting: Setting) -> Kernel:
         Unsupported: other bits or blocks, an order of groups, weights packed for one device.
     """
     given = _read(node)
-    weigh = setting.stage("blocks.dequantize", dequantize_blocks)
     arrays = [setting.constant(node.input(i)) for i in (1, 2, 3)]
     w = matrix = None
     if all(each is not None or not node.input(i) for i, each in enumerate(arrays, 1)):
         w = _weights(given, arrays[0], arrays[1], arrays[2])
-        matrix = np.ascontiguousarray(weigh(w).T)
+        matrix = np.ascontiguousarray(dequantize_blocks(w, setting).T)
 
     def run(
         a: Array,
@@ -111,7 +123,7 @@ def matmul_nbits(node: Node, setting: Setting) -> Kernel:
         _check_operands(given, a, bias)
         right = matrix
         if right is None:
-            right = weigh(_weights(given, packed, scales, zero_points)).T
+            right = dequantize_blocks(_weights(given, packed, scales, zero_points), setting).T
         y: Array = np.matmul(widened(a), right)
         return narrowed(y if bias is None else y + widened(bias), a)
 

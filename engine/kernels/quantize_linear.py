@@ -23,6 +23,7 @@ from engine.kernels.quantize_parameters import (
     DIVISION_TYPES,
     FLOAT16,
     FLOAT32,
+    DequantizeParameters,
     QuantizeParameters,
     check_codes,
     check_scale,
@@ -98,8 +99,10 @@ def quantize_operator(node: Node, setting: Setting) -> Kernel:
     point), saturate.
     """
     p = read_quantize(node, setting)
-    profile, place = setting.profile, setting.stage("quantize.spread", spread)
-    saturate = setting.stage("quantize.saturate", saturate_codes)
+    profile = setting.profile
+    place = setting.stage("quantize.spread", spread)
+    place_zero = setting.stage("quantize.zero_points", place)
+    saturate = setting.stage("quantize.saturation", saturation)(p)
 
     def run(x: Array, scale: Array, zero_point: Array | None = None) -> Array:
         z = np.zeros((), p.dtype) if zero_point is None else zero_point
@@ -108,7 +111,7 @@ def quantize_operator(node: Node, setting: Setting) -> Kernel:
         wide = FLOAT32 if kind == FLOAT16 and profile.half_in_float32 else kind
         data = x.astype(kind, copy=False).astype(wide, copy=False)
         steps = place(scale.astype(kind).astype(wide), x.shape, p.granularity)
-        zeros = place(z.astype(_F), x.shape, p.granularity)
+        zeros = place_zero(z.astype(_F), x.shape, p.granularity)
         if z.dtype in FLOAT_CODES:
             adds = zeros.any() or (zero_point is not None and z.dtype not in FLOAT8)
             compute = _to_floats(profile, z.dtype, p.saturate, bool(adds))
@@ -119,6 +122,11 @@ def quantize_operator(node: Node, setting: Setting) -> Kernel:
         return _to_integers(profile, saturate, z.dtype, at, (data, steps, zeros))
 
     return Kernel(_short_way(p, profile, saturate, run), parameters=p)
+
+
+def saturation(p: QuantizeParameters) -> Saturate:
+    """What makes codes of rounded steps."""
+    return saturate_codes
 
 
 def _short_way(p: QuantizeParameters, profile: Profile, saturate: Saturate, run: Run) -> Run:
@@ -209,7 +217,9 @@ def dequantize_operator(node: Node, setting: Setting) -> Kernel:
     """
     p = read_dequantize(node, setting)
     place = setting.stage("dequantize.spread", spread)
+    place_zero = setting.stage("dequantize.zero_points", place)
     middle = setting.stage("dequantize.centre", centre)
+    read = setting.stage("dequantize.codes", as_stored) if is_packed(p) else as_stored
     where = p.granularity.node
 
     def run(q: Array, scale: Array, zero_point: Array | None = None) -> Array:
@@ -222,13 +232,23 @@ def dequantize_operator(node: Node, setting: Setting) -> Kernel:
                 raise InvalidModel(
                     f"{where}: codes of type {q.dtype}, a zero point of type {zero_point.dtype}"
                 )
-            zero_point = place(zero_point, q.shape, p.granularity)
+            zero_point = place_zero(zero_point, q.shape, p.granularity)
         dtype = p.dtype or _output_type(where, scale.dtype)
-        reals = np.asarray(middle(q, zero_point))
+        reals = np.asarray(middle(read(q), zero_point))
         reals *= place(scale.astype(_F, copy=False), q.shape, p.granularity)
         return reals if dtype == FLOAT32 else round_to(reals, dtype)
 
     return Kernel(_once(node, setting, run) or run, parameters=p)
+
+
+def is_packed(p: DequantizeParameters) -> bool:
+    """Whether the codes are constants of which several share a byte."""
+    return p.codes is not None and p.codes.dtype in PACKED
+
+
+def as_stored(codes: Array) -> Array:
+    """Codes of 2 or 4 bits, as the model's bytes hold them: lowest bits first, two's complement."""
+    return codes
 
 
 def _once(node: Node, setting: Setting, run: Run) -> Run | None:

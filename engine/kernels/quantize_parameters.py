@@ -1,11 +1,12 @@
 """What fixes a QuantizeLinear or DequantizeLinear: read once from its node, checked in one line."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from engine.errors import InvalidModel, Unsupported
-from engine.ir import Array, Node
+from engine.ir import Array, Graph, Node
+from engine.kernels.known_shape import Shape, known_shape
 from engine.kernels.number_types import (
     BFLOAT16,
     FLOAT_CODES,
@@ -30,6 +31,7 @@ class QuantizeParameters:
 
     ``dtype`` is the type of the codes, None where only a computed zero point knows it;
     ``computed_zero_point`` says that there is one; ``precision`` the type that divides, None where the scale's type does.
+    ``data`` names the reals in ``graph``.
     """
 
     granularity: Granularity
@@ -39,16 +41,38 @@ class QuantizeParameters:
     scale: Array | None
     zero_point: Array | None
     computed_zero_point: bool
+    data: str
+    graph: Graph = field(compare=False, repr=False)
+
+    @property
+    def shape(self) -> Shape | None:
+        """That of the data, where the graph fixes it."""
+        return known_shape(self.graph, self.data)
 
 
 @dataclass(frozen=True, slots=True)
 class DequantizeParameters:
-    """One DequantizeLinear; ``dtype`` is the type of the reals, None where the scale's type is it."""
+    """One DequantizeLinear; ``dtype`` is the type of the reals, None where the scale's type is it.
+
+    ``data`` names the codes in ``graph``.
+    """
 
     granularity: Granularity
     dtype: Dtype | None
     scale: Array | None
     zero_point: Array | None
+    data: str
+    graph: Graph = field(compare=False, repr=False)
+
+    @property
+    def shape(self) -> Shape | None:
+        """That of the codes, where the graph fixes it."""
+        return known_shape(self.graph, self.data)
+
+    @property
+    def codes(self) -> Array | None:
+        """The codes themselves, None where they are computed."""
+        return self.graph.constants.get(self.data)
 
 
 def read_quantize(node: Node, setting: Setting) -> QuantizeParameters:
@@ -72,7 +96,10 @@ def read_quantize(node: Node, setting: Setting) -> QuantizeParameters:
     dtype = _code_type(node, zero_point)
     saturate = node.attributes.get("saturate", 1) != 0
     computed = bool(node.input(2)) and zero_point is None
-    return QuantizeParameters(given, dtype, precision, saturate, scale, zero_point, computed)
+    data, graph = node.inputs[0], setting.graph
+    return QuantizeParameters(
+        given, dtype, precision, saturate, scale, zero_point, computed, data, graph
+    )
 
 
 def read_dequantize(node: Node, setting: Setting) -> DequantizeParameters:
@@ -86,7 +113,8 @@ def read_dequantize(node: Node, setting: Setting) -> DequantizeParameters:
         )
     if scale is not None:
         check_scale(given.node, scale)
-    return DequantizeParameters(given, dtype, scale, setting.constant(node.input(2)))
+    zero_point = setting.constant(node.input(2))
+    return DequantizeParameters(given, dtype, scale, zero_point, node.inputs[0], setting.graph)
 
 
 def check_scale(where: str, scale: Array) -> None:

@@ -248,6 +248,20 @@ def test_keys_titles_and_sources() -> None:
         "F95",
         "F105",
         "F121",
+        "F32b",
+        "F57",
+        "F99",
+        "F99b",
+        "F100",
+        "F100c",
+        "F101",
+        "F101b",
+        "F102",
+        "F103",
+        "F103b",
+        "F103c",
+        "F103d",
+        "F103e",
     ]
     assert {each.id for each in CATALOGUE} == set(required)
     assert set(required) <= set(keys)

@@ -1,7 +1,11 @@
-"""Weights with a scale for each block: int4 and int8, every axis, partial last blocks."""
+"""Scales for each block, or along an axis: int4 and int8, every axis, partial last blocks."""
 
 from dataclasses import replace
+from math import frexp, ldexp, prod
 
+import numpy as np
+
+from corpus.case import Array
 from generators import qparams
 from generators.arrays import noise
 from generators.choices import Choices
@@ -23,6 +27,8 @@ ALL_CELLS = (
     "blockwise one block",
     "blockwise zero points",
     "blockwise QuantizeLinear",
+    "blockwise scales along an axis",
+    "blockwise half steps",
 )
 _MIDDLE = {"int4": 0, "uint4": 8, "int8": 0, "uint8": 128}
 
@@ -36,7 +42,8 @@ def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
     depth, columns = draw.size(33) * choices.pick((1, 2)), draw.size()
     if choices.flag(4):
         columns = depth
-    w, cells = _blocked(draw, "w", (depth, columns), dtype, axis)
+    place = _along_axis if choices.flag(6) else _blocked
+    w, cells = place(draw, "w", (depth, columns), dtype, axis)
     a = Operand("a", (draw.size(5), depth), "float32", seed=choices.integer(0, 65535))
     y = Operand("y", (a.shape[0], columns), "float32")
     found = replace(draw.spec(op, (a, replace(w, constant=True)), (y,)), y_float=False)
@@ -88,12 +95,52 @@ def _legal(length: int, block: int) -> int:
     )
 
 
+def _along_axis(
+    draw: Draw, name: str, shape: tuple[int, ...], dtype: str, axis: int
+) -> tuple[Operand, set[str]]:
+    """Scales and zero points along an axis, no blocks."""
+    found, cells = _blocked(draw, name, shape, dtype, axis)
+    count = shape[axis]
+    scales = qparams.per_channel(draw.choices, draw.style, found.scales[0], count)
+    zeros = tuple(found.zero_points[i % len(found.zero_points)] for i in range(count))
+    cells &= {"blockwise negative axis", "blockwise zero points"}
+    found = replace(found, block_size=0, scales=scales, zero_points=zeros)
+    return found, cells | {"blockwise scales along an axis"}
+
+
 def _quantize(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
-    """Blocked codes from reals: an Identity in front of a blocked QuantizeLinear."""
-    shape = draw.shape(2, 17)
-    axis, dtype = draw.choices.pick((0, 1)), draw.choices.pick(("int8", "uint8", "int4"))
-    y, cells = _blocked(draw, "y", shape, dtype, axis)
-    x = Operand("x", shape, "float32", seed=draw.choices.integer(0, 65535))
+    """Codes from reals: an Identity in front of a QuantizeLinear with blocks, or along an axis."""
+    choices, shape = draw.choices, draw.shape(2, 17)
+    axis, dtype = choices.pick((0, 1)), choices.pick(("int8", "uint8", "int4"))
+    place = _along_axis if choices.flag(3) else _blocked
+    y, cells = place(draw, "y", shape, dtype, axis)
+    x = Operand("x", shape, "float32", seed=choices.integer(0, 65535))
+    if choices.flag():
+        cells.add("blockwise half steps")
+        y = replace(y, scales=tuple(map(_short, y.scales)))
+        x = replace(x, array=_half_steps(y, x.seed))
     found = draw.spec("Identity", (x,), (y,))
     is_packed = dtype == "int4"  # no engine hands out arrays of nibbles
     return replace(found, y_float=is_packed), frozenset({"blockwise QuantizeLinear", *cells})
+
+
+def _short(scale: float) -> float:
+    """The scale with five bits, so that its half steps are exact, and its reciprocal is not."""
+    mantissa, exponent = frexp(scale)
+    return ldexp(round(mantissa * 32), exponent - 5)
+
+
+def _half_steps(y: Operand, seed: int) -> Array:
+    """Reals at whole and half steps of their scales, exact with short scales."""
+    size = prod(y.shape)
+    fewer = 3 if y.dtype == "int4" else 0
+    steps = (np.frombuffer(noise(seed, size), np.uint8) >> fewer) - np.float32(128 >> fewer)
+    scales = np.resize(np.array(y.scales, np.float32), y.parameters_shape)
+    axis = (y.axis or 0) % len(y.shape)
+    if y.block_size:
+        scales = scales.repeat(y.block_size, axis)
+        scales = scales.take(np.arange(y.shape[axis]), axis)
+    elif axis == 0:
+        scales = scales[:, None]
+    reals: Array = (steps / 2).reshape(y.shape) * scales
+    return reals

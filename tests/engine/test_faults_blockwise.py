@@ -1,0 +1,168 @@
+"""Faults of parameters by axis and block, and of codes of 4 bits, show under their trigger only."""
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import onnx
+import pytest
+
+from engine import EngineError, Session, load
+from engine.faults import blockwise, sub_byte
+from engine.faults.fault import Fault
+from generators.graphs import draw_case
+from tests.engine.models import Array, graph_model
+
+FAULTS = (*blockwise.FAULTS, *sub_byte.FAULTS)
+INT4 = np.dtype(ml_dtypes.int4)
+
+
+def dequantize(
+    codes: Array, scale: Any, zero: Any = None, *, axis: int = 1, block: int = 0
+) -> onnx.ModelProto:
+    """A DequantizeLinear "d" of constants, behind an Add that has the graph's input "x"."""
+    constants = {"q": codes, "s": np.asarray(scale, np.float32)}
+    if zero is not None:
+        constants["z"] = np.asarray(zero).astype(codes.dtype)
+    nodes = [
+        onnx.helper.make_node(
+            "DequantizeLinear", list(constants), ["w"], name="d", axis=axis, block_size=block
+        ),
+        onnx.helper.make_node("Add", ["x", "w"], ["y"], name="a"),
+    ]
+    shape = list(codes.shape)
+    return graph_model(nodes, {"x": (np.float32, shape)}, {"y": np.float32}, constants, 21)
+
+
+def packed_product(codes: Array, scale: Array, zero: Array) -> onnx.ModelProto:
+    """A product with weights in blocks of 16 along K, which R60 packs."""
+    constants = {"q": codes, "s": scale.astype(np.float32), "z": zero.astype(codes.dtype)}
+    nodes = [
+        onnx.helper.make_node(
+            "DequantizeLinear", ["q", "s", "z"], ["w"], name="d", axis=0, block_size=16
+        ),
+        onnx.helper.make_node("MatMul", ["x", "w"], ["y"], name="m"),
+    ]
+    shape = [2, codes.shape[0]]
+    return graph_model(nodes, {"x": (np.float32, shape)}, {"y": np.float32}, constants, 21)
+
+
+def nibbles(*shape: int, dtype: Any = INT4) -> Array:
+    return np.random.default_rng(7).integers(-8, 8, shape).astype(np.int8).astype(dtype)
+
+
+SQUARE, ODD, EVEN = nibbles(6, 6), nibbles(5, 7), nibbles(2, 8)
+RISING = np.arange(1, 13).reshape(6, 2) / 8
+ROW = np.arange(1, 7) / 8
+TAIL = np.arange(1, 21).reshape(5, 4) / 8
+NATURAL = (SQUARE.astype(np.int8) & 7).astype(INT4)
+
+PAIRS = {
+    "F100": (dequantize(ODD, TAIL, block=2), dequantize(SQUARE, RISING, block=3)),
+    "F99": (dequantize(SQUARE, RISING, block=3), dequantize(SQUARE, RISING[:, :1], block=6)),
+    "F99b": (
+        dequantize(SQUARE, RISING, block=3),
+        dequantize(nibbles(6, 4), RISING, block=2),
+    ),
+    "F102": (
+        dequantize(SQUARE, RISING, np.arange(12).reshape(6, 2) % 5, block=3),
+        dequantize(SQUARE, RISING, np.full((6, 2), 3), block=3),
+    ),
+    "F101": (
+        dequantize(SQUARE, RISING, axis=-1, block=3),
+        dequantize(SQUARE, RISING, axis=1, block=3),
+    ),
+    "F101b": (dequantize(SQUARE, ROW, axis=-1), dequantize(SQUARE, ROW, axis=1)),
+    "F100c": (
+        dequantize(SQUARE, RISING.T, axis=0, block=3),
+        dequantize(SQUARE, RISING, axis=1, block=3),
+    ),
+    "F57": (dequantize(SQUARE, ROW, axis=0), dequantize(SQUARE, np.full(6, 0.5), axis=0)),
+    "F103e": (dequantize(ODD, 0.5), dequantize(SQUARE, 0.5)),
+    "F103e.last": (dequantize(ODD, 0.5), dequantize(SQUARE, 0.5)),
+    "F103": (dequantize(EVEN, 0.5), dequantize(nibbles(2, 8, dtype=np.int8), 0.5)),
+    "F103b": (dequantize(EVEN, 0.5), dequantize(NATURAL, 0.5)),
+    "F103c": (dequantize(EVEN, 0.5), dequantize(nibbles(2, 8, dtype=np.uint8), 0.5)),
+    "F103c.blocks": (
+        packed_product(nibbles(32, 3), np.ones((2, 3)), np.ones((2, 3))),
+        packed_product(nibbles(32, 3, dtype=np.uint8) & 7, np.ones((2, 3)), np.ones((2, 3))),
+    ),
+    "F103d": (dequantize(EVEN, 0.5), dequantize(EVEN.astype(np.int8), 0.5)),
+}
+
+
+def places(model: Any, fault: Fault) -> tuple[str, ...]:
+    return fault.places(Session(model, faults=[fault.key]).plan())
+
+
+def both(model: Any, fault: Fault, inputs: dict[str, Array]) -> tuple[Array, Array]:
+    correct, faulty = (
+        Session(model, faults=faults).run(inputs) for faults in ((), (fault.key,))
+    )
+    (name,) = correct
+    return correct[name], faulty[name]
+
+
+def same(model: onnx.ModelProto, fault: Fault) -> bool:
+    shape = [each.dim_value for each in model.graph.input[0].type.tensor_type.shape.dim]
+    x = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
+    correct, faulty = both(model, fault, {"x": x})
+    return bool((correct == faulty).all())
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda each: each.key)
+def test_it_shows_under_its_trigger_and_not_outside(fault: Fault) -> None:
+    shows, decoy = PAIRS[fault.key]
+    assert "d" in places(shows, fault)
+    assert not same(shows, fault)
+    assert not places(decoy, fault)
+    assert same(decoy, fault)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda each: each.key)
+def test_it_never_shows_where_its_trigger_is_off(fault: Fault) -> None:
+    quiet = 0
+    for seed in range(150):
+        case = draw_case("blockwise", "any", seed)
+        graph = load(case.model)
+        try:
+            if not places(graph, fault):
+                quiet += 1
+                correct, faulty = both(graph, fault, dict(case.inputs))
+                assert (correct == faulty).all(), case.origin
+        except EngineError:
+            continue
+    assert quiet > 10
+
+
+def test_tiled_blocks_are_the_example_of_the_catalogue() -> None:
+    codes = np.full((2, 4), 9, np.int8)
+    parameters = np.array([[1, 2], [3, 4]])
+    model = dequantize(codes, parameters, parameters, block=2)
+    x = np.zeros((2, 4), np.float32)
+    correct = Session(model).run({"x": x})["y"]
+    assert correct.reshape(-1).tolist() == [8, 8, 14, 14, 18, 18, 20, 20]
+    faulty = Session(model, faults=["F99"]).run({"x": x})["y"]
+    assert faulty.reshape(-1).tolist() == [8, 14, 8, 14, 18, 20, 18, 20]
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("F103", [2, 1, -7, 3, 0]),
+        ("F103b", [1, 2, 3, 9, 5, 14]),
+        ("F103c", [-7, -6, -5, 1, -3, 6]),
+        ("F103d", [1, 3, 5, 2, -7, -2]),
+        ("F103e", [1, 2, 3, 5, -2, 0]),
+        ("F103e.last", [1, 2, 3, -7, 0]),
+    ],
+)
+def test_bytes_of_nibbles_by_hand(fault: str, expected: list[int]) -> None:
+    """The bytes 0x21 0x93 0xE5 hold 1 2 | 3 -7 | 5 -2; of five codes the last byte is 0x05."""
+    codes = np.array([1, 2, 3, -7, 5, -2], np.int8)[: len(expected)]
+    shape = (2, 3) if fault == "F103e" else codes.shape
+    model = dequantize(codes.reshape(shape).astype(INT4), 1, axis=0)
+    zeros = np.zeros(shape, np.float32)
+    assert (
+        Session(model, faults=[fault]).run({"x": zeros})["y"].reshape(-1).tolist() == expected
+    )
