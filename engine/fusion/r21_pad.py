@@ -58,11 +58,13 @@ def _code(view: View, pad: Node, quantize: Node) -> Array | Refusal:
         return Refusal(
             "G7", f"{quantize.id} has {coding.dtype} codes; a border needs integers"
         )
-    return np.asarray(
-        quantize_linear(
-            np.asarray(value), coding.scale.reshape(()), coding.zero_point.reshape(())
-        )
-    )
+    scale, zero_point = coding.scale.reshape(()), coding.zero_point.reshape(())
+    return np.asarray(view.by_stage("rewrite.border", border_code, value, scale, zero_point))
+
+
+def border_code(value: np.float32, scale: Array, zero_point: Array) -> Array:
+    """What a QuantizeLinear makes of the value of a border."""
+    return np.asarray(quantize_linear(np.asarray(value), scale, zero_point))
 
 
 RULE = Rule("R21", "Pad between an equal pair", "X0", ("Pad",), match)

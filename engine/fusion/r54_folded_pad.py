@@ -19,13 +19,13 @@ def match(view: View, node: Node) -> Answer:
     pad = view.producer(node.inputs[0], "Pad")
     if pad is None:
         return None
-    if refusal := single_consumer(view, pad.outputs[0]) or _why_another_border(
-        view, pad, node
-    ):
+    if refusal := single_consumer(view, pad.outputs[0]):
         return refusal
     pads = _pads(view, pad)
     if isinstance(pads, Refusal):
         return pads
+    if any(pads) and (refusal := _why_another_border(view, pad, node)):
+        return refusal
     if node.attributes.get("auto_pad", "NOTSET") != "NOTSET":
         return Refusal("G11", f"auto_pad of {node.id} depends on the size that {pad.id} makes")
     own: Any = node.attributes.get("pads")
@@ -65,7 +65,8 @@ def _why_another_border(view: View, pad: Node, node: Node) -> Refusal | None:
         zero = view.constant(node.input(2))
         wanted = None if zero is None else int(zero.reshape(()))
     if value != wanted:
-        return Refusal("G11", f"{pad.id} pads with {value}, {node.id} with {wanted}")
+        reason = f"{pad.id} pads with {value}, {node.id} with {wanted}"
+        return view.refuse("G11", reason, "value")
     return None
 
 

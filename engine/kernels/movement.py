@@ -2,15 +2,40 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from engine.errors import EngineError, InvalidModel
-from engine.ir import Array, Node
-from engine.kernels.operator import MANY, Setting, operator
+from engine.ir import Array, Graph, Node
+from engine.kernels.operator import MANY, Kernel, Setting, operator
 
 
-def reshape(node: Node, setting: Setting) -> Callable[..., Array]:
+@dataclass(frozen=True, slots=True)
+class FlatParameters:
+    """A Reshape or Flatten of ``tensor`` in ``graph``: it reads the elements in their order."""
+
+    node: str
+    op: str
+    tensor: str
+    graph: Graph = field(compare=False, repr=False)
+
+
+def in_order(x: Array) -> Array:
+    """The elements as they lie in memory, row-major."""
+    return x
+
+
+def _flat(node: Node, setting: Setting, run: Callable[..., Array]) -> Kernel:
+    """A kernel that reads memory in order; a fault may replace the stage ``movement.order``."""
+    parameters = FlatParameters(node.id, node.op, node.inputs[0], setting.graph)
+    order = setting.stage("movement.order", in_order)
+    if order is in_order:
+        return Kernel(run, parameters=parameters)
+    return Kernel(lambda x, *rest: run(order(x), *rest), parameters=parameters)
+
+
+def reshape(node: Node, setting: Setting) -> Kernel:
     """Same values, new shape: 0 keeps a dimension (unless ``allowzero``), -1 is what is left."""
     keep = not node.attributes.get("allowzero", 0)
 
@@ -24,7 +49,7 @@ def reshape(node: Node, setting: Setting) -> Callable[..., Array]:
             dims = [x.shape[i] if each == 0 else each for i, each in enumerate(dims)]
         return x.reshape(dims)
 
-    return run
+    return _flat(node, setting, run)
 
 
 def transpose(node: Node, setting: Setting) -> Callable[..., Array]:
@@ -40,7 +65,7 @@ def transpose(node: Node, setting: Setting) -> Callable[..., Array]:
     return run
 
 
-def flatten(node: Node, setting: Setting) -> Callable[..., Array]:
+def flatten(node: Node, setting: Setting) -> Kernel:
     """Two dimensions: everything before ``axis``, everything from it on."""
     axis = node.attributes.get("axis", 1)
     if not isinstance(axis, int):
@@ -52,7 +77,7 @@ def flatten(node: Node, setting: Setting) -> Callable[..., Array]:
         split = axis + x.ndim if axis < 0 else axis
         return x.reshape(math.prod(x.shape[:split]), math.prod(x.shape[split:]))
 
-    return run
+    return _flat(node, setting, run)
 
 
 def concat(node: Node, setting: Setting) -> Callable[..., Array]:

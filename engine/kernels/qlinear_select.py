@@ -1,17 +1,17 @@
 """QLinearConcat and QLinearWhere: codes of several tensors brought to one scale, then put together.
 
 Stages, each a pure function that a fault may replace: ``parameters``, then one ``requantize`` for each
-tensor, as a table.
+tensor, as a table, then ``join``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from engine.errors import EngineError, InvalidModel
-from engine.ir import Array, Node
+from engine.ir import Array, Graph, Node
 from engine.kernels.elementwise import by_blocks
 from engine.kernels.number_types import saturate_codes
 from engine.kernels.operator import CONTRIB, MANY, Kernel, Setting, operator
@@ -36,7 +36,10 @@ Together = Callable[[Sequence[Any], Sequence[Requantize | None]], Array]
 
 @dataclass(frozen=True, slots=True)
 class SelectParameters:
-    """The affine maps of all tensors; ``op`` is QLinearConcat or QLinearWhere."""
+    """The affine maps of all tensors; ``op`` is QLinearConcat, along ``axis``, or QLinearWhere.
+
+    ``codes`` names the tensors in ``graph``, whose shapes are asked for by triggers only.
+    """
 
     node: str
     op: str
@@ -44,6 +47,9 @@ class SelectParameters:
     inputs: tuple[Operand, ...]
     y_scale: np.float32
     y_zero_point: int
+    axis: int
+    graph: Graph = field(compare=False, repr=False)
+    codes: tuple[str, ...] = ()
 
 
 def concatenate_codes(node: Node, setting: Setting) -> Kernel:
@@ -62,10 +68,17 @@ def concatenate_codes(node: Node, setting: Setting) -> Kernel:
     places = range(2, len(node.inputs), 3)
     require_inputs(node, (0, *places, *(place + 1 for place in places)))
 
+    put = setting.stage("select.join", concatenate)
+
     def join(given: Sequence[Any], prepared: Sequence[Requantize | None]) -> Array:
-        return np.concatenate(_requantized(given, places, prepared), axis)
+        return put(_requantized(given, places, prepared), axis)
 
     return _kernel(node, setting, places, (0, 1), join)
+
+
+def concatenate(parts: Sequence[Array], axis: int) -> Array:
+    """The parts one after the other."""
+    return np.concatenate(parts, axis)
 
 
 def choose_codes(node: Node, setting: Setting) -> Kernel:
@@ -106,7 +119,7 @@ def _kernel(
     arrays = constants_of(node, setting, fixed)
     found = dict(zip(fixed, arrays, strict=True)) if arrays is not None else {}
     if code_type(node, [found.get(place) for place in zeros]):
-        parameters = read_select(node, found, places, of_y, ())
+        parameters = read_select(node, setting.graph, found, places, of_y, ())
         prepared = prepare_all(parameters, setting)
 
         def run(*given: Array | None) -> Array:
@@ -118,7 +131,7 @@ def _kernel(
 
     def run_variable(*given: Array | None) -> Array:
         codes: list[Any] = [given[place] for place in places]
-        p = read_select(node, dict(enumerate(given)), places, of_y, codes)
+        p = read_select(node, setting.graph, dict(enumerate(given)), places, of_y, codes)
         require_codes(node, codes, p.dtype)
         return together(given, prepare_all(p, setting))
 
@@ -127,6 +140,7 @@ def _kernel(
 
 def read_select(
     node: Node,
+    graph: Graph,
     arrays: Mapping[int, Array | None],
     places: Sequence[int],
     of_y: tuple[int, int],
@@ -148,6 +162,7 @@ def read_select(
         )
         for i, place in enumerate(places)
     )
+    axis: Any = node.attributes.get("axis", 0)
     return SelectParameters(
         node.id,
         node.op,
@@ -155,6 +170,9 @@ def read_select(
         inputs,
         read_scale(node, "output", arrays.get(of_y[0])),
         read_zero_point(node, "output", arrays.get(of_y[1]), dtype),
+        axis,
+        graph,
+        tuple(node.inputs[place] for place in places),
     )
 
 

@@ -55,6 +55,7 @@ ALL_CELLS = (
     *(f"elementwise {op}" for op in ON_CODES),
     "elementwise Softmax",
     "elementwise Where",
+    "elementwise Where with a constant",
     "elementwise QLinearWhere",
     "elementwise BatchNormalization",
     "elementwise Clip",
@@ -186,6 +187,13 @@ def _where(draw: Draw) -> tuple[NodeSpec, str]:
     a = draw.codes("a", shape)
     b = draw.codes("b", draw.choices.pick((shape, shape[-1:], ())))
     y = _binary_result(draw, "Add", a, b, shape)
+    if draw.choices.flag(4):
+        real = np.array(draw.choices.pick((0.0, 1.0, -60.0)) * a.scales[0], np.float32)
+        b = Operand("b", (), "float32", constant=True, array=real)
+        found = draw.spec(
+            "Where", draw.choices.pick(((condition, a, b), (condition, b, a))), (y,)
+        )
+        return replace(found, x_float=False), "Where with a constant"
     on_codes = draw.choices.flag(3)
     form = "QLinearWhere" if on_codes else "QDQ"
     found = draw.spec("Where", (condition, a, b), (y,), form=form)

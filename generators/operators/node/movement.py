@@ -9,7 +9,7 @@ import numpy as np
 
 from generators.choices import Choices
 from generators.operators.node.drawing import Draw, plain, reach
-from generators.operators.node.spec import Attribute, NodeSpec, Operand
+from generators.operators.node.spec import Attribute, NodeSpec, Operand, Tail
 
 Moved = tuple[list[Operand], tuple[int, ...], list[tuple[str, Attribute]]]
 """Further operands, the output's shape, attributes."""
@@ -105,9 +105,26 @@ def _pad(draw: Draw, x: Operand) -> Moved:
     shape = tuple(n + pads[i] + pads[i + rank] for i, n in enumerate(x.shape))
     operands = [plain("s", pads)]
     if draw.choices.flag():
-        value = np.float32(draw.choices.pick((0.0, 1.0, -3.0)) * x.scales[0])
+        value = np.float32(draw.choices.pick((0.0, 1.0, -3.0, 60.0)) * x.scales[0])
         operands.append(Operand("v", (), "float32", constant=True, array=np.array(value)))
     return operands, shape, []
+
+
+def _pad_before_pool(draw: Draw, x: Operand) -> tuple[NodeSpec, frozenset[str]]:
+    """A border around an image, and an average over it."""
+    top, left, bottom, right = (draw.choices.pick((1, 0, 2)) for _ in range(4))
+    n, c, h, w = x.shape
+    pads = plain("s", (0, 0, top, left, 0, 0, bottom, right))
+    operands = [pads]
+    if draw.choices.flag():
+        value = np.float32(draw.choices.pick((0.0, 1.0, -60.0)) * x.scales[0])
+        operands.append(Operand("v", (), "float32", constant=True, array=np.array(value)))
+    kernel = (min(2, h + top + bottom), min(2, w + left + right))
+    shape = (n, c, h + top + bottom - kernel[0] + 1, w + left + right - kernel[1] + 1)
+    y = draw.result(shape, reach(x), x.scales[0])
+    tail = Tail("AveragePool", (("kernel_shape", kernel),))
+    found = draw.spec("Pad", [x, *operands], (y,), tails=(tail,))
+    return found, frozenset({"movement Pad", "movement Pad before AveragePool"})
 
 
 def _resize(draw: Draw, x: Operand) -> Moved:
@@ -144,6 +161,7 @@ MOVES: Mapping[str, tuple[int, Callable[[Draw, Operand], Moved]]] = MappingProxy
 ALL_CELLS = (
     *(f"movement {op}" for op in (*MOVES, "Split", "Concat", "QLinearConcat")),
     *(f"movement parameters {each}" for each in PARAMETERS),
+    "movement Pad before AveragePool",
 )
 
 
@@ -160,6 +178,8 @@ def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
     if rank:
         shape = (shape[0], shape[1] * 4, shape[2] * 2, shape[3] * 2)
     x = draw.codes("x", shape)
+    if op == "Pad" and len(shape) == 4 and draw.choices.flag():
+        return _pad_before_pool(draw, x)
     operands, moved, attributes = move(draw, x)
     y, parameters = _similar(draw, x, moved, "y")
     found = draw.spec(op, [x, *operands], (y,), attributes)
@@ -199,8 +219,13 @@ def _concat(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     axis = draw.choices.pick((1, 0, -1))
     first = draw.codes("a", _with_axis(shape, axis, draw.size(9)))
     like = first if draw.choices.flag() else None
+    alike = draw.choices.flag()
     parts = [first] + [
-        draw.codes(letter, _with_axis(shape, axis, draw.size(9)), like=like)
+        draw.codes(
+            letter,
+            first.shape if alike else _with_axis(shape, axis, draw.size(9)),
+            like=like,
+        )
         for letter in "bc"[: draw.choices.pick((1, 2))]
     ]
     total = sum(each.shape[axis] for each in parts)
