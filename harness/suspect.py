@@ -136,11 +136,12 @@ def _divergent(
 ) -> Suspect:
     model = whole.proto()
     fed = {each.tensor: each.array for each in rows if each.tensor not in row.unit.outputs}
-    alone = cut(model, {**whole.inputs, **fed}, [row.tensor], tensor_types(model))
+    made = row.unit.outputs if row.tensor in row.unit.outputs else (row.tensor,)
+    alone = cut(model, {**whole.inputs, **fed}, made, tensor_types(model))
     op, verdict = _op_of(row.unit, whole), row.verdict
     diagnosis = _diagnosis(bench, spec, alone, row, known)
     matches = diagnosis.matches
-    passes = passes_of(bench, spec, whole) if not matches or op in CONVERSIONS else ()
+    passes = _telling(bench, spec, whole) if not matches or op in CONVERSIONS else ()
     if passes and op in CONVERSIONS:  # a kernel's rounding rule does not hang on a pass
         matches = ()
     cause = matches[0].fault if matches else _cause(verdict, passes)
@@ -158,6 +159,12 @@ def _divergent(
         rows=rows,
         near=diagnosis.near,
     )
+
+
+def _telling(bench: Bench, spec: BackendSpec, case: Case) -> tuple[tuple[str, ...], ...]:
+    """The passes whose removal restores the answer; another engine's answer is no cause."""
+    others = bench.describe(spec).replacements
+    return tuple(each for each in passes_of(bench, spec, case) if set(others).isdisjoint(each))
 
 
 def _diagnosis(

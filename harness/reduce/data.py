@@ -47,8 +47,10 @@ def simpler(array: Array) -> Iterator[Array]:
 
     A positive float array, which may be a scale, stays positive.
     """
-    bounded = array.dtype.kind in "iu"
-    ways = _CODE_WAYS if bounded else _SCALE_WAYS if (array > 0).all() else _REAL_WAYS
+    kind = array.dtype.kind
+    ways = _FLAG_WAYS if kind == "b" else _CODE_WAYS
+    if kind not in "iub":
+        ways = _SCALE_WAYS if (array > 0).all() else _REAL_WAYS
     cost = magnitude(array)
     for way in ways:
         plain = way(array).astype(array.dtype)
@@ -89,6 +91,7 @@ _CODE_WAYS: tuple[Callable[[Array], Array], ...] = (
     _half(slice(0, None, 2)),
     _half(slice(1, None, 2)),
 )
+_FLAG_WAYS: tuple[Callable[[Array], Array], ...] = (np.zeros_like, _one_hot)
 _SCALE_WAYS: tuple[Callable[[Array], Array], ...] = (np.ones_like, _power_of_two)
 _REAL_WAYS: tuple[Callable[[Array], Array], ...] = (
     np.zeros_like,

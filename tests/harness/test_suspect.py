@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from corpus.case import Case
+from engine import Session
+from generators.graphs import draw_case
 from generators.operators.conv import build, describe
 from harness.investigate import is_wrong_alone, shrink
 from harness.outcome import Crashed, Refused, Values
@@ -36,6 +38,22 @@ def test_a_fault_is_located_and_named(fault: str) -> None:
     assert suspect.located_by == "native"
     assert fault in {match.fault for match in suspect.matches}
     assert suspect.signature.backend == "engine"
+
+
+def test_an_operation_with_several_outputs_is_looked_at_whole() -> None:
+    """One part of a Split by itself would be fused in another way."""
+    case = next(
+        each
+        for each in (draw_case("movement", "any", n) for n in range(99))
+        if "movement Split" in each.cells
+        and Session(each.model, faults=["F96.split"]).plan().removed
+    )
+    with bench_of("engine:fault=F96.split") as bench:
+        spec = bench.specs[0]
+        found = suspects(bench, spec, case, bench.run(case, spec))
+    assert found
+    assert all(len(each.unit.outputs) > 1 for each in found)
+    assert {each.signature.cause for each in found} == {"F96"}
 
 
 def test_a_backend_without_taps_is_observed_by_prefixes() -> None:

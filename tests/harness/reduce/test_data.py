@@ -13,7 +13,7 @@ from harness.reduce.problem import magnitude
 SHAPES = hnp.array_shapes(max_dims=3, max_side=4)
 
 
-@given(hnp.arrays(st.sampled_from((np.int8, np.uint8, np.int32)), SHAPES))
+@given(hnp.arrays(st.sampled_from((np.int8, np.uint8, np.int32, np.bool_)), SHAPES))
 def test_plainer_codes(array: Array) -> None:
     for plain in simpler(array):
         assert (plain.dtype, plain.shape) == (array.dtype, array.shape)
