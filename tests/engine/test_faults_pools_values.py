@@ -1,11 +1,15 @@
 """Faults of pools, reductions, softmax and resize against numbers worked out by hand."""
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 
 from engine import Session
+from engine.faults.average_roundings import can_tie
+from engine.kernels.average_parameters import AverageParameters
 from tests.engine.fusion.pools import behind
 from tests.engine.models import Array
 
@@ -146,3 +150,22 @@ def test_indices() -> None:
     model = behind("TopK", constants=k, **SAME, **WITH_INDEX)
     assert outputs(model, x)["i"].reshape(-1).tolist() == [1, 3, 3, 2]
     assert not outputs(model, x, "F121")["i"].any()
+
+
+def brute_force_tie(p: AverageParameters) -> bool:
+    """Whether the sum of a window, any that codes can have, gives a half-integer near the codes."""
+    assert p.pool is not None
+    ratio = Fraction(float(p.x.x_scale)) / Fraction(float(p.x.y_scale)) / p.pool.taps
+    farthest = max(p.x.x_zero_point, 255 - p.x.x_zero_point) * p.pool.taps
+    halves = (2 * acc * ratio for acc in range(1, farthest + 1))
+    return any(each.denominator == 1 and each % 2 and each < 512 for each in halves)
+
+
+@pytest.mark.parametrize("taps", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("y_scale", [0.25, 0.5, 0.75, 0.1, 2.0, 40.0, 96.0, 200.0])
+@pytest.mark.parametrize("x_scale", [0.25, 0.1, 3.0])
+def test_the_trigger_of_ties_is_exact(taps: int, x_scale: float, y_scale: float) -> None:
+    model = behind("AveragePool", x=(x_scale, 7), y=(y_scale, 9), kernel_shape=[taps])
+    (step,) = Session(model).plan().steps
+    assert isinstance(step.parameters, AverageParameters)
+    assert can_tie(step.parameters) == brute_force_tie(step.parameters)
