@@ -21,7 +21,7 @@ OUT_PER_GROUP = (1, 2, 3, 4, 7, 8, 9, 12, 16, 17)
 MOST_CHANNELS = 36
 FORMS = ("QLinearConv", "QDQ")
 GROUPINGS = ("plain", "depthwise", "grouped")
-ENDS = ("codes", "residual", "residual with Relu")
+ENDS = ("codes", "residual", "residual with Relu", "fused residual")
 ALL_CELLS = (
     *(f"chain of {length}" for length in (2, 3)),
     *(f"chain ends in {end}" for end in ENDS),
@@ -84,8 +84,9 @@ def chains(choices: Choices, scales: str) -> Case:
     pair = chain.graph.pair("x", chain.dtype, first.x_scale, first.x_zero_point)
     codes = source = _Codes("x", pair, first.x_scale, first.x_zero_point, first.x_shape)
     for number in range(1, length + 1):
-        codes = _layer(chain, codes, number, keeps_shape=end != "codes")
-    if end != "codes":
+        fused = source if number == length and end == "fused residual" else None
+        codes = _layer(chain, codes, number, keeps_shape=end != "codes", residual=fused)
+    if end.startswith("residual"):
         codes = _residual(chain, codes, source, relu=end.endswith("Relu"))
     chain.graph.output(codes.name, chain.dtype, codes.shape)
     chain.cells |= {f"chain of {length}", f"chain ends in {end}"}
@@ -93,15 +94,25 @@ def chains(choices: Choices, scales: str) -> Case:
     return replace(chain.graph.case(), cells=tuple(sorted(chain.cells)))
 
 
-def _layer(chain: _Chain, x: _Codes, number: int, *, keeps_shape: bool) -> _Codes:
-    """One convolution from codes to codes."""
+def _layer(
+    chain: _Chain,
+    x: _Codes,
+    number: int,
+    *,
+    keeps_shape: bool,
+    residual: _Codes | None = None,
+) -> _Codes:
+    """One convolution from codes to codes; a ``residual`` is added before they are quantized."""
     spec = _layer_spec(chain, x, keeps_shape=keeps_shape)
+    if residual:
+        scale = max(spec.y_scale, residual.scale)
+        spec = replace(spec, form="QDQ", y_scale=scale)
     chain.cells |= set(_layer_cells(spec))
     name = f"t{number}"
     pair = chain.graph.pair(name, chain.dtype, spec.y_scale, spec.y_zero_point)
     y = _Codes(name, pair, spec.y_scale, spec.y_zero_point, spec.y_shape)
     if spec.form == "QDQ":
-        _qdq_layer(chain, spec, x, y, number)
+        _qdq_layer(chain, spec, x, y, number, residual)
     else:
         _qlinear_layer(chain, spec, x, y, number)
     return y
@@ -189,7 +200,9 @@ def _qlinear_layer(chain: _Chain, spec: ConvSpec, x: _Codes, y: _Codes, number: 
     graph.node("QLinearConv", f"c{number}", inputs, y.name, conv_attributes(spec))
 
 
-def _qdq_layer(chain: _Chain, spec: ConvSpec, x: _Codes, y: _Codes, number: int) -> None:
+def _qdq_layer(
+    chain: _Chain, spec: ConvSpec, x: _Codes, y: _Codes, number: int, residual: _Codes | None
+) -> None:
     graph = chain.graph
     w = graph.array(f"w{number}", w_array(spec))
     pair = graph.constant_pair(w, spec.w_dtype, spec.w_scales, spec.w_zero_points)
@@ -201,6 +214,9 @@ def _qdq_layer(chain: _Chain, spec: ConvSpec, x: _Codes, y: _Codes, number: int)
         pair = graph.constant_pair(name, "int32", product_scales(spec), (0,))
         inputs.append(graph.dequantize(f"d_{name}", name, pair, f"{name}_r"))
     real = graph.node("Conv", f"c{number}", inputs, f"{y.name}_c", conv_attributes(spec))
+    if residual:
+        other = chain.real(residual, f"s{number}")
+        real = graph.node("Add", f"s{number}", [real, other], f"{y.name}_s")
     if spec.activation == "Relu":
         real = graph.node("Relu", f"a{number}", [real], f"{y.name}_a")
     graph.quantize(f"q{number}", real, y.pair, y.name)
