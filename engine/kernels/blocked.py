@@ -19,11 +19,9 @@ from engine.ir import Array
 from engine.kernels.convolution import finisher, prepare_rescaling
 from engine.kernels.geometry import Window, columns
 from engine.kernels.parameters import ConvParameters
-from engine.kernels.stages import Stages, largest_sum
+from engine.kernels.stages import LANES, Stages, largest_sum
 from engine.kernels.strips import Piece
 from engine.profiles import Profile
-
-_LANES = 8
 
 
 def blocked_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> Piece:
@@ -47,12 +45,11 @@ def blocked_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> 
         padded, zero_point = stages.pad(x, p, pads)
         sums = np.matmul(packed, _patches(padded, window, out, packed))
         acc = wrap_int32(sums) if wraps else sums.astype(np.int32)
-        acc = acc.reshape(x.shape[0], len(base), _LANES, math.prod(out))
+        acc = acc.reshape(x.shape[0], len(base), LANES, math.prod(out))
         if zero_point:
             acc -= usual if zero_point == p.x_zero_point else zero_point * fold
-        return store(finish(acc), base, p.out_channels).reshape(
-            x.shape[0], p.out_channels, *out
-        )
+        codes = stages.store(finish(acc), base, p.out_channels)
+        return codes.reshape(x.shape[0], p.out_channels, *out)
 
     return piece
 
@@ -60,24 +57,7 @@ def blocked_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> 
 def first_channels(p: ConvParameters) -> list[int]:
     """The output channel in lane 0 of each task, groups in order, blocks in order."""
     size = p.out_per_group
-    return [g * size + k for g in range(p.groups) for k in range(0, size, _LANES)]
-
-
-def store(codes: Array, base: list[int], channels: int) -> Array:
-    """Each task's 8 lanes into the block of its first channel; later tasks overwrite.
-
-    Shapes:
-        ``codes`` (N, tasks, 8, pixels) -> (N, channels, pixels).
-    """
-    if base == list(range(0, channels, _LANES)) and channels % _LANES == 0:
-        return codes.reshape(
-            len(codes), channels, codes.shape[3]
-        )  # each task fills a block of its own
-    blocks = -(-channels // _LANES)
-    out = np.zeros((len(codes), blocks, _LANES, codes.shape[3]), codes.dtype)
-    for task, channel in enumerate(base):
-        out[:, channel // _LANES] = codes[:, task]
-    return out.reshape(len(codes), blocks * _LANES, codes.shape[3])[:, :channels]
+    return [g * size + k for g in range(p.groups) for k in range(0, size, LANES)]
 
 
 def _by_lane(values: Array, base: list[int]) -> Array:
@@ -85,12 +65,12 @@ def _by_lane(values: Array, base: list[int]) -> Array:
 
     Past the last channel there are zeros, or the last scale.
     """
-    if len(base) * _LANES == values.size:
-        return values.reshape(-1, _LANES, 1)
-    beyond = max(base[-1] + _LANES - values.size, 0)
+    if len(base) * LANES == values.size:
+        return values.reshape(-1, LANES, 1)
+    beyond = max(base[-1] + LANES - values.size, 0)
     fill = values[-1] if values.dtype == np.float32 else 0
     values = np.append(values, np.full(beyond, fill, values.dtype))
-    by_lane: Array = values[np.array(base)[:, None, None] + np.arange(_LANES)[:, None]]
+    by_lane: Array = values[np.array(base)[:, None, None] + np.arange(LANES)[:, None]]
     return by_lane
 
 
@@ -107,7 +87,7 @@ def _pack(weights: Array, p: ConvParameters) -> tuple[Array, bool]:
 
 
 def _whole_blocks(channels: int) -> int:
-    return -(-channels // _LANES) * _LANES
+    return -(-channels // LANES) * LANES
 
 
 def _patches(padded: Array, window: Window, out: tuple[int, ...], packed: Array) -> Array:

@@ -12,6 +12,7 @@ from engine.arithmetic import RANGES
 from engine.errors import EngineError
 from engine.ir import Array, Node
 from engine.kernels.conv_integer import sums_of
+from engine.kernels.convolution import written
 from engine.kernels.float_convolution import CONV_ATTRIBUTES
 from engine.kernels.operator import INTERNAL, Kernel, Run, Setting, operator
 from engine.kernels.parameters import ConvParameters
@@ -23,14 +24,18 @@ from engine.profiles.residual import Residual, exact_residual
 _F = np.float32
 
 
-@dataclass(frozen=True, slots=True)
-class ResidualParameters:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidualParameters(ConvParameters):
     """A convolution and what is added to its real result: ``r_scale * (r - r_zero_point)``."""
 
-    conv: ConvParameters
     r_scale: np.float32
     r_zero_point: int
     r_dtype: np.dtype[Any]
+
+    @property
+    def conv(self) -> ConvParameters:
+        """The convolution in front of the sum."""
+        return self
 
 
 def centre_residual(r: Array, p: ResidualParameters) -> Array:
@@ -60,13 +65,13 @@ def qlinear_conv_add(node: Node, setting: Setting) -> Kernel:
     Inputs are x, then those of QLinearConv (the bias may be absent, ``""``), then the residual's.
     """
     p = read_residual(node, setting)
-    conv, rule = p.conv, setting.profile.residual or exact_residual
-    acc_of = biased_sums(conv, setting)
-    scales = Residual(conv.x_scale, _scales(conv, setting), p.r_scale, conv.y_scale)
+    rule = setting.profile.residual or exact_residual
+    acc_of = biased_sums(p, setting)
+    scales = Residual(p.x_scale, _scales(p, setting), p.r_scale, p.y_scale)
     centre = setting.stage("residual.centre", centre_residual)
     add = setting.stage("residual.add", rule)
     rounding = setting.stage("residual.round", to_nearest_even)
-    low, high = (each - conv.y_zero_point for each in RANGES[conv.y_dtype])
+    low, high = (each - p.y_zero_point for each in RANGES[p.y_dtype])
 
     def run(x: Array, *given: Array) -> Array:
         acc, r = acc_of(x), given[8]
@@ -74,11 +79,11 @@ def qlinear_conv_add(node: Node, setting: Setting) -> Kernel:
             raise EngineError(
                 f"{node.op} {node.id!r}: residual {r.dtype} {r.shape} for a result {acc.shape}"
             )
-        steps = rounding(add(scales, acc, centre(r, p)), conv.y_zero_point)
-        codes = (np.clip(steps, low, high) + conv.y_zero_point).astype(conv.y_dtype)
-        return clamp(codes, conv) if conv.activation else codes
+        steps = rounding(add(scales, acc, centre(r, p)), p.y_zero_point)
+        codes = (np.clip(steps, low, high) + p.y_zero_point).astype(p.y_dtype)
+        return clamp(codes, p) if p.activation else codes
 
-    return Kernel(run, "QConvAdd", p)
+    return Kernel(written(run, p, setting), "QConvAdd", p)
 
 
 def read_residual(node: Node, setting: Setting) -> ResidualParameters:
@@ -88,8 +93,12 @@ def read_residual(node: Node, setting: Setting) -> ResidualParameters:
     scale, zero = (setting.constant(name) for name in node.inputs[10:12])
     assert scale is not None
     assert zero is not None
+    conv = read_parameters(plain, arrays)
     return ResidualParameters(
-        read_parameters(plain, arrays), _F(scale.item()), int(zero.item()), zero.dtype
+        **conv.facts(),
+        r_scale=_F(scale.item()),
+        r_zero_point=int(zero.item()),
+        r_dtype=zero.dtype,
     )
 
 
@@ -115,7 +124,7 @@ def qlinear_conv_silu(node: Node, setting: Setting) -> Kernel:
         real = (acc_of(x) * scale).astype(_F)
         return quantize_linear(activate(real), p.y_scale, zero, rule)
 
-    return Kernel(run, "QConvSiLU", p)
+    return Kernel(written(run, p, setting), "QConvSiLU", p)
 
 
 _ATTRIBUTES = f"{CONV_ATTRIBUTES} activation high low bias_scales"

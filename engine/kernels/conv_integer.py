@@ -5,7 +5,7 @@ import numpy as np
 from engine.arithmetic import RANGES
 from engine.errors import InvalidModel, Unsupported
 from engine.ir import Array, Node
-from engine.kernels.convolution import check_input
+from engine.kernels.convolution import check_input, written
 from engine.kernels.float_convolution import CONV_ATTRIBUTES, groups_of, window_from
 from engine.kernels.operator import Kernel, Run, Setting, operator
 from engine.kernels.parameters import ConvParameters
@@ -28,13 +28,14 @@ def conv_integer(node: Node, setting: Setting) -> Kernel:
         w, x_zero, w_zero = arrays
         if x_zero is not None and w is not None:
             p = parameters_of(node, x_zero.dtype, w, x_zero, w_zero)
-            fixed = sums_of(p, setting)
+            fixed = written(sums_of(p, setting), p, setting)
             return Kernel(lambda x, *_: fixed(x), parameters=p)
 
     def run(
         x: Array, w: Array, x_zero: Array | None = None, w_zero: Array | None = None
     ) -> Array:
-        y: Array = sums_of(parameters_of(node, x.dtype, w, x_zero, w_zero), setting)(x)
+        p = parameters_of(node, x.dtype, w, x_zero, w_zero)
+        y: Array = written(sums_of(p, setting), p, setting)(x)
         return y
 
     return Kernel(run)

@@ -7,7 +7,7 @@ the code of the zero point.
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from engine.ir import Array, Node
 from engine.kernels.float_convolution import AUTO_PADS, CONV_ATTRIBUTES
 from engine.kernels.geometry import Window, columns, integers
 from engine.kernels.operator import INTERNAL, Kernel, Setting, operator
+from engine.kernels.parameters import ConvParameters
 from engine.kernels.qlinear_conv import integer_convolution, read_parameters
 from engine.kernels.shape import checked_shape
 
@@ -74,7 +75,18 @@ def read_stretch(node: Node, kernel: tuple[int, ...]) -> Stretch:
     return stretch
 
 
-def borders(node: Node, image: tuple[int, ...], s: Stretch) -> tuple[tuple[int, int], ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransposeParameters(ConvParameters):
+    """A transposed convolution: that of the stretched image, and how it is stretched."""
+
+    stretch: Stretch
+
+
+Borders = tuple[tuple[int, int], ...]
+"""Zeros before and behind each stretched axis."""
+
+
+def borders(node: Node, image: tuple[int, ...], s: Stretch) -> Borders:
     """Zeros before and behind each stretched axis; negative ones cut.
 
     Source:
@@ -103,9 +115,8 @@ def borders(node: Node, image: tuple[int, ...], s: Stretch) -> tuple[tuple[int, 
     return tuple(found)
 
 
-def stretched(node: Node, x: Array, s: Stretch, code: int) -> Array:
+def stretched(node: Node, x: Array, s: Stretch, code: int, around: Borders) -> Array:
     """The image with ``code`` between its pixels and around it; C-contiguous."""
-    around = borders(node, x.shape[2:], s)
     inner = [
         st * (n - 1) + 1 if n else 0 for st, n in zip(s.strides, x.shape[2:], strict=True)
     ]
@@ -120,6 +131,11 @@ def stretched(node: Node, x: Array, s: Stretch, code: int) -> Array:
     y[:, :, *places] = x
     cut = (slice(max(-b, 0), max(-b, 0) + n) for n, (b, _) in zip(sizes, around, strict=True))
     return np.ascontiguousarray(y[:, :, *cut])
+
+
+def code_of_zero(p: TransposeParameters) -> int:
+    """What lies between the pixels: real 0, which is the code ``zx``."""
+    return p.x_zero_point
 
 
 def turned(w: Array, groups: int) -> Array:
@@ -167,7 +183,7 @@ def conv_transpose(node: Node, setting: Setting) -> Callable[..., Array]:
                 f"ConvTranspose {node.id!r}: {x.dtype} {x.shape} with weights {w.dtype} {w.shape}"
             )
         s = read_stretch(node, w.shape[2:])
-        dense = stretched(node, x, s, 0)
+        dense = stretched(node, x, s, 0, borders(node, x.shape[2:], s))
         _, out = s.window.resolve(dense.shape[2:], node.id)
         rows = turned(w, groups)
         matrix = rows.reshape(groups, -1, math.prod(rows.shape[1:]))
@@ -191,11 +207,14 @@ def qlinear_conv_transpose(node: Node, setting: Setting) -> Kernel:
     geometry = ("auto_pad", "dilations", "kernel_shape", "pads", "strides", "output_padding")
     kept = {k: v for k, v in node.attributes.items() if k not in (*geometry, "output_shape")}
     plain = Node(node.id, "QLinearConv", node.inputs, node.outputs, kept)
-    p = replace(read_parameters(plain, arrays), window=s.window)
+    facts = read_parameters(plain, arrays).facts() | {"window": s.window}
+    p = TransposeParameters(**facts, stretch=s)
     kernel = integer_convolution(p, setting)
+    around = setting.stage("transpose.borders", borders)
+    code = setting.stage("transpose.code", code_of_zero)(p)
 
     def run(x: Array, *_: Array) -> Array:
-        y: Array = kernel.run(stretched(node, x, s, p.x_zero_point))
+        y: Array = kernel.run(stretched(node, x, s, code, around(node, x.shape[2:], s)))
         return y
 
     return Kernel(run, "QConvTranspose", p)

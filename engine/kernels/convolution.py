@@ -8,6 +8,7 @@ import numpy as np
 from engine.arithmetic import RANGES
 from engine.errors import EngineError
 from engine.ir import Array
+from engine.kernels.operator import Run, Setting
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.stages import Stages
 from engine.kernels.strips import Piece, in_strips
@@ -15,6 +16,8 @@ from engine.profiles import Profile, Requantization, Rescaling
 
 Kernel = Callable[[Array], Array]
 Finish = Callable[[Array], Array]
+Write = Callable[[Array, Array, ConvParameters], Array]
+"""(y, x, parameters) -> what of y is written, (N, M, *out)."""
 
 
 SHAPES = 8
@@ -65,6 +68,19 @@ def plain_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> Pi
         return codes.reshape(x.shape[0], p.out_channels, *out)
 
     return piece
+
+
+def write_all(y: Array, x: Array, p: ConvParameters) -> Array:
+    """Every element of y, as computed from x."""
+    return y
+
+
+def written(run: Run, p: ConvParameters, setting: Setting) -> Run:
+    """A convolution whose output is written by the stage ``conv.write``."""
+    write = setting.stage("conv.write", write_all)
+    if write is write_all:
+        return run
+    return lambda x, *others: write(run(x, *others), x, p)
 
 
 def lanes(values: Array, shape: tuple[int, ...]) -> Array:

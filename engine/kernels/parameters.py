@@ -1,6 +1,6 @@
 """Everything that fixes one integer convolution, whichever ONNX form it came from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,10 @@ class ConvParameters:
     def in_per_group(self) -> int:
         """C / groups."""
         return int(self.w.shape[1])
+
+    def facts(self) -> dict[str, Any]:
+        """Every field by name, for records of convolutions with more to them."""
+        return {each.name: getattr(self, each.name) for each in fields(ConvParameters)}
 
     @property
     def is_depthwise(self) -> bool:

@@ -10,7 +10,7 @@ from engine.arithmetic import RANGES
 from engine.errors import InvalidModel, Unsupported
 from engine.ir import Array, Node
 from engine.kernels.blocked import blocked_convolution
-from engine.kernels.convolution import convolution_kernel, plain_convolution
+from engine.kernels.convolution import convolution_kernel, plain_convolution, written
 from engine.kernels.float_convolution import CONV_ATTRIBUTES, groups_of, window_from
 from engine.kernels.operator import Kernel, Setting, operator
 from engine.kernels.parameters import ConvParameters
@@ -80,9 +80,10 @@ def integer_convolution(parameters: ConvParameters, setting: Setting) -> Kernel:
         parameters, build(parameters, stages, setting.profile), whole=whole
     )
     if parameters.table is None:
-        return Kernel(run, kind, parameters)
+        return Kernel(written(run, parameters, setting), kind, parameters)
     look_up = setting.stage("conv.table", look_up_codes)
-    return Kernel(lambda x: look_up(run(x), parameters), kind, parameters)
+    looked_up = written(lambda x: look_up(run(x), parameters), parameters, setting)
+    return Kernel(looked_up, kind, parameters)
 
 
 def look_up_codes(codes: Array, p: ConvParameters) -> Array:

@@ -27,8 +27,9 @@ class Stages:
 
     ``weights`` (M, C/groups, *kernel) are the codes less their zero point; ``scales`` one value or
     M; ``layout`` says why the blocked kernel is not used, ``""`` where it is; ``pad`` gives the
-    padded codes (int16) and the zero point they are to be read with; ``round`` takes the steps and
-    the zero point that is added to them afterwards.
+    padded codes (int16) and the zero point they are to be read with; ``store`` puts the 8 lanes of
+    each task of the blocked kernel into the output; ``round`` takes the steps and the zero point
+    that is added to them afterwards.
     """
 
     weights: Callable[[ConvParameters], Array]
@@ -36,6 +37,7 @@ class Stages:
     layout: Callable[[ConvParameters], str]
     pad: Callable[[Array, ConvParameters, tuple[int, ...]], tuple[Array, int]]
     accumulate: Callable[[ConvParameters, Array], Accumulate]
+    store: Callable[[Array, list[int], int], Array]
     round: Callable[[Array, int], Array]
     saturate: Callable[[Array, int, int], Array]
     activate: Callable[[Array, ConvParameters], Array]
@@ -49,6 +51,7 @@ def correct_stages(profile: Profile) -> Stages:
         layout=why_not_blocked,
         pad=pad_with_zero_point,
         accumulate=multiply_exactly,
+        store=store_in_order,
         round=to_nearest_even,
         saturate=saturate if profile.saturate_first else convert_then_saturate,
         activate=clamp,
@@ -175,6 +178,26 @@ def _sums(
         sums = np.matmul(matrix, columns(centred, window, out, len(matrix)))
     codes = wrap_int32(sums) if wraps else sums.astype(np.int32, order="C")
     return codes.reshape(*sums.shape[:3], math.prod(out))
+
+
+LANES = 8
+"""Channels of a block."""
+
+
+def store_in_order(codes: Array, base: list[int], channels: int) -> Array:
+    """Each task's 8 lanes into the block of its first channel; later tasks overwrite.
+
+    Shapes:
+        ``codes`` (N, tasks, 8, pixels) -> (N, channels, pixels).
+    """
+    if base == list(range(0, channels, LANES)) and channels % LANES == 0:
+        # each task fills a block of its own
+        return codes.reshape(len(codes), channels, codes.shape[3])
+    blocks = -(-channels // LANES)
+    out = np.zeros((len(codes), blocks, LANES, codes.shape[3]), codes.dtype)
+    for task, channel in enumerate(base):
+        out[:, channel // LANES] = codes[:, task]
+    return out.reshape(len(codes), blocks * LANES, codes.shape[3])[:, :channels]
 
 
 def clamp(codes: Array, p: ConvParameters) -> Array:

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
 
 from engine import EngineError, Session
-from engine.kernels.blocked import first_channels, store
+from engine.kernels.blocked import first_channels
 from engine.kernels.geometry import Window
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.stages import (
     largest_sum,
     multiply_exactly,
     pad_with_zero_point,
+    store_in_order,
     subtract_zero_points,
 )
 from tests.engine.cases import Array, draw
@@ -153,7 +154,7 @@ def test_later_tasks_overwrite_the_lanes_of_earlier_ones() -> None:
     """Two groups of 12: tasks at channels 0, 8, 12, 20 write blocks 0, 1, 1, 2."""
     base = [0, 8, 12, 20]
     codes = np.arange(4).repeat(8).reshape(1, 4, 8, 1)
-    assert store(codes, base, 24)[0, :, 0].tolist() == [0] * 8 + [2] * 8 + [3] * 8
+    assert store_in_order(codes, base, 24)[0, :, 0].tolist() == [0] * 8 + [2] * 8 + [3] * 8
 
 
 def test_first_channels_count_groups_then_blocks() -> None:
