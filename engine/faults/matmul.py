@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.faults.fault import Fault
 from engine.ir import Array
-from engine.kernels.matmul import MatMulParameters, subtract_b
+from engine.kernels.matmul_stages import MatMulParameters, subtract_b
 
 
 def keep_a_codes(a: Array, p: MatMulParameters) -> Array:

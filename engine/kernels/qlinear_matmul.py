@@ -1,6 +1,6 @@
 """Operators that multiply matrices of codes: ONNX's and onnxruntime's, each read into one record."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -11,14 +11,19 @@ from engine.errors import InvalidModel, Unsupported
 from engine.ir import Array, Node
 from engine.kernels.dynamic_quantize import dynamic_quantize_linear
 from engine.kernels.float_matmul import float_attribute
-from engine.kernels.matmul import MatMulParameters, product, product_of_computed, weighted_sums
-from engine.kernels.operator import CONTRIB, Kernel, Run, Setting, operator
+from engine.kernels.matmul import product, product_of_computed, weighted_sums
+from engine.kernels.matmul_foreseen import (
+    A_ZERO,
+    Arrays,
+    Read,
+    foreseen,
+    foreseen_dynamic,
+    with_a,
+)
+from engine.kernels.matmul_stages import MatMulParameters
+from engine.kernels.operator import CONTRIB, Kernel, Setting, operator
 from engine.kernels.qlinear_conv import scale_problem
 from engine.profiles.matmul_dynamic import Activation
-
-Arrays = Sequence[Array | None]
-Read = Callable[[Node, Arrays], MatMulParameters]
-"""(node, its inputs, None where absent or for a) -> the record."""
 
 _F = np.float32
 _ONE, _ZERO = np.ones((), _F), np.zeros((), np.int8)
@@ -34,13 +39,15 @@ def _prepared(read: Read, node: Node, setting: Setting) -> Kernel:
     ):
         p = read(node, arrays)
         fixed = product(p, setting)
-        return Kernel(lambda a, *_: _run(node, fixed, a, p), parameters=p)
+        return Kernel(
+            lambda a, *_: _run(node, fixed, a, p), parameters=with_a(p, node, setting)
+        )
 
     def run(a: Array, *given: Array | None) -> Array:
         p = read(node, (None, *given))
         return _run(node, product_of_computed(p, setting), a, p)
 
-    return Kernel(run)
+    return Kernel(run, parameters=foreseen(read, node, setting))
 
 
 def _run(node: Node, kernel: Callable[[Array], Array], a: Array, p: MatMulParameters) -> Array:
@@ -49,15 +56,11 @@ def _run(node: Node, kernel: Callable[[Array], Array], a: Array, p: MatMulParame
             f"{node.op} {node.id!r}: codes of type {a.dtype}; it takes int8 and uint8"
         )
     wanted = p.a_zero_point.dtype
-    if node.input(_A_ZERO[node.op]) and a.dtype != wanted:
+    if node.input(A_ZERO[node.op]) and a.dtype != wanted:
         raise InvalidModel(
             f"{node.op} {node.id!r}: a is {a.dtype}, its zero point {wanted}; they must agree"
         )
     return kernel(a)
-
-
-_A_ZERO = {"QLinearMatMul": 2, "MatMulInteger": 2, "MatMulIntegerToFloat": 4, "QGemm": 2}
-"""Where a's zero point is; left out, it is 0 of any type."""
 
 
 def read_qlinear_matmul(node: Node, arrays: Arrays) -> MatMulParameters:
@@ -87,7 +90,8 @@ def _activation(node: Node, dtype: np.dtype[Any] | None) -> dict[str, Any]:
     """What a fused node says about an activation in codes."""
     if dtype is None or "activation" not in node.attributes:
         return {}
-    return {name: node.attributes[name] for name in ("activation", "low", "high")}
+    names = ("activation", "low", "high", "bounds")
+    return {name: node.attributes[name] for name in names if name in node.attributes}
 
 
 def read_matmul_integer(node: Node, arrays: Arrays) -> MatMulParameters:
@@ -153,6 +157,7 @@ def read_qgemm(node: Node, arrays: Arrays) -> MatMulParameters:
         _scale(node, "b", b_scale),
         _zero_of(node, b, b_zero),
         turn_a=bool(node.attributes.get("transA", 0)),
+        b_turned=turned,
         alpha=float(_F(float_attribute(node, "alpha", 1.0))),
         bias=c,
         **y,
@@ -160,7 +165,7 @@ def read_qgemm(node: Node, arrays: Arrays) -> MatMulParameters:
     )
 
 
-def dynamic_quantize_matmul(node: Node, setting: Setting) -> Run:
+def dynamic_quantize_matmul(node: Node, setting: Setting) -> Kernel:
     """DynamicQuantizeLinear of a, then ``fl(acc * as*bs) + bias``.
 
     Source:
@@ -188,7 +193,8 @@ def dynamic_quantize_matmul(node: Node, setting: Setting) -> Run:
             return product_of_computed(p, setting)(codes)
         return product(p, setting, fixed)(codes)
 
-    return run
+    read = read_matmul_integer_to_float
+    return Kernel(run, parameters=foreseen_dynamic(read, node, setting))
 
 
 def _activation_of(setting: Setting) -> Activation:
