@@ -63,7 +63,19 @@ def shrink(bench: Bench, suspect: Suspect, *, budget_s: float = 20.0) -> Suspect
     alike = [each for each in again if each.signature.kind == suspect.signature.kind]
     if not alike and suspect.signature.kind == "crashed":
         return suspect
-    return next(iter(alike or again), nondeterministic(suspect.spec, small))
+    if not alike and not again:
+        return nondeterministic(suspect.spec, small)
+    return _as_before((alike or again)[0], suspect)
+
+
+def _as_before(small: Suspect, suspect: Suspect) -> Suspect:
+    """Of the faults that explain a shrunk case, those that explained the larger one, in its order."""
+    found = {match.fault: match for match in small.matches}
+    held = tuple(found[each.fault] for each in suspect.matches if each.fault in found)
+    if not held:
+        return small
+    cause = held[0].fault if small.signature.cause in found else small.signature.cause
+    return replace(small, matches=held, signature=replace(small.signature, cause=cause))
 
 
 def investigate(bench: Bench, suspect: Suspect, *, seed: int, law: bool = True) -> Dossier:

@@ -95,6 +95,23 @@ def test_shrinking_keeps_the_signature(fault: str) -> None:
         assert sum(array.size for array in small.case.inputs.values()) <= 4
 
 
+def test_shrinking_finds_no_new_explanation() -> None:
+    """Bounds of a Clip as codes give the same values on a small case, but not on the first one."""
+    fault, cases = "F84.add", (draw_case("elementwise", "any", n) for n in range(999))
+    with bench_of(f"engine:fault={fault}") as bench:
+        spec = bench.specs[0]
+        found = (
+            each
+            for case in cases
+            if "binary tail Clip" in case.cells
+            for each in suspects(bench, spec, case, bench.run(case, spec))
+        )
+        suspect = next(each for each in found if len(each.matches) == 1)
+        small = shrink(bench, suspect)
+    assert [match.fault for match in small.matches] == ["F84"]
+    assert small.signature == suspect.signature
+
+
 def test_a_documented_refusal_is_no_bug_and_any_other_is() -> None:
     case = grouped()
     assert not is_wrong(case, Refused("int8 only", documented=True))
