@@ -91,8 +91,8 @@ def with_zero_point_inside(rules: Elementwise, p: CombinationParameters) -> Comb
 
 
 def relu_at_code_zero(codes: Array, p: CombinationParameters) -> Array:
-    """``max(q, 0)``: code 0 taken for real 0."""
-    if p.activation != "Relu":
+    """``max(q, 0)`` of int8 codes: code 0 taken for real 0."""
+    if p.activation != "Relu" or p.dtype != np.int8:
         return clamp(codes, p)
     clipped: Array = np.maximum(codes, 0)
     return clipped
@@ -160,7 +160,7 @@ def _relu(p: CombinationParameters) -> bool:
 FAULTS = (
     _fault(
         "F80.add",
-        "the relu behind an element-wise operation clamps at code 0 instead of at the zero point",
+        "the relu behind an element-wise operation on int8 codes clamps at code 0, not at the zero point",
         "pytorch/executorch PR 18462",
         "activate",
         relu_at_code_zero,
