@@ -1,9 +1,17 @@
 """Faults of the blocked layout: its guard removed or too weak. The kernel itself is untouched."""
 
+import numpy as np
+
 from engine.faults.fault import Fault
 from engine.ir import Array
 from engine.kernels.parameters import ConvParameters
-from engine.kernels.stages import pad_with
+from engine.kernels.stages import (
+    LANES,
+    Accumulate,
+    multiply_exactly,
+    pad_with,
+    store_in_order,
+)
 
 
 def always_blocked(p: ConvParameters) -> str:
@@ -30,6 +38,36 @@ def pad_unsigned(x: Array, p: ConvParameters, pads: tuple[int, ...]) -> tuple[Ar
 
 def _shares_blocks(p: ConvParameters) -> bool:
     return p.groups > 1 and p.out_per_group % 8 != 0
+
+
+def store_last_group_first(codes: Array, base: list[int], channels: int) -> Array:
+    """As ``store_in_order``, but the tasks in reverse: an earlier group overwrites a later one."""
+    return store_in_order(codes[:, ::-1], base[::-1], channels)
+
+
+def scale_of_later_lane(p: ConvParameters) -> Array:
+    """Channel c of a depthwise convolution reads the scale of channel ``c + c mod 8``, 0 past the end."""
+    if not p.is_depthwise:
+        return p.w_scales
+    return later_lane(np.broadcast_to(p.w_scales, p.out_channels))
+
+
+def bias_of_later_lane(p: ConvParameters, weights: Array) -> Accumulate:
+    """The sums, so much more that channel c of a depthwise convolution gets the bias of ``c + c mod 8``."""
+    exact = multiply_exactly(p, weights)
+    if p.bias is None or not p.is_depthwise:
+        return exact
+    more = (later_lane(p.bias) - p.bias)[:, None]
+    return lambda *given: exact(*given) + more
+
+
+def later_lane(values: Array) -> Array:
+    """``values[c + c mod 8]``, 0 past the end."""
+    channels = np.arange(values.size)
+    moved: Array = np.append(values, np.zeros(LANES, values.dtype))[
+        channels + channels % LANES
+    ]
+    return moved
 
 
 _SOURCE = "opencv/opencv#28798, PR 28920"
@@ -82,5 +120,19 @@ FAULTS = (
         f"{_GUARD}; int8 on CPUs with VNNI",
         _over_8,
         {"layout": blocked_from_8_lanes, "pad": pad_unsigned},
+    ),
+    Fault(
+        "F03",
+        "groups overwrite each other in one 8-lane block, the last group first",
+        f"{_SOURCE}; one order of those that threads may finish in",
+        _shares_blocks,
+        {"layout": always_blocked, "store": store_last_group_first},
+    ),
+    Fault(
+        "F04",
+        "a depthwise convolution reads bias and scale of channel c + c mod 8",
+        "opencv/opencv 5.x, the lane offset of its depthwise kernel",
+        lambda p: p.is_depthwise,
+        {"scales": scale_of_later_lane, "accumulate": bias_of_later_lane},
     ),
 )

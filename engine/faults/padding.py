@@ -1,6 +1,9 @@
 """Faults of the border."""
 
+import operator
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 
 import numpy as np
 
@@ -32,10 +35,81 @@ def pad_with_code_zero(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, 
     return pad_with(x, pads, 0), p.x_zero_point
 
 
+def pad_modulo_256(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, int]:
+    """The border reads ``zx mod 256`` in int16: a negative zero point becomes another code."""
+    return pad_with(x, pads, p.x_zero_point % 256), p.x_zero_point
+
+
 def pad_swapped(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, int]:
     """The begin pads at the end, the end pads at the beginning."""
     half = len(pads) // 2
     return pad_with_zero_point(x, p, pads[half:] + pads[:half])
+
+
+def pad_begins_of_other_axis(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, int]:
+    """The pads of height and width are swapped; the axes in reverse order."""
+    return _begin_at(x, p, pads, pads[: len(pads) // 2][::-1])
+
+
+def pad_in_pairs(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, int]:
+    """Begins, then ends, are read as begin and end of each axis in turn."""
+    return _begin_at(x, p, pads, pads[::2])
+
+
+def pad_with_neighbours(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, int]:
+    """Beside a row lies what lies beside it in memory: the rows before and behind it.
+
+    Above and below the image, and beside the tensor's first and last row, is real 0.
+    """
+    half, flat = len(pads) // 2, np.ascontiguousarray(x).reshape(-1)
+    width = x.shape[-1]
+    ends = (
+        *(0 for _ in range(half - 1)),
+        pads[half - 1],
+        *(0 for _ in range(half - 1)),
+        pads[-1],
+    )
+    places = np.arange(-pads[half - 1], width + pads[-1])
+    places = places + np.arange(flat.size // max(width, 1))[:, None] * width
+    inside = (places >= 0) & (places < flat.size)
+    rows = np.where(inside, flat.take(places, mode="clip"), p.x_zero_point)
+    wide = rows.reshape(*x.shape[:-1], -1).astype(np.int16)
+    rest = tuple(0 if end else pad for pad, end in zip(pads, ends, strict=True))
+    return pad_with(wide, rest, p.x_zero_point), p.x_zero_point
+
+
+def without_end_pads(y: Array, x: Array, p: ConvParameters) -> Array:
+    """The begin pads serve on both sides; what of the output that leaves out is real 0."""
+    pads, _ = p.window.resolve(x.shape[2:], p.node)
+    half = len(pads) // 2
+    lost = [max(end - begin, 0) for begin, end in zip(pads[:half], pads[half:], strict=True)]
+    left = tuple(
+        slice(
+            None, max(_outputs(p, i, x.shape[2 + i] + pads[i] + pads[half + i] - lost[i]), 0)
+        )
+        for i in range(half)
+    )
+    kept = np.full_like(y, p.y_zero_point)
+    kept[:, :, *left] = y[:, :, *left]
+    return kept if any(lost) else y
+
+
+def _outputs(p: ConvParameters, axis: int, size: int) -> int:
+    extent = p.dilations[axis] * (p.kernel[axis] - 1) + 1
+    return (size - extent) // p.strides[axis] + 1
+
+
+def _begin_at(x: Array, p: ConvParameters, pads: Pads, begins: Pads) -> tuple[Array, int]:
+    """The image behind other begins, within the same size; real 0 around it."""
+    half = len(begins)
+    sizes = [n + pads[i] + pads[half + i] for i, n in enumerate(x.shape[2:])]
+    lengths = [
+        max(min(n, size - b), 0) for n, size, b in zip(x.shape[2:], sizes, begins, strict=True)
+    ]
+    padded = np.full((*x.shape[:2], *sizes), p.x_zero_point, np.int16)
+    places = (slice(b, b + n) for b, n in zip(begins, lengths, strict=True))
+    padded[:, :, *places] = x[:, :, *(slice(n) for n in lengths)]
+    return padded, p.x_zero_point
 
 
 def pad_same_by_kernel(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, int]:
@@ -90,11 +164,27 @@ def _sum_tail(
     return acc
 
 
-def _asymmetric(p: ConvParameters) -> bool:
-    if p.auto_pad.startswith("SAME"):
-        return p.may_pad
-    half = len(p.pads) // 2
-    return p.auto_pad != "VALID" and p.pads[:half] != p.pads[half:]
+def possible_pads(p: ConvParameters) -> Iterator[Pads]:
+    """The pads of every image: with SAME, sizes that differ by the stride have the same."""
+    if p.auto_pad == "NOTSET":
+        yield p.pads
+        return
+    for image in product(*(range(1, stride + 1) for stride in p.strides)):
+        yield p.window.pads_of(image)
+
+
+def _some_pads(differ: Callable[[Pads, Pads], bool]) -> Callable[[ConvParameters], bool]:
+    """Whether, for some image, begins and ends are such."""
+
+    def trigger(p: ConvParameters) -> bool:
+        half = len(p.kernel)
+        return any(differ(pads[:half], pads[half:]) for pads in possible_pads(p))
+
+    return trigger
+
+
+def _longer(begins: Pads, ends: Pads) -> bool:
+    return any(end > begin for begin, end in zip(begins, ends, strict=True))
 
 
 def _other_same_pads(p: ConvParameters) -> bool:
@@ -133,11 +223,25 @@ FAULTS = (
         {"pad": pad_with_code_zero},
     ),
     Fault(
+        "F13",
+        "padding holds a negative zero point modulo 256",
+        "google/XNNPACK PR 8647",
+        lambda p: p.may_pad and p.x_zero_point < 0,
+        {"pad": pad_modulo_256},
+    ),
+    Fault(
         "F14",
         "begin and end pads swapped",
         "asymmetric pads, SAME_LOWER against SAME_UPPER",
-        _asymmetric,
+        _some_pads(operator.ne),
         {"pad": pad_swapped},
+    ),
+    Fault(
+        "F15",
+        "the end pads are ignored: the begin pads serve on both sides, the rest is real 0",
+        "microsoft/onnxruntime PR 27375",
+        _some_pads(_longer),
+        {"conv.write": without_end_pads},
     ),
     Fault(
         "F16",
@@ -145,5 +249,26 @@ FAULTS = (
         "opencv/opencv 5.x, measured on every kernel to 5, stride to 3, dilation to 2",
         _other_same_pads,
         {"pad": pad_same_by_kernel},
+    ),
+    Fault(
+        "F20",
+        "the pads of height and width are swapped",
+        "pads as (left, top, right, bottom)",
+        _some_pads(lambda begins, ends: begins != begins[::-1]),
+        {"pad": pad_begins_of_other_axis},
+    ),
+    Fault(
+        "F20.pairs",
+        "the pads are read as begin and end of each axis in turn",
+        "pads as (top, bottom, left, right)",
+        _some_pads(lambda begins, ends: begins != (*begins, *ends)[::2]),
+        {"pad": pad_in_pairs},
+    ),
+    Fault(
+        "F21",
+        "beside a row the neighbouring rows are read instead of padding",
+        "oneapi-src/oneDNN#5080",
+        _some_pads(lambda begins, ends: begins[-1] + ends[-1] > 0),
+        {"pad": pad_with_neighbours},
     ),
 )

@@ -36,7 +36,7 @@ class Window:
         Source:
             ONNX Conv-11.
         """
-        pads = self._pads(image)
+        pads = self.pads_of(image)
         count = len(image)
         out = []
         for i, size in enumerate(image):
@@ -50,7 +50,8 @@ class Window:
             out.append(each)
         return pads, tuple(out)
 
-    def _pads(self, image: tuple[int, ...]) -> tuple[int, ...]:
+    def pads_of(self, image: tuple[int, ...]) -> tuple[int, ...]:
+        """Begins, then ends, for an image."""
         if self.auto_pad == "NOTSET":
             return self.pads
         if self.auto_pad == "VALID":
