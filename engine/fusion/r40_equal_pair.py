@@ -61,14 +61,19 @@ def match(view: View, quantize: Node) -> Answer:
         or why_not_undone(view, dequantize, quantize)
         or own_dequantize(view, dequantize)
     )
-    return refusal or same_codes(dequantize, quantize)
+    return refusal or same_codes(view, dequantize, quantize)
 
 
-def same_codes(dequantize: Node, quantize: Node) -> Replacement:
-    """The codes in front of the pair are those behind it."""
-    source = dequantize.inputs[:1]
-    identity = Node(quantize.id, "Identity", source, quantize.outputs, {})
-    return Replacement((dequantize, quantize), (identity,))
+def same_codes(view: View, dequantize: Node, quantize: Node) -> Replacement:
+    """The codes in front of the pair are those behind it, bit for bit, also in another type (F39)."""
+    source, covered = dequantize.inputs[:1], (dequantize, quantize)
+    a, b = (read_coding(view, each) for each in covered)
+    if isinstance(a, Refusal) or isinstance(b, Refusal) or a.dtype == b.dtype:
+        identity = Node(quantize.id, "Identity", source, quantize.outputs, {})
+        return Replacement(covered, (identity,))
+    name = view.new_name(f"{quantize.key}_type")
+    bits = Node(quantize.id, "CastLike", (*source, name), quantize.outputs, {})
+    return Replacement(covered, (bits,), {name: b.zero_point})
 
 
 def read_coding(view: View, node: Node) -> Coding | Refusal:

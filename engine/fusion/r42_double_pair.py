@@ -29,7 +29,7 @@ def match(view: View, quantize: Node) -> Answer:
     )
     if refusal:
         return refusal
-    return same_codes(first, quantize)
+    return same_codes(view, first, quantize)
 
 
 RULE = Rule("R42", "a second, identical pair", "X0", ("QuantizeLinear",), match)

@@ -227,6 +227,7 @@ def test_keys_titles_and_sources() -> None:
         "F35",
         "F37",
         "F38",
+        "F39",
         "F40",
         "F43",
         "F50",

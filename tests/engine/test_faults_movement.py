@@ -12,7 +12,7 @@ from engine.faults import find
 from engine.faults.fault import Fault
 from engine.faults.movement import FAULTS
 from generators.graphs import draw_case
-from tests.engine.models import Array, graph_model
+from tests.engine.models import Array, element_type, graph_model
 
 Coded = tuple[float, int]
 """Scale and zero point."""
@@ -88,7 +88,18 @@ def flatten(shape: tuple[int, ...]) -> onnx.ModelProto:
     return moved("Flatten", {"x": (A, shape)}, {"y": A})
 
 
+def reshape(y_dtype: Any) -> onnx.ModelProto:
+    """uint8 codes quantized again with the same scale."""
+    model = moved("Reshape", {"x": (A, IMAGE)}, {"y": A}, plain={"n": np.array([-1])})
+    for tensor in model.graph.initializer:
+        if tensor.name == "yz":
+            tensor.CopyFrom(onnx.numpy_helper.from_array(np.array(A[1], y_dtype), "yz"))
+    model.graph.output[0].type.tensor_type.elem_type = element_type(y_dtype)
+    return model
+
+
 PAIRS = {
+    "F39": (reshape(np.int8), reshape(np.uint8)),
     "F96": (concat(A, B, Y, 1), concat(A, A, A, 1)),
     "F96.first": (concat(A, B, Y, 1), concat(A, A, Y, 1)),
     "F96.split": (split(A, B), split(A, A)),
@@ -168,6 +179,13 @@ def test_codes_that_are_copied() -> None:
     chosen = run(where(A, B, Y), "F98", **given)
     flags = np.arange(36).reshape(IMAGE) % 3 > 0
     assert (chosen == np.where(flags, given["a"], given["b"])).all()
+
+
+def test_codes_of_another_type_keep_their_bits() -> None:
+    x = inputs(reshape(np.int8))["x"]
+    y = run(reshape(np.int8), "F39", x=x)
+    assert y.dtype == np.int8
+    assert (y == x.view(np.int8).reshape(-1)).all()
 
 
 def test_borders() -> None:

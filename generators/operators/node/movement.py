@@ -14,7 +14,10 @@ from generators.operators.node.spec import Attribute, NodeSpec, Operand, Tail
 Moved = tuple[list[Operand], tuple[int, ...], list[tuple[str, Attribute]]]
 """Further operands, the output's shape, attributes."""
 
-PARAMETERS = ("equal", "scale differs", "zero point differs", "scale differs in the last bit")
+PARAMETERS = (
+    *("equal", "scale differs", "zero point differs"),
+    *("scale differs in the last bit", "type differs"),
+)
 RESIZES = ("nearest", "linear")
 
 
@@ -197,6 +200,9 @@ def _similar(draw: Draw, x: Operand, shape: tuple[int, ...], name: str) -> tuple
     elif kind == "scale differs in the last bit":
         near = np.nextafter(np.float32(x.scales[0]), np.float32(np.inf))
         y = replace(y, scales=(float(near),))
+    elif kind == "type differs":
+        dtype = "int8" if x.dtype == "uint8" else "uint8"
+        y = replace(y, dtype=dtype, zero_points=(min(max(x.zero_points[0], 0), 127),))
     return y, kind
 
 
@@ -230,7 +236,8 @@ def _concat(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     ]
     total = sum(each.shape[axis] for each in parts)
     y, kind = _similar(draw, first, _with_axis(shape, axis, total), "y")
-    form = "QLinearConcat" if draw.choices.flag(3) else "QDQ"
+    on_codes = draw.choices.flag(3) and y.dtype == first.dtype
+    form = "QLinearConcat" if on_codes else "QDQ"
     found = draw.spec("Concat", parts, (y,), (("axis", axis),), form=form)
     name = "Concat" if form == "QDQ" else form
     return found, frozenset({f"movement {name}", f"movement parameters {kind}"})
