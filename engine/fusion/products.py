@@ -62,11 +62,11 @@ def columns(view: View, b: Side, b_axis: int) -> Refusal | None:
     axis = b.node.attributes.get("axis", 1)
     wanted = codes.ndim + b_axis
     if codes.ndim < 2 or axis not in (wanted, b_axis):
-        return view.refuse(
-            "G9",
-            f"the weight scales of {b.node.id} are on axis {axis}, a product needs {wanted}",
-            "axis",
+        reason = (
+            f"the weight scales of {b.node.id} are on axis {axis}, a product needs {wanted}"
         )
+        if refusal := view.refuse("G9", reason, "columns"):
+            return refusal
     if codes.shape[wanted] != count:
         return Refusal(
             "G9", f"{b.node.id} has {count} scales for {codes.shape[wanted]} columns"

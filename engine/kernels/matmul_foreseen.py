@@ -58,8 +58,9 @@ def _may_be(kind: str, dtypes: Mapping[str, np.dtype[Any]]) -> Array:
 def with_a(p: MatMulParameters, node: Node, setting: Setting) -> MatMulParameters:
     """The record with what is known of the codes of a."""
     name = node.inputs[0]
-    given = p.a_zero_point.dtype if node.input(A_ZERO[node.op]) else _type_of(name, setting)
-    return replace(p, a=name, a_dtype=given, graph=setting.graph)
+    return replace(
+        p, a=name, a_dtype=p.a_dtype or _type_of(name, setting), graph=setting.graph
+    )
 
 
 def _type_of(name: str, setting: Setting) -> np.dtype[Any] | None:
@@ -83,4 +84,4 @@ def foreseen_dynamic(read: Read, node: Node, setting: Setting) -> MatMulParamete
         p = read(node, (None, b, _ONE, scale, a_zero, b_zero, bias))
     except EngineError:
         return None  # said when the node runs
-    return replace(p, a=node.inputs[0], a_dtype=a_zero.dtype, graph=setting.graph)
+    return with_a(p, node, setting)

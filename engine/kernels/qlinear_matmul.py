@@ -80,6 +80,7 @@ def read_qlinear_matmul(node: Node, arrays: Arrays) -> MatMulParameters:
         _scale(node, "b", b_scale),
         _zero_of(node, b, b_zero),
         b_is_vector=_is_vector(b),
+        a_dtype=_dtype(a_zero),
         bias=arrays[8] if len(arrays) > 8 else None,
         **y,
         **_activation(node, y["y_dtype"]),
@@ -101,6 +102,7 @@ def read_matmul_integer(node: Node, arrays: Arrays) -> MatMulParameters:
         ONNX MatMulInteger-10.
     """
     _, b, a_zero, b_zero = (*arrays, None, None)[:4]
+    dtype = _dtype(a_zero)
     a_zero = _ZERO if a_zero is None else a_zero
     rows = a_zero if a_zero.ndim > 1 else _rows(a_zero)
     return MatMulParameters(
@@ -112,6 +114,7 @@ def read_matmul_integer(node: Node, arrays: Arrays) -> MatMulParameters:
         _ONE,
         _zero_of(node, b, b_zero),
         b_is_vector=_is_vector(b),
+        a_dtype=dtype,
     )
 
 
@@ -131,6 +134,7 @@ def read_matmul_integer_to_float(node: Node, arrays: Arrays) -> MatMulParameters
         _scale(node, "b", b_scale),
         _zero_of(node, b, b_zero),
         b_is_vector=_is_vector(b),
+        a_dtype=_dtype(a_zero),
         float_bias=bias,
     )
 
@@ -158,6 +162,7 @@ def read_qgemm(node: Node, arrays: Arrays) -> MatMulParameters:
         _zero_of(node, b, b_zero),
         turn_a=bool(node.attributes.get("transA", 0)),
         b_turned=turned,
+        a_dtype=_dtype(a_zero),
         alpha=float(_F(float_attribute(node, "alpha", 1.0))),
         bias=c,
         **y,
@@ -253,6 +258,10 @@ def _zero_of(node: Node, b: Array | None, zero_point: Array | None) -> Array:
 def _rows(values: Array) -> Array:
     """Parameters of a: one, or one for each row."""
     return values.reshape(()) if values.size == 1 else values.reshape(-1, 1)
+
+
+def _dtype(zero_point: Array | None) -> np.dtype[Any] | None:
+    return None if zero_point is None else zero_point.dtype
 
 
 def _is_vector(b: Array | None) -> bool:

@@ -291,6 +291,19 @@ def test_keys_titles_and_sources() -> None:
         "F103e",
         "F105",
         "F121",
+        "F116",
+        "F123",
+        "F27",
+        "F30",
+        "F31",
+        "F36",
+        "F54",
+        "F58",
+        "F60a",
+        "F60e",
+        "F61",
+        "F62",
+        "F64",
     ]
     assert {each.id for each in CATALOGUE} == set(required)
     assert set(required) <= set(keys)

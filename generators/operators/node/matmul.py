@@ -23,9 +23,13 @@ FORMS = (
     "QGemm",
 )
 GRANULARITIES = ("tensor", "column")
+BY_COLUMN = tuple(form for form in FORMS if form not in ("MatMul of activations", "QGemm"))
+"""Forms whose weights may have parameters for each column."""
+QDQ = ("MatMul", "MatMul with bias", "Gemm")
 TAILS = ("none", "Relu", "Clip")
+_OTHER = {"uint8": "int8", "int8": "uint8"}
 ALL_CELLS = (
-    *(f"matmul {form} {each}" for form in FORMS[:1] for each in GRANULARITIES),
+    *(f"matmul {form} {each}" for form in BY_COLUMN for each in GRANULARITIES),
     *(f"matmul {form}" for form in FORMS),
     *(f"matmul rank {rank}" for rank in (1, 2, 3, 4)),
     *(f"matmul tail {tail}" for tail in TAILS),
@@ -34,6 +38,12 @@ ALL_CELLS = (
     "Gemm beta",
     "matmul K = N",
     "matmul K % 8 != 0",
+    "matmul M = N",
+    "matmul M = K",
+    "matmul scales by row",
+    "matmul zero points by column",
+    "matmul y of another type",
+    "Gemm transB K = N",
 )
 
 
@@ -52,23 +62,46 @@ def _matmul(draw: Draw, form: str) -> tuple[NodeSpec, frozenset[str]]:
     columns = depth if choices.flag(4) else draw.size()
     rank = choices.pick((2, 2, 3, 4, 1)) if form in FORMS[:2] else choices.pick((2, 3))
     batch = draw.shape(max(rank - 2, 0), 3)
-    a = draw.codes("a", (depth,) if rank == 1 else (*batch, draw.size(9), depth))
+    rows = choices.pick((columns, depth)) if choices.flag(4) else draw.size(9)
+    a = draw.codes("a", (depth,) if rank == 1 else (*batch, rows, depth))
     b_shape = (
         (*batch, depth, columns) if form == FORMS[1] and choices.flag() else (depth, columns)
     )
     b = draw.codes("b", b_shape, dtype=_weight_dtype(draw))
     b = replace(b, constant=form != FORMS[1])
-    granularity = choices.pick(GRANULARITIES) if form in FORMS[:1] else "tensor"
-    if granularity == "column":
-        row = qparams.per_channel(choices, draw.style, b.scales[0], columns)
-        b = on_axis(b, choices.pick((1, -1)), row)
-    shape = (*a.shape[:-1], columns)
     cells = {f"matmul {form}", f"matmul rank {rank}"}
-    cells |= {f"matmul {form} {granularity}"} if form == FORMS[0] else set()
+    if form in BY_COLUMN:
+        axis = choices.pick((1, -1, 0)) if form in QDQ else 1
+        b, more = _with_columns(draw, form, b, axis, axis == 0)
+        cells |= more
+    shape = (*a.shape[:-1], columns)
     cells |= {"matmul K = N"} if depth == columns else set()
     cells |= {"matmul K % 8 != 0"} if depth % 8 else set()
+    cells |= {"matmul M = N"} if rank > 1 and rows == columns else set()
+    cells |= {"matmul M = K"} if rank > 1 and rows == depth else set()
     found, tail = _finished(draw, form, a, b, shape, depth)
+    if found.results[0].is_quantized and found.results[0].dtype != a.dtype:
+        cells.add("matmul y of another type")
     return found, frozenset({*cells, f"matmul tail {tail}"})
+
+
+def _with_columns(
+    draw: Draw, form: str, b: Operand, axis: int, by_row: bool
+) -> tuple[Operand, set[str]]:
+    """The weights, now and then with parameters along an axis: of the columns, or (wrongly) rows."""
+    choices = draw.choices
+    kind = choices.pick(GRANULARITIES)
+    cells = {f"matmul {form} {kind}"}
+    if kind == "tensor":
+        return b, cells
+    count = b.shape[axis]
+    row = qparams.per_channel(choices, draw.style, b.scales[0], count)
+    zeros = qparams.zero_points(choices, b.dtype, count)
+    found = on_axis(b, axis, row)
+    if len(set(zeros)) > 1:
+        found = replace(found, zero_points=zeros)
+        cells.add("matmul zero points by column")
+    return found, cells | ({"matmul scales by row"} if by_row else set())
 
 
 def _weight_dtype(draw: Draw) -> str:
@@ -91,6 +124,8 @@ def _finished(
         return draw.spec("MatMul", (real, b), (result,), form=form), "none"
     if form == "QLinearMatMul":
         return draw.spec("MatMul", (a, b), (y,), form=form), "none"
+    if draw.choices.flag(8):
+        y = draw.result(shape, size, product, dtype=_OTHER[y.dtype])
     tails, tail = _tails(draw, y)
     if form == "MatMul with bias":
         row = np.frombuffer(noise(a.seed, shape[-1]), np.int8).astype(np.float32)
@@ -116,16 +151,21 @@ def _tails(draw: Draw, y: Operand) -> tuple[tuple[Tail, ...], str]:
 def _gemm(draw: Draw, form: str) -> tuple[NodeSpec, frozenset[str]]:
     choices = draw.choices
     rows, depth, columns = draw.size(9), draw.size(), draw.size()
+    columns = depth if choices.flag(4) else columns
     trans_a, trans_b = int(choices.flag(3)), int(choices.flag())
     a = draw.codes("a", (depth, rows) if trans_a else (rows, depth))
     b = draw.codes(
         "b", (columns, depth) if trans_b else (depth, columns), dtype=_weight_dtype(draw)
     )
-    b = replace(b, constant=True)
+    b, more = replace(b, constant=True), set[str]()
+    if form == "Gemm":
+        by_row = choices.flag(3)
+        axis = (0 if trans_b else 1) ^ by_row
+        b, more = _with_columns(draw, form, b, axis, by_row)
     alpha = choices.pick((1.0, 1.0, 1.0, 0.5, 2.0, 0.3))
     beta = choices.pick((1.0, 1.0, 1.0, 0.5)) if form == "Gemm" else 1.0
-    product = a.scales[0] * b.scales[0]
-    operands = [a, b, *_bias(draw, form, columns, product, sum_reach(depth, a, b))]
+    product = a.scales[0] * max(b.scales)
+    operands = [a, b, *_bias(draw, form, columns, a, b, sum_reach(depth, a, b))]
     y = draw.result((rows, columns), sum_reach(depth, a, b) * alpha, product)
     attributes: list[tuple[str, Attribute]] = []
     for name, value, default in (
@@ -141,7 +181,8 @@ def _gemm(draw: Draw, form: str) -> tuple[NodeSpec, frozenset[str]]:
     found = draw.spec(
         "Gemm", operands, (y,), attributes, form="QDQ" if form == "Gemm" else form, tails=tails
     )
-    return found, _gemm_cells(form, tail, trans_a, trans_b, alpha, beta)
+    more |= {"Gemm transB K = N"} if trans_b and depth == columns > 1 else set()
+    return found, frozenset(more | _gemm_cells(form, tail, trans_a, trans_b, alpha, beta))
 
 
 def _gemm_cells(
@@ -156,7 +197,7 @@ def _gemm_cells(
 
 
 def _bias(
-    draw: Draw, form: str, columns: int, product: float, size: float
+    draw: Draw, form: str, columns: int, a: Operand, b: Operand, size: float
 ) -> Sequence[Operand]:
     """No bias, or int32 codes in steps of the scales' product, or (Gemm) of another scale."""
     kind = draw.choices.pick(("none", "int32", "int32", "own-scale"))
@@ -165,6 +206,9 @@ def _bias(
     codes = np.frombuffer(noise(columns, columns), np.int8).astype(np.int32) * max(
         int(size) // 128, 1
     )
-    scale = qparams.float32(product * (0.5 if kind == "own-scale" and form == "Gemm" else 1.0))
-    bias = Operand("c", (columns,), "int32", (scale,), (0,), constant=True, array=codes)
-    return (bias if form == "Gemm" else replace(bias, scales=()),)
+    factor = a.scales[0] * (0.5 if kind == "own-scale" and form == "Gemm" else 1.0)
+    scales = tuple(qparams.float32(factor * each) for each in b.scales)
+    bias = Operand("c", (columns,), "int32", scales[:1], (0,), constant=True, array=codes)
+    if form != "Gemm":
+        return (replace(bias, scales=()),)
+    return (bias if len(scales) != columns or columns == 1 else on_axis(bias, 0, scales),)
