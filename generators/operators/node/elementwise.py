@@ -115,7 +115,7 @@ def _binary(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
         a, b = replace(b, name="a"), replace(a, name="b")
     y = _binary_result(draw, op, a, b, shape)
     tails: tuple[Tail, ...] = ()
-    if choices.flag(4):
+    if choices.flag(3):
         tails = choices.pick(((Tail("Relu"),), (Tail("Clip", (), _bounds(draw, y)),)))
         cells.add(f"binary tail {tails[0].op}")
     return draw.spec(op, (a, b), (y,), tails=tails), frozenset(cells)

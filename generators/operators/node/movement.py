@@ -106,11 +106,16 @@ def _pad(draw: Draw, x: Operand) -> Moved:
     rank = len(x.shape)
     pads = [draw.choices.pick((0, 1, 2)) for _ in range(2 * rank)]
     shape = tuple(n + pads[i] + pads[i + rank] for i, n in enumerate(x.shape))
-    operands = [plain("s", pads)]
-    if draw.choices.flag():
-        value = np.float32(draw.choices.pick((0.0, 1.0, -3.0, 60.0)) * x.scales[0])
-        operands.append(Operand("v", (), "float32", constant=True, array=np.array(value)))
-    return operands, shape, []
+    return [plain("s", pads), *_border(draw, x)], shape, []
+
+
+def _border(draw: Draw, x: Operand) -> list[Operand]:
+    """The value of a border, or nothing."""
+    steps = draw.choices.pick((None, 0.0, 1.0, -3.0, 60.0, -60.0))
+    if steps is None:
+        return []
+    value = np.array(steps * x.scales[0], np.float32)
+    return [Operand("v", (), "float32", constant=True, array=value)]
 
 
 def _pad_before_pool(draw: Draw, x: Operand) -> tuple[NodeSpec, frozenset[str]]:
@@ -118,15 +123,11 @@ def _pad_before_pool(draw: Draw, x: Operand) -> tuple[NodeSpec, frozenset[str]]:
     top, left, bottom, right = (draw.choices.pick((1, 0, 2)) for _ in range(4))
     n, c, h, w = x.shape
     pads = plain("s", (0, 0, top, left, 0, 0, bottom, right))
-    operands = [pads]
-    if draw.choices.flag():
-        value = np.float32(draw.choices.pick((0.0, 1.0, -60.0)) * x.scales[0])
-        operands.append(Operand("v", (), "float32", constant=True, array=np.array(value)))
     kernel = (min(2, h + top + bottom), min(2, w + left + right))
     shape = (n, c, h + top + bottom - kernel[0] + 1, w + left + right - kernel[1] + 1)
     y = draw.result(shape, reach(x), x.scales[0])
     tail = Tail("AveragePool", (("kernel_shape", kernel),))
-    found = draw.spec("Pad", [x, *operands], (y,), tails=(tail,))
+    found = draw.spec("Pad", [x, pads, *_border(draw, x)], (y,), tails=(tail,))
     return found, frozenset({"movement Pad", "movement Pad before AveragePool"})
 
 
@@ -171,7 +172,7 @@ ALL_CELLS = (
 def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
     """One operator that moves values and the cells it belongs to."""
     draw = Draw.of(choices, scales)
-    op = choices.pick((*MOVES, "Resize", "Split", "Concat", "Concat"))
+    op = choices.pick((*MOVES, "Resize", "Split", "Concat", "Concat", "Pad"))
     if op == "Split":
         return _split(draw)
     if op == "Concat":
@@ -184,15 +185,22 @@ def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
     if op == "Pad" and len(shape) == 4 and draw.choices.flag():
         return _pad_before_pool(draw, x)
     operands, moved, attributes = move(draw, x)
-    y, parameters = _similar(draw, x, moved, "y")
+    kinds = (*PARAMETERS, "equal", "equal") if op == "Pad" else PARAMETERS
+    y, parameters = _similar(draw, x, moved, "y", kinds)
     found = draw.spec(op, [x, *operands], (y,), attributes)
     return found, frozenset({f"movement {op}", f"movement parameters {parameters}"})
 
 
-def _similar(draw: Draw, x: Operand, shape: tuple[int, ...], name: str) -> tuple[Operand, str]:
+def _similar(
+    draw: Draw,
+    x: Operand,
+    shape: tuple[int, ...],
+    name: str,
+    kinds: tuple[str, ...] = PARAMETERS,
+) -> tuple[Operand, str]:
     """An output with the operand's parameters, or with one of them changed."""
     y = Operand(name, shape, x.dtype, x.scales, x.zero_points)
-    kind = draw.choices.pick(("equal", *PARAMETERS))
+    kind = draw.choices.pick(("equal", *kinds))
     if kind == "scale differs":
         y = replace(draw.result(shape, reach(x), x.scales[0]), name=name)
     elif kind == "zero point differs":
@@ -212,8 +220,9 @@ def _split(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     x = draw.codes("x", (draw.size(3), sum(sizes), draw.size(5)))
     results = []
     kinds = set()
+    changed = draw.choices.pick((PARAMETERS[:-1], PARAMETERS))
     for i, size in enumerate(sizes):
-        y, kind = _similar(draw, x, _with_axis(x.shape, 1, size), f"y{i}")
+        y, kind = _similar(draw, x, _with_axis(x.shape, 1, size), f"y{i}", changed)
         results.append(y)
         kinds.add(f"movement parameters {kind}")
     found = draw.spec("Split", (x, plain("s", sizes)), results, (("axis", 1),))
