@@ -4,7 +4,7 @@ Each operation is judged on the inputs that the backend itself produced, so one 
 blamed once and everything behind it is not.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 
 import onnx
@@ -38,22 +38,27 @@ def locate(
     """Every observed output of every operation, judged locally, in the order of the plan.
 
     Judging starts at codes, not at the reals that a DequantizeLinear made of them: what a kernel
-    may do with a float bias depends on the scales. An operation that the oracle is silent about,
-    or whose tensors were not observed, is left out. ``told`` hears how many tensors are judged.
+    may do with a float bias depends on the scales; what is wrong itself is taken as it is. An
+    operation that the oracle is silent about, or whose tensors were not observed, is left out.
+    ``told`` hears how many tensors are judged.
     """
     oracle = Oracle(model)
-    dequantized = frozenset(
+    dequantized = {
         name
         for node in model.graph.node
         if node.op_type == "DequantizeLinear"
         for name in node.output
-    )
+    }
     made = [(unit, tensor) for unit in tapped.plan for tensor in unit.outputs]
     rows = []
     for number, (unit, tensor) in enumerate(made, 1):
-        rows.append(_judge_locally(oracle, tapped, unit, tensor, dequantized))
+        row = _judge_locally(oracle, tapped, unit, tensor, dequantized)
         told(number, len(made))
-    return tuple(row for row in rows if row is not None)
+        if row is not None:
+            rows.append(row)
+            if row.verdict.is_wrong:  # what comes behind it starts at what it made
+                dequantized.discard(tensor)
+    return tuple(rows)
 
 
 def culprits(rows: tuple[Judged, ...]) -> tuple[Judged, ...]:
@@ -62,7 +67,7 @@ def culprits(rows: tuple[Judged, ...]) -> tuple[Judged, ...]:
 
 
 def _judge_locally(
-    oracle: Oracle, tapped: Tapped, unit: FusedOp, tensor: str, dequantized: frozenset[str]
+    oracle: Oracle, tapped: Tapped, unit: FusedOp, tensor: str, dequantized: Set[str]
 ) -> Judged | None:
     array = tapped.arrays.get(tensor)
     if array is None:
