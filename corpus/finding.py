@@ -5,7 +5,7 @@ the event log only, so that every page can be rendered again from there.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -70,7 +70,8 @@ class Finding:
     ``double rounding`` or a ``saturated accumulator``); ``op`` the ONNX operator and ``nodes`` the source nodes of
     the operation at fault; ``fused_as`` its name inside the backend; ``switches`` the minimal sets
     of passes whose removal restores the answer; ``near_misses`` faults that reproduce more than 95 %
-    of the wrong elements where none reproduces all; ``seen`` how many cases of the run show it.
+    of the wrong elements where none reproduces all; ``instruction_sets`` the verdict on each that the
+    backend can be held to; ``seen`` how many cases of the run show it.
     """
 
     id: str
@@ -93,6 +94,7 @@ class Finding:
     message: str = ""
     near_misses: tuple[Match, ...] = ()
     verdict: str = ""
+    instruction_sets: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, keys as in the class."""

@@ -15,6 +15,7 @@ from generators.operators.conv import ConvSpec, build, describe
 from harness.bench import Bench
 from harness.diagnose import foresee, is_triggered
 from harness.evidence import gather
+from harness.isa import sweep
 from harness.law import Law, find_law
 from harness.law.neighbours import fresh_data, without_data
 from harness.observe import CONVERSIONS, main_node
@@ -114,6 +115,7 @@ def investigate(bench: Bench, suspect: Suspect, *, seed: int, law: bool = True) 
         command="",
         message=f"{suspect.message}; {TOO_SLOW}" if hangs else suspect.message,
         near_misses=suspect.near,
+        instruction_sets=sweep(bench, suspect.spec, case) if suspect.rows else {},
         verdict=verdict_class(suspect.signature.kind, suspect.matches),
     )
     evidence = gather(bench, suspect, case, allowed, found_law, _versions(bench, suspect))

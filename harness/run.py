@@ -135,7 +135,8 @@ class Campaign:
             for spec, outcome in outcomes.items():
                 if (word := judged.words.get(spec.text)) is not None:
                     verdicts[spec.text].append(word)
-                    if is_suspicious(word, outcome) or judged.is_vague:
+                    vague = judged.is_vague and isinstance(outcome, Values)
+                    if vague or is_suspicious(word, outcome):
                         wrong.append((spec, case, outcome))
         yield BatchJudged(
             cases=len(cases),

@@ -18,7 +18,7 @@ from harness.observe import CONVERSIONS, main_node, main_op, observe, units
 from harness.oracle import Oracle, Verdict, judge
 from harness.outcome import FusedOp, Outcome, Values
 from harness.passes import passes_of
-from harness.verdicts import failure_of, is_wrong
+from harness.verdicts import failure_of, is_suspicious, is_wrong
 from harness.wording import message_words, place_words
 
 PASS = "pass "
@@ -237,8 +237,9 @@ def _failed(bench: Bench, spec: BackendSpec, case: Case, outcome: Outcome) -> Su
     types = tensor_types(model)
     for unit in units(model)[:-1]:
         part = cut(model, case.inputs, unit.outputs, types)
-        if failure_of(bench.run(part, spec))[0] == kind:
-            return _whole(spec, part, kind, message)
+        failed = bench.run(part, spec)
+        if failure_of(failed)[0] == kind and is_suspicious(kind, failed):
+            return _whole(spec, part, kind, failure_of(failed)[1])
     return _whole(spec, case, kind, message)
 
 

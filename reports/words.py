@@ -117,6 +117,12 @@ def near_score(match: Match) -> str:
     return f"{match.matched:,} of {match.total:,} wrong values reproduced"
 
 
+def instruction_sets(finding: Finding) -> str:
+    """``divergent with avx2, exact with sse41``; empty where the backend cannot be held to any."""
+    by_level = finding.instruction_sets.items()
+    return ", ".join(f"{short(word)} with {short(level)}" for level, word in by_level)
+
+
 def smallest(finding: Finding) -> str:
     """``1 node, 611 bytes``."""
     return f"{plural(finding.size.nodes, 'node')}, {size(finding.size.bytes)}"

@@ -1,7 +1,7 @@
 """The backends we ship, as data: where each adapter is, and what a campaign runs of it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import metadata
 
 import onnx
@@ -46,18 +46,33 @@ class Variant:
 class Entry:
     """A backend of the catalogue.
 
-    ``target`` is ``module:factory``; ``install`` tells a person how to get the engine.
+    ``target`` is ``module:factory``; ``install`` tells a person how to get the engine. ``isa`` are
+    the instruction sets that it can be held to, the oldest first, each with the environment that
+    does it.
     """
 
     name: str
     target: str
     install: str
     variants: tuple[Variant, ...] = (Variant(),)
+    isa: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 PLAIN = Variant()
 _TORCH = "harness.backends.torch_quantized:adapter"
 _GET_TORCH = "pip install torch==2.13.0"
+_ONEDNN = {
+    "sse41": {"ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default"},
+    "avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2"},
+}
+_ATEN = {
+    "sse41": {"ATEN_CPU_CAPABILITY": "default"},
+    "avx2": {"ATEN_CPU_CAPABILITY": "avx2"},
+}
+_OPENCV = {
+    "sse41": {"OPENCV_CPU_DISABLE": "AVX,FP16,AVX2,FMA3,AVX512-SKX"},
+    "avx2": {"OPENCV_CPU_DISABLE": "AVX512-SKX"},
+}
 
 ENTRIES = (
     Entry(
@@ -76,12 +91,15 @@ ENTRIES = (
             Variant((("int8", "on"),), has_int8_activations),
         ),
     ),
-    Entry("torch-fbgemm", _TORCH, _GET_TORCH),
-    Entry("torch-qnnpack", _TORCH, _GET_TORCH),
-    Entry("torch-onednn", _TORCH, _GET_TORCH),
-    Entry("torch-x86", _TORCH, _GET_TORCH),
+    Entry("torch-fbgemm", _TORCH, _GET_TORCH, isa=_ATEN),
+    Entry("torch-qnnpack", _TORCH, _GET_TORCH, isa=_ATEN),
+    Entry("torch-onednn", _TORCH, _GET_TORCH, isa=_ONEDNN),
+    Entry("torch-x86", _TORCH, _GET_TORCH, isa=_ONEDNN),
     Entry(
-        "opencv", "harness.backends.opencv:adapter", "pip install 'opencv-python-headless>=5'"
+        "opencv",
+        "harness.backends.opencv:adapter",
+        "pip install 'opencv-python-headless>=5'",
+        isa=_OPENCV,
     ),
     Entry("onnx-reference", "harness.backends.onnx_reference:adapter", "pip install onnx"),
 )

@@ -74,8 +74,9 @@ class Conversation:
     process: Process
     description: Description
 
-    def __init__(self, entry: catalogue.Entry, python: str, timeout: float) -> None:
+    def __init__(self, entry: catalogue.Entry, python: str, isa: str, timeout: float) -> None:
         self._entry, self._timeout = entry, timeout
+        self._environment = entry.isa.get(isa, {})
         self._python = _interpreter(entry.name, python)
         self._is_foreign = self._python != sys.executable
         self._batch, self._options = Batch("run", ()), [dict[str, str]()]
@@ -164,7 +165,9 @@ class Conversation:
 
     def _start(self) -> None:
         try:
-            self.process = Process(self._python, foreign=self._is_foreign)
+            self.process = Process(
+                self._python, foreign=self._is_foreign, environment=self._environment
+            )
         except OSError as error:
             raise Lost(self._entry.name, f"{self._python}: {error.strerror}") from error
         self.is_starting = True

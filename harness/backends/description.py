@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.backends import catalogue
 from harness.backends.spec import BackendSpec
 from harness.errors import BadInput
+
+ISA = "isa"
+"""The option that holds a backend's process to an instruction set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +18,8 @@ class Description:
 
     ``profile`` is the profile of our engine that imitates its arithmetic; ``switches`` the names
     that its option ``disable`` takes; ``limits`` are in words; ``options`` maps each option to
-    the values it takes (joined by ``+`` where ``many`` lists it), or is None where anything goes.
+    the values it takes (joined by ``+`` where ``many`` lists it), or is None where anything goes;
+    ``replacements`` are switches that put another engine in its place, and so tell no cause.
     """
 
     name: str
@@ -27,6 +32,7 @@ class Description:
     limits: tuple[str, ...] = ()
     options: Mapping[str, tuple[str, ...]] | None = None
     many: tuple[str, ...] = ()
+    replacements: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ def described(said: Mapping[str, Any]) -> Description:
 
 _KINDS: dict[str, type] = {
     **dict.fromkeys(("name", "version", "profile"), str),
-    **dict.fromkeys(("switches", "operators", "limits", "many"), tuple),
+    **dict.fromkeys(("switches", "operators", "limits", "many", "replacements"), tuple),
     "taps": bool,
     "versions": dict,
 }
@@ -69,13 +75,15 @@ def check_options(spec: BackendSpec, description: Description) -> None:
     Raises:
         BadInput: names the option and lists what is allowed.
     """
-    if description.options is None:
+    levels = catalogue.find(spec.name).isa
+    if description.options is None and ISA not in dict(spec.options):
         return
+    options = {**(description.options or {}), **({ISA: tuple(levels)} if levels else {})}
     for key, value in spec.options:
-        if key not in description.options:
-            known = ", ".join(description.options) or "none"
+        if key not in options:
+            known = ", ".join(options) or "none"
             raise BadInput(f"backend {spec.text}: no option {key!r}; its options: {known}")
-        allowed = description.options[key]
+        allowed = options[key]
         for each in value.split("+") if key in description.many else (value,):
             if each not in allowed:
                 choice = ", ".join(allowed)

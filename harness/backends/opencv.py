@@ -1,7 +1,8 @@
-"""OpenCV's dnn module, its new graph engine, one thread."""
+"""OpenCV's dnn module, its new graph engine unless that is switched off, one thread."""
 
 from __future__ import annotations
 
+import tempfile
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from harness.backends.protocol import Array
 
 KEPT_NETS = 4
+NEW_ENGINE, WINOGRAD = "graph-engine", "winograd"
+# Without the first, the classic engine of OpenCV 4 runs the model.
+SWITCHES = (NEW_ENGINE, WINOGRAD)
 DISTRIBUTIONS = (
     "opencv-python-headless",
     "opencv-python",
@@ -70,18 +74,20 @@ class OpenCV:
             "version": version(*DISTRIBUTIONS) or cv2.__version__,
             "profile": "opencv",
             "taps": True,
-            "switches": [],
+            "switches": list(SWITCHES),
             "operators": OPERATORS,
             "versions": {"opencv": cv2.__version__, "numpy": np.__version__},
             "limits": LIMITS,
-            "options": {},
+            "options": {"disable": list(SWITCHES)},
+            "many": ["disable"],
+            "replacements": [NEW_ENGINE],
         }
 
     def run(
         self, model: bytes, inputs: dict[str, Array], options: dict[str, str]
     ) -> dict[str, Array]:
         """Outputs exactly as OpenCV hands them out, whatever their shape and dtype."""
-        net, names = self._net(model)
+        net, names = self._net(model, options.get("disable", ""))
         try:
             for name, array in inputs.items():
                 net.setInput(array, name)
@@ -95,16 +101,22 @@ class OpenCV:
     ) -> dict[str, Any]:
         """The plan alone: OpenCV hands out no tensor without changing what it fuses."""
         self.run(model, inputs, options)
-        net, _ = self._net(model)
+        net, _ = self._net(model, options.get("disable", ""))
+        dump = net.dump()
+        is_classic = dump.startswith(
+            "digraph"
+        )  # which draws its layers, but does not say more
+        source = onnx.ModelProto.FromString(model)
         return {
             "arrays": {},
-            "plan": opencv_dump.plan(onnx.ModelProto.FromString(model), net.dump()),
+            "plan": [] if is_classic else opencv_dump.plan(source, dump),
             "method": "prefixes",
             "confirmed": True,
         }
 
 
-def _net(model: bytes) -> tuple[Any, list[str]]:
+def _net(model: bytes, disabled: str) -> tuple[Any, list[str]]:
+    off = disabled.split("+")
     proto = onnx.ModelProto.FromString(model)
     names = [each.name for each in proto.graph.output]
     for node in proto.graph.node:
@@ -115,12 +127,25 @@ def _net(model: bytes) -> tuple[Any, list[str]]:
         if not all(each.type.tensor_type.HasField("shape") for each in inferred.graph.output):
             raise Limit("an output has no shape, and shape inference finds none")
         model = inferred.SerializeToString()
+    read = _read_classic if NEW_ENGINE in off else _read_new
     try:
-        return cv2.dnn.readNetFromONNX(
-            np.frombuffer(model, np.uint8), cv2.dnn.ENGINE_NEW
-        ), names
+        net = read(model)
+        net.enableWinograd(WINOGRAD not in off)
     except cv2.error as error:
         raise _as_limit(error) from error
+    return net, names
+
+
+def _read_new(model: bytes) -> Any:
+    return cv2.dnn.readNetFromONNX(np.frombuffer(model, np.uint8), cv2.dnn.ENGINE_NEW)
+
+
+def _read_classic(model: bytes) -> Any:
+    """From a file: OpenCV 5.0.0 takes its new engine for a buffer, whatever it is asked for."""
+    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+        file.write(model)
+        file.flush()
+        return cv2.dnn.readNetFromONNX(file.name, cv2.dnn.ENGINE_CLASSIC)
 
 
 def _as_limit(error: Exception) -> Exception:

@@ -12,14 +12,14 @@ from typing import Self, TypeVar
 from corpus.case import Case
 from harness.backends import catalogue, reply
 from harness.backends.conversation import Batch, Conversation, Lost
-from harness.backends.description import Description, Unavailable, check_options
+from harness.backends.description import ISA, Description, Unavailable, check_options
 from harness.backends.process import Message
 from harness.backends.spec import BackendSpec
 from harness.errors import BadInput
 from harness.outcome import Crashed, Outcome, Refused, Tapped, TimedOut
 
 Answer = TypeVar("Answer")
-Key = tuple[str, str]  # adapter's name, interpreter
+Key = tuple[str, str, str]  # adapter's name, interpreter, instruction set it is held to
 Question = tuple[Conversation, list[dict[str, str]]]  # a worker and the options to ask it with
 GOODBYE_SECONDS = 1.0
 MOST_LOST_TAPS = 3  # each costs the time limit, or starting again
@@ -81,7 +81,7 @@ class Pool:
         if key in self._unavailable:
             raise Lost(key[0], self._unavailable[key].reason)
         if key not in self._talks:
-            self._talks[key] = Conversation(catalogue.find(key[0]), key[1], self._timeout)
+            self._talks[key] = Conversation(catalogue.find(key[0]), *key[1:], self._timeout)
         return self._talks[key]
 
     def run(
@@ -127,7 +127,7 @@ class Pool:
         answers: list[dict[str, Answer | Crashed | TimedOut]] = [{} for _ in cases]
         talks = {key: self._talks[key] for key in by_worker}
         questions = [
-            (talks[key], [dict(spec.options) for spec in by_worker[key]]) for key in talks
+            (talks[key], [_for_adapter(spec) for spec in by_worker[key]]) for key in talks
         ]
         _discuss(batch, questions)
         for key, talk in talks.items():
@@ -155,7 +155,12 @@ class Pool:
 
 
 def _key(spec: BackendSpec) -> Key:
-    return spec.name, spec.python
+    return spec.name, spec.python, dict(spec.options).get(ISA, "")
+
+
+def _for_adapter(spec: BackendSpec) -> dict[str, str]:
+    """The options without the one that is a matter of its process."""
+    return {key: value for key, value in spec.options if key != ISA}
 
 
 def _discuss(batch: Batch, questions: Sequence[Question]) -> None:

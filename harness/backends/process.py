@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,16 @@ class Process:
     """A running worker with its three pipes.
 
     ``foreign`` interpreters do not inherit PYTHONPATH and PYTHONHOME, which are about ours.
+    ``environment`` is set besides.
     """
 
-    def __init__(self, python: str, *, foreign: bool) -> None:
-        environment = {**os.environ, **SINGLE_THREADED}
+    def __init__(
+        self, python: str, *, foreign: bool, environment: Mapping[str, str] | None = None
+    ) -> None:
+        inherited = {**os.environ, **SINGLE_THREADED, **(environment or {})}
         if foreign:
             for name in ("PYTHONPATH", "PYTHONHOME"):
-                environment.pop(name, None)
+                inherited.pop(name, None)
         self._stderr = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by end()
         fcntl.fcntl(self._stderr, fcntl.F_SETFL, os.O_APPEND)
         try:
@@ -49,7 +52,7 @@ class Process:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
-                env=environment,
+                env=inherited,
                 start_new_session=True,  # Ctrl-C is for the parent alone
             )
         except OSError:

@@ -38,7 +38,7 @@ def adapter(name: str) -> Torch:
 
 
 class Torch:
-    """One quantized engine of torch, on one thread."""
+    """One quantized engine of torch, on one thread; switched off, another takes its place."""
 
     def __init__(self, engine: str) -> None:
         if engine not in torch.backends.quantized.supported_engines:
@@ -60,11 +60,12 @@ class Torch:
             "version": torch.__version__,
             "profile": _profile(self._engine),
             "taps": False,
-            "switches": [],
+            "switches": [self._engine],
             "operators": ["QLinearConv", "Conv", "Relu", "QuantizeLinear", "DequantizeLinear"],
             "versions": {"torch": torch.__version__, "numpy": np.__version__},
             "limits": LIMITS + ([SYMMETRIC] if self._engine == "onednn" else []),
-            "options": {},
+            "options": {"disable": [self._engine]},
+            "replacements": [self._engine],
         }
 
     def run(
@@ -73,7 +74,9 @@ class Torch:
         """The convolution's output."""
         found = self._found(model)
         x = inputs[found.input]
-        weights = self._packed(model, x.shape)
+        engine = _other(self._engine) if "disable" in options else self._engine
+        torch.backends.quantized.engine = engine
+        weights = self._packed(model, x.shape, engine)
         codes = x if found.quantize is None else quantize(x, found.quantize)
         if codes.dtype != found.x.zero_point.dtype:
             raise TypeError(f"{found.input} is {x.dtype}, not {found.x.zero_point.dtype}")
@@ -102,10 +105,10 @@ class Torch:
         }
         return {"arrays": {}, "plan": [step], "method": "prefixes", "confirmed": False}
 
-    def _pack(self, model: bytes, shape: tuple[int, ...]) -> Any:
+    def _pack(self, model: bytes, shape: tuple[int, ...], engine: str) -> Any:
         found = self._found(model)
         w = _signed(found.weights, found.w)
-        if self._engine == "onednn" and w[1].zero_point.any():
+        if engine == "onednn" and w[1].zero_point.any():
             raise Limit("oneDNN takes " + SYMMETRIC)
         given, spatial = found.attributes, len(shape) - 2
         if spatial not in (1, 2, 3):
@@ -136,6 +139,13 @@ def _convolve(found: Convolution, weights: Any, codes: Array) -> Array:
     )
     result: Array = y.int_repr().numpy()
     return (result ^ np.uint8(128)).view(np.int8) if shift else result
+
+
+def _other(engine: str) -> str:
+    """The engine that takes over where one is switched off: the next that this torch has."""
+    supported = [each for each in torch.backends.quantized.supported_engines if each != "none"]
+    others: list[str] = [each for each in supported if each not in (engine, "x86")]
+    return others[0]
 
 
 def _profile(engine: str) -> str:

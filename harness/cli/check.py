@@ -32,7 +32,7 @@ from harness.events import FindingSaved, finite
 from harness.examine import Examined, examine
 from harness.investigate import Dossier, investigate, main_first, seen_in
 from harness.oracle import Allowed, Oracle, Silent
-from reports import html
+from reports import html, words
 from reports.text import short, visible
 
 MOST_NAMED = 8
@@ -212,4 +212,6 @@ def _lines(finding: Finding) -> list[str]:
         f"passes     without {' and '.join(each)} the answer is right"
         for each in finding.switches
     ]
+    if finding.instruction_sets:
+        lines += [f"CPU        {words.instruction_sets(finding)}"]
     return [*lines, f"seen by    {finding.located_by}"]

@@ -190,6 +190,7 @@ def hostile(name: str) -> FindingSaved:
         switches=((name,),),
         diagnosis=(Match(name, name, 1, 1),),
         near_misses=(Match(name, name, 39, 40),),
+        instruction_sets={name: name},
         law=name,
         message=name,
         command=name,

@@ -84,6 +84,17 @@ def test_an_output_without_a_shape_is_inferred(opencv: OpenCV) -> None:
     assert [int(each) for each in found.ravel()] == Y
 
 
+def test_switches_take_effect(opencv: OpenCV) -> None:
+    """The classic engine reads uint8 codes as int8, and its dump names no layers."""
+    made = dequantized_convolution([[[[2]]]])
+    plain = opencv.run(made, {"x": X}, {"disable": "winograd"})["y"]
+    assert [int(each) for each in plain.ravel()] == Y
+    classic = opencv.run(made, {"x": X}, {"disable": "graph-engine"})["y"]
+    assert (classic.dtype, classic.shape) == (np.dtype(np.int8), X.shape)
+    assert [each["kind"] for each in opencv.tap(made, {"x": X}, {})["plan"]] == ["Conv2Int8"]
+    assert opencv.tap(made, {"x": X}, {"disable": "graph-engine"})["plan"] == []
+
+
 def test_four_spatial_dimensions_are_a_limit(opencv: OpenCV) -> None:
     made = convolution([[[[[[2]]]]]], x_shape=[1] * 6, y_shape=[1] * 6)
     with pytest.raises(Limit, match="MAX_CONV_DIMS"):

@@ -183,6 +183,17 @@ def test_the_wrong_dtype_is_no_answer(torch: Torch) -> None:
         torch.run(SCALE_BY_TWO, {"x": X.astype(np.float32)}, {})
 
 
+def test_switched_off_another_engine_answers() -> None:
+    said = Torch("fbgemm").describe()
+    assert said["switches"] == said["replacements"] == ["fbgemm"]
+    for options in ({}, {"disable": "fbgemm"}, {}):
+        found = Torch("fbgemm").run(convolution([[[[2]]]]), {"x": X}, dict(options))["y"]
+        assert (
+            found.ravel().tolist()
+            == Torch("qnnpack").run(convolution([[[[2]]]]), {"x": X}, {})["y"].ravel().tolist()
+        )
+
+
 def test_through_a_worker() -> None:
     spec = parse("torch-qnnpack")
     with Pool() as pool:

@@ -199,7 +199,9 @@ def test_faults_are_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert run([*words, "--cases", "60", "--json", "--html", str(page)]) == 0
     said = capsys.readouterr()
     document = json.loads(said.out)
-    assert [document[each] for each in ("total", "detected", "located", "diagnosed")] == [2] * 4
+    assert [document[each] for each in ("total", "detected", "located", "diagnosed")] == [
+        2
+    ] * 4
     assert document["decoys_flagged"] == 0
     assert [each["fault"] for each in document["per_fault"]] == ["F01", "F60"]
     assert "located right" in said.err
