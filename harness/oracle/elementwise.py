@@ -20,15 +20,22 @@ def clip(x: Value, least: float, most: float) -> Value:
 
     A fused kernel clips codes to ``rne(bound / scale) + zero`` instead. Rounding is monotone, so its
     answer lies between the roundings of the clipped ends, whose own errors QuantizeLinear grants.
+    The standard does not say what becomes of NaN: what may be anything stays so.
     """
 
     def clipped(values: Array) -> Array:
         return np.minimum(np.maximum(values, least), most)
 
     changed = _mapped(x, clipped)
-    if isinstance(changed, Codes) or changed.other is None:
+    if isinstance(changed, Codes) or isinstance(x, Codes):
         return changed
-    return replace(changed, other=clipped(changed.other))
+    if changed.other is not None:
+        changed = replace(changed, other=clipped(changed.other))
+    is_open = (x.low <= -UNBOUNDED / 2) & (x.high >= UNBOUNDED / 2)
+    if not is_open.any():
+        return changed
+    low = np.where(is_open, x.low, changed.low)
+    return replace(changed, low=low, high=np.where(is_open, x.high, changed.high))
 
 
 def add(a: Reals, b: Reals) -> Reals:

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 from corpus.case import Array
 from generators.operators.conv import ConvSpec, build
-from harness.oracle import Allowed, Oracle, Silent
+from harness.oracle import Allowed, Oracle, Silent, judge
 from tests.harness.oracle.models import constant, draw, model, qdq, qlinear
 
 
@@ -255,6 +255,15 @@ class TestElementwise:
         ]
         inputs = {"x": x, "lo": np.float32(0)}
         assert ask("Clip", inputs=inputs).centre.tolist() == [0, 0.25, 9]
+
+    def test_what_becomes_of_nan_nobody_says(self) -> None:
+        for op in ("Relu", "Clip"):
+            inputs = {"x": f32(np.nan, 0.5, -1)}
+            if op == "Clip":
+                inputs |= {"a": np.float32(0), "b": np.float32(1)}
+            got = ask(op, inputs=inputs)
+            assert judge(got, f32(np.nan, 0.5, 0)).is_wrong is False
+            assert judge(got, f32(0, 0.5, np.nan)).kind == "nonfinite"
 
     def test_moving_operators_keep_every_value(self) -> None:
         x = np.arange(24, dtype=np.int8).reshape(1, 2, 3, 4)
