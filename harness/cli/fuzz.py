@@ -30,7 +30,7 @@ from reports.model import LOG_NAME, Report, replay
 
 FAMILIES = (
     *("conv", "matmul", "elementwise", "pool", "movement", "blockwise"),
-    *("graphs", "all"),
+    *("conv-more", "graphs", "all"),
 )
 SCALES = ("any", "tie-free", "tie-rich", "saturating")
 DEFAULT_SECONDS = 60.0

@@ -6,7 +6,7 @@ from types import MappingProxyType, ModuleType
 
 from corpus.case import Case
 from generators.choices import Choices
-from generators.operators.node import blockwise, elementwise, matmul, movement, pool
+from generators.operators.node import blockwise, conv_more, elementwise, matmul, movement, pool
 from generators.operators.node.build import build
 from generators.operators.node.spec import NodeSpec, Operand, Tail
 
@@ -17,6 +17,7 @@ _MODULES: Mapping[str, ModuleType] = MappingProxyType(
         "pool": pool,
         "movement": movement,
         "blockwise": blockwise,
+        "conv-more": conv_more,
     }
 )
 FAMILIES: Mapping[str, Callable[[Choices, str], tuple[NodeSpec, frozenset[str]]]] = (
