@@ -22,6 +22,8 @@ from engine.profiles.elementwise_exact import Combine, Operands, Prepare, Steps
 
 Stages = Mapping[str, Callable[..., Any]]
 
+_EXACT = PROFILES["spec"]
+
 
 def every_pair_differs(stages: Stages) -> Callable[[CombinationParameters], bool]:
     """Whether stages change the result of some pair of codes; of more operands, they might."""
@@ -29,27 +31,49 @@ def every_pair_differs(stages: Stages) -> Callable[[CombinationParameters], bool
     def trigger(p: CombinationParameters) -> bool:
         if len(p.operands.inputs) != 2:
             return True
-        return not np.array_equal(codes_of_pairs(p, stages), _right_codes(p))
+        codes = _codes_behind if _BEFORE.isdisjoint(stages) else _codes_of_pairs
+        return not np.array_equal(codes(p, stages), _right_codes(p))
 
     return trigger
 
 
-def codes_of_pairs(p: CombinationParameters, stages: Stages) -> Array:
+_BEFORE = frozenset({"elementwise.parameters", "elementwise.combination"})
+"""Stages that decide about the steps."""
+
+
+def _codes_of_pairs(p: CombinationParameters, stages: Stages) -> Array:
     """The exact results of all 65,536 pairs of codes, with some stages replaced."""
-    profile = PROFILES["spec"]
-    graph = Graph(1, (), (), {}, ())
-    setting = Setting(graph, profile, correct_stages(profile), stages)
-    node = Node(p.node, p.op, (), ("y",), {})
-    every = np.arange(256, dtype=np.uint8).view(p.dtype)
+    setting = Setting(Graph(1, (), (), {}, ()), _EXACT, correct_stages(_EXACT), stages)
     with np.errstate(all="ignore"):
-        kernel = combination_kernel(node, p, setting)
-        codes: Array = kernel([np.repeat(every, 256), np.tile(every, 256)])
+        kernel = combination_kernel(Node(p.node, p.op, (), ("y",), {}), p, setting)
+        codes: Array = kernel(_pairs(p))
     return codes
 
 
-@lru_cache(maxsize=4)
+def _codes_behind(p: CombinationParameters, stages: Stages) -> Array:
+    """The same where stages behind the steps are replaced, which are computed once for all."""
+    found = _steps_of_pairs(p)
+    return _codes_of_pairs(
+        p, {**stages, "elementwise.combine": lambda _: lambda codes, inner: found}
+    )
+
+
+def _pairs(p: CombinationParameters) -> tuple[Array, Array]:
+    every = np.arange(256, dtype=np.uint8).view(p.dtype)
+    return np.repeat(every, 256), np.tile(every, 256)
+
+
+@lru_cache(maxsize=2)
+def _steps_of_pairs(p: CombinationParameters) -> Steps:
+    with np.errstate(all="ignore"):
+        steps, offset = combination_of(_EXACT.elementwise, p).main(p.operands)(_pairs(p), -1)
+    steps.setflags(write=False)
+    return steps, offset
+
+
+@lru_cache(maxsize=2)
 def _right_codes(p: CombinationParameters) -> Array:
-    return codes_of_pairs(p, {})
+    return _codes_behind(p, {})
 
 
 def half_up(steps: Array) -> Array:
