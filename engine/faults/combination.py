@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.arithmetic import RANGES, round_half_away
 from engine.faults.fault import Fault
+from engine.faults.roundings import half_up, wrap_between
 from engine.ir import Array, Graph, Node
 from engine.kernels.combination_parameters import CombinationParameters
 from engine.kernels.operator import Setting
@@ -76,16 +77,9 @@ def _right_codes(p: CombinationParameters) -> Array:
     return _codes_behind(p, {})
 
 
-def half_up(steps: Array) -> Array:
-    """``floor(v + 1/2)``."""
-    rounded: Array = np.floor(steps + 0.5)
-    return rounded
-
-
 def wrapped(steps: Array, low: int, high: int) -> Array:
-    """The code modulo 256; what is infinite or no number is the lowest."""
-    finite: Array = np.where(np.isfinite(steps), steps, low)
-    return (finite - low) % 256 + low
+    """The code modulo 256; what is no number is the lowest."""
+    return wrap_between(np.where(np.isnan(steps), low, steps), low, high)
 
 
 def saturated_as_int8(steps: Array, low: int, high: int) -> Array:
