@@ -78,6 +78,8 @@ def _quantization(spec: ConvSpec) -> Iterator[str]:
     yield f"{spec.form} {channels} bias {spec.bias}"
     if len(set(spec.w_zero_points)) > 1:
         yield f"{spec.form} per-channel zero points"
+        if spec.filters == spec.in_per_group:
+            yield f"{spec.form} per-channel zero points, M = C"
     yield f"x zero point {spec.x_dtype} {_zero(spec.x_zero_point, spec.x_dtype)}"
     yield f"w zero point {spec.w_dtype} {_zero(spec.w_zero_points[0], spec.w_dtype)}"
     yield f"y zero point {spec.y_codes} {_zero(spec.y_zero_point, spec.y_codes)}"
@@ -148,7 +150,8 @@ def _all_geometry() -> Iterator[str]:
 def _all_quantization() -> Iterator[str]:
     for form, channels in product(FORMS, ("per-tensor", "per-channel")):
         yield from (f"{form} {channels} bias {kind}" for kind in BIASES[form])
-    yield from (f"{form} per-channel zero points" for form in FORMS)
+    for form in FORMS:
+        yield from (f"{form} per-channel zero points{each}" for each in ("", ", M = C"))
     for name, dtype in product("xwy", ("uint8", "int8")):
         # For uint8, zero is the lowest code.
         zeros = [zero for zero in ZEROS if (dtype, zero) != ("uint8", "low")]

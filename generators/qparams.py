@@ -100,7 +100,7 @@ def zero_point(choices: Choices, dtype: str) -> int:
 def zero_points(choices: Choices, dtype: str, count: int) -> tuple[int, ...]:
     """One zero point, or ``count`` of them around one."""
     first = zero_point(choices, dtype)
-    if count == 1 or not choices.flag(3):
+    if count == 1 or not choices.flag():
         return (first,)
     low = LOWEST[dtype]
     around = [first + code % 9 - 4 for code in noise(choices.integer(0, 999), count)]

@@ -56,8 +56,9 @@ def _groups(choices: Choices) -> Fields:
     kind = choices.pick(("plain", "depthwise", "multiplier", "grouped"))
     lanes = choices.pick(LANES)
     ins = choices.pick(IN_PER_GROUP)
+    square = choices.flag(3)  # then what is for an output channel fits the inputs too
     if kind == "plain":
-        return {"in_per_group": ins, "out_per_group": lanes}
+        return {"in_per_group": ins, "out_per_group": ins if square else lanes}
     if kind == "depthwise":
         return {"groups": max(lanes, 2)}
     groups = choices.integer(2, max(2, min(6, MOST_FILTERS // lanes)))
