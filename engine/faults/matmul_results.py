@@ -34,6 +34,12 @@ def doubled(r: Requantization, p: MatMulParameters) -> Requantization:
     return replace(r, x_scale=r.x_scale * np.float32(2))
 
 
+def below_1(r: Requantization, p: MatMulParameters) -> Requantization:
+    """``min(as*bs/ys, 1)``."""
+    most = np.asarray(r.y_scale / (np.float32(p.alpha) * r.x_scale), np.float32)
+    return replace(r, w_scale=np.minimum(r.w_scale, most))
+
+
 def without_bias(r: Requantization, p: MatMulParameters) -> Requantization:
     """The bias is left to another stage."""
     return replace(r, bias=None)
@@ -120,6 +126,11 @@ def saturated_before_zero_point(
 def _inverts(p: MatMulParameters) -> bool:
     found = reach(p)
     return found.sums > 0 and any(m != Fraction(p.alpha) for m in found.multipliers)
+
+
+def _exceeds_1(p: MatMulParameters) -> bool:
+    found = reach(p)
+    return found.sums > 0 and p.alpha > 0 and any(m > 1 for m in found.multipliers)
 
 
 def _saturates(p: MatMulParameters) -> bool:
@@ -214,6 +225,13 @@ FAULTS = (
         "google/gemmlowp, multipliers normalised to [1/2, 1)",
         lambda p: reach(p).steps >= 0.25,
         {"requantization": doubled},
+    ),
+    product_fault(
+        "F60b.matmul",
+        "multipliers of a product above 1 are clamped to 1",
+        "pytorch/QNNPACK requires multipliers below 1",
+        _exceeds_1,
+        {"requantization": below_1},
     ),
     product_fault(
         "F61.matmul",

@@ -75,6 +75,27 @@ def bounds_as_codes(codes: Array, p: MatMulParameters) -> Array:
     return clipped
 
 
+def bounds_in_codes_of_a(codes: Array, p: MatMulParameters) -> Array:
+    """The bounds with the scale and zero point of a."""
+    if p.activation != "Clip":
+        return clamp(codes, p)
+    low, high = _in_codes_of_a(p)
+    clipped: Array = np.minimum(np.maximum(codes, low), high).astype(codes.dtype)
+    return clipped
+
+
+def _in_codes_of_a(p: MatMulParameters) -> tuple[int, int]:
+    assert p.y_dtype is not None
+    steps = np.array(p.bounds) / float(p.a_scale.flat[0]) + float(p.a_zero_point.flat[0])
+    low, high = np.rint(np.clip(steps, *RANGES[p.y_dtype]))
+    return int(low), int(high)
+
+
+def without_relu(codes: Array, p: MatMulParameters) -> Array:
+    """Codes below the zero point stay."""
+    return codes if p.activation == "Relu" else clamp(codes, p)
+
+
 def _is_fractional(p: MatMulParameters) -> bool:
     found = reach(p)
     return found.steps >= 0.5 and any(m.denominator > 1 for m in found.multipliers)
@@ -96,6 +117,10 @@ def _bounds_move(p: MatMulParameters) -> bool:
         return False
     bounds = np.rint(np.clip(p.bounds, *RANGES[p.y_dtype]))
     return (bounds[0], bounds[1]) != (p.low, p.high)
+
+
+def _bounds_are_others(p: MatMulParameters) -> bool:
+    return p.activation == "Clip" and _in_codes_of_a(p) != (p.low, p.high)
 
 
 FAULTS = (
@@ -161,5 +186,19 @@ FAULTS = (
         "kernels for relu6 that clamp codes at 0 and 6",
         _bounds_move,
         {"activate": bounds_as_codes},
+    ),
+    product_fault(
+        "F81.matmul",
+        "relu behind a product is dropped although negative codes exist",
+        "rules that take every zero point for the lowest code",
+        lambda p: p.activation == "Relu",
+        {"activate": without_relu},
+    ),
+    product_fault(
+        "F84.matmul",
+        "the bounds of a Clip behind a product are quantized with the parameters of a",
+        "activations fused with the parameters at hand",
+        _bounds_are_others,
+        {"activate": bounds_in_codes_of_a},
     ),
 )

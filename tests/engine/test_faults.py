@@ -304,6 +304,7 @@ def test_keys_titles_and_sources() -> None:
         "F61",
         "F62",
         "F64",
+        "F60b",
     ]
     assert {each.id for each in CATALOGUE} == set(required)
     assert set(required) <= set(keys)
