@@ -143,7 +143,7 @@ def _divergent(
     matches = diagnosis.matches
     passes = _telling(bench, spec, whole) if not matches or op in CONVERSIONS else ()
     if passes and op in CONVERSIONS:  # a kernel's rounding rule does not hang on a pass
-        matches = ()
+        matches = tuple(each for each in matches if variants(each)[0].acts_on_rules)
     cause = matches[0].fault if matches else _cause(verdict, passes)
     return Suspect(
         spec=spec,

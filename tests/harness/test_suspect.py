@@ -1,8 +1,11 @@
 """From a wrong outcome to the operation and the cause, for faults of our own engine."""
 
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
+from onnx import helper
 
 from corpus.case import Case
 from engine import Session
@@ -12,6 +15,7 @@ from harness.investigate import is_wrong_alone, shrink
 from harness.outcome import Crashed, Refused, Values
 from harness.suspect import Suspect, suspects
 from harness.verdicts import is_wrong
+from tests.engine.models import graph_model
 from tests.harness.benches import bench_of, grouped, padded
 
 FAULTS = {
@@ -54,6 +58,24 @@ def test_an_operation_with_several_outputs_is_looked_at_whole() -> None:
     assert found
     assert all(len(each.unit.outputs) > 1 for each in found)
     assert {each.signature.cause for each in found} == {"F96"}
+
+
+def test_a_pair_that_a_rule_dropped_is_named_although_a_pass_restores_it() -> None:
+    """The values of a QuantizeLinear alone hang on a pass, as does the fault of that rule."""
+    constants: dict[str, Any] = {"s": np.float32(0.5), "a": np.int8(0), "b": np.uint8(0)}
+    nodes = [
+        helper.make_node("DequantizeLinear", ["x", "s", "a"], ["r"], name="d"),
+        helper.make_node("QuantizeLinear", ["r", "s", "b"], ["y"], name="q"),
+    ]
+    model = graph_model(nodes, {"x": (np.int8, [4])}, {"y": np.uint8}, constants)
+    case = Case(model.SerializeToString(), {"x": np.array([-9, -1, 0, 5], np.int8)})
+    with bench_of("engine:fault=F39") as bench:
+        spec = bench.specs[0]
+        (suspect,) = suspects(bench, spec, case, bench.run(case, spec))
+        small = shrink(bench, suspect)
+    assert suspect.signature.op == "QuantizeLinear"
+    assert [match.fault for match in suspect.matches] == ["F39"]
+    assert small.signature == suspect.signature
 
 
 def test_a_backend_without_taps_is_observed_by_prefixes() -> None:
