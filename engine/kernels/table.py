@@ -166,7 +166,9 @@ def fill_table(parameters: TableParameters, rule: TableRule, setting: Setting) -
     x = codes
     if rule.dequantize is not None:
         x = rule.dequantize(codes, p.x_scale, p.x_zero_point)
-    program = compile_graph(graph, replace(setting, graph=graph))
+    # what a fault does to Q and D by themselves, it does not do to tables
+    own = {key: each for key, each in setting.replaced.items() if "quantize." not in key}
+    program = compile_graph(graph, replace(setting, graph=graph, replaced=own))
     column = x.reshape(-1, *(1,) * len(p.spread))
     y: Array = program.run([np.broadcast_to(column, (len(codes), *p.spread))])[
         program.outputs[0]
