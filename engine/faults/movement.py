@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from engine.arithmetic import RANGES, round_half_away, round_half_even
 from engine.faults.fault import Fault
+from engine.faults.roundings import half_up, wrap_between
 from engine.ir import Array
 from engine.kernels.known_shape import known_shape, known_shapes
 from engine.kernels.movement import FlatParameters
@@ -17,11 +19,13 @@ from engine.kernels.qlinear_select import (
     concatenate,
 )
 from engine.kernels.table import every_code
-from engine.profiles import PROFILES, Profile
+from engine.profiles import PROFILES, Profile, saturate
+from engine.profiles.elementwise import Saturate
 
 _LANES = 8
 
 Join = Callable[[Sequence[Array], int], Array]
+Round = Callable[[Array], Array]
 Prepare = Callable[[int, SelectParameters, Profile], Requantize | None]
 
 
@@ -37,6 +41,22 @@ def copied_in(op: str) -> Prepare:
 def all_as_first(index: int, p: SelectParameters, profile: Profile) -> Requantize | None:
     """Every input with the scale and zero point of the first."""
     return by_table(0, p, profile)
+
+
+def rescaled_by(rounding: Round, saturating: Saturate = saturate) -> Prepare:
+    """``sat(round((q - xz) xs/ys) + yz)`` of every code, looked up."""
+
+    def prepare(index: int, p: SelectParameters, profile: Profile) -> Requantize | None:
+        x, (low, high) = p.inputs[index], RANGES[p.dtype]
+        if by_table(index, p, profile) is None:
+            return None
+        steps = every_code(p.dtype).astype(np.float64) - x.zero_point
+        steps = rounding(steps * float(x.scale) / float(p.y_scale))
+        z = p.y_zero_point
+        codes = (saturating(steps, low - z, high - z) + z).astype(p.dtype)
+        return lambda q: codes[q.astype(np.int16) - low]
+
+    return prepare
 
 
 def from_blocks(x: Array) -> Array:
@@ -201,6 +221,36 @@ FAULTS = (
         "layout passes that do not repack",
         {"select.join": joined_blocks},
         _joins(joined_blocks),
+    ),
+    _requantizing(
+        "F70.concat",
+        "codes that a concatenation or choice rescales are rounded with ties away from zero",
+        "microsoft/onnxruntime#25045",
+        rescaled_by(round_half_away),
+    ),
+    _requantizing(
+        "F71.concat",
+        "codes that a concatenation or choice rescales are rounded with ties up",
+        "tenstorrent/tt-metal#56525",
+        rescaled_by(half_up),
+    ),
+    _requantizing(
+        "F72.concat",
+        "codes that a concatenation or choice rescales are truncated",
+        "microsoft/onnxruntime PR 32452",
+        rescaled_by(np.trunc),
+    ),
+    _requantizing(
+        "F73a.concat",
+        "codes that a concatenation or choice rescales are rounded down",
+        "casts that floor",
+        rescaled_by(np.floor),
+    ),
+    _requantizing(
+        "F38.concat",
+        "codes that a concatenation or choice rescales are stored without being clipped",
+        "tinygrad/tinygrad#8546",
+        rescaled_by(round_half_even, wrap_between),
     ),
     Fault(
         "F05",

@@ -98,6 +98,9 @@ def reshape(y_dtype: Any) -> onnx.ModelProto:
     return model
 
 
+HALVES = concat((0.5, 10), (1.0, 3), (1.0, 40), 1)
+WHOLE = concat((1.0, 10), (2.0, 3), (1.0, 40), 1)
+
 PAIRS = {
     "F39": (reshape(np.int8), reshape(np.uint8)),
     "F96": (concat(A, B, Y, 1), concat(A, A, A, 1)),
@@ -109,6 +112,11 @@ PAIRS = {
     "F22.pad": (pad(5.0), pad(0.0)),
     "F97": (concat(A, B, Y, 1), concat(A, B, Y, 1, (2, 3, 2, 3), (2, 4, 2, 3))),
     "F06": (concat(A, B, Y, 1), concat(A, B, Y, 1, BLOCK, IMAGE)),
+    "F70.concat": (HALVES, WHOLE),
+    "F71.concat": (HALVES, WHOLE),
+    "F72.concat": (HALVES, WHOLE),
+    "F73a.concat": (HALVES, WHOLE),
+    "F38.concat": (concat(A, B, Y, 1), concat(A, (0.25, 20), (0.5, 64), 1)),
     "F05": (flatten(IMAGE), flatten((1, 3, 2, 3))),
 }
 
@@ -186,6 +194,23 @@ def test_codes_of_another_type_keep_their_bits() -> None:
     y = run(reshape(np.int8), "F39", x=x)
     assert y.dtype == np.int8
     assert (y == x.view(np.int8).reshape(-1)).all()
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("F70.concat", [38, 39, 41, 42]),
+        ("F71.concat", [39, 40, 41, 42]),
+        ("F72.concat", [39, 40, 40, 41]),
+        ("F73a.concat", [38, 39, 40, 41]),
+    ],
+)
+def test_ties(key: str, expected: list[int]) -> None:
+    """Steps -3/2, -1/2, 1/2 and 3/2 from 40; right are 38, 40, 40 and 42."""
+    a = np.array([7, 9, 11, 13], np.uint8).reshape(1, 4, 1)
+    model = concat((0.5, 10), (1.0, 3), (1.0, 40), 1, (1, 4, 1), (1, 1, 1))
+    y = run(model, key, a=a, b=np.full((1, 1, 1), 3, np.uint8))
+    assert y.reshape(-1).tolist() == [*expected, 40]
 
 
 def test_borders() -> None:

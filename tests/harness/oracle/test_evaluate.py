@@ -258,7 +258,7 @@ class TestElementwise:
 
     def test_what_becomes_of_nan_nobody_says(self) -> None:
         for op in ("Relu", "Clip"):
-            inputs = {"x": f32(np.nan, 0.5, -1)}
+            inputs: dict[str, Any] = {"x": f32(np.nan, 0.5, -1)}
             if op == "Clip":
                 inputs |= {"a": np.float32(0), "b": np.float32(1)}
             got = ask(op, inputs=inputs)
