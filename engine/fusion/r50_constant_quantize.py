@@ -25,7 +25,7 @@ def match(view: View, quantize: Node) -> Answer:
         if name and each is None:
             return Refusal("G1", f"{name!r} of {quantize.id} is computed, not constant")
     graph = replace(view.graph, constants=view.constants)
-    setting = Setting(graph, view.profile, correct_stages(view.profile), view.replaced)
+    setting = Setting(graph, view.profile, correct_stages(view.profile))
     with np.errstate(all="ignore"):
         codes = quantize_operator(quantize, setting).run(x, *parameters)
     return Replacement((quantize,), (), {quantize.outputs[0]: codes})

@@ -33,7 +33,7 @@ def match(view: View, reshape: Node) -> Answer:
     if 0 in wanted:
         return Refusal("G11", f"{reshape.id} copies a dimension of the matrix")
     graph = replace(view.graph, constants=view.constants)
-    setting = Setting(graph, view.profile, correct_stages(view.profile), view.replaced)
+    setting = Setting(graph, view.profile, correct_stages(view.profile))
     built = dequantize_operator(dequantize, setting)
     with np.errstate(all="ignore"):
         real = (built.run if isinstance(built, Kernel) else built)(*arrays)
