@@ -1,5 +1,6 @@
 """Faults of tails: of what is left where pixels or channels are no multiple of the vector."""
 
+import math
 from functools import partial
 
 import numpy as np
@@ -20,10 +21,10 @@ Sizes = tuple[int, ...]
 
 
 def without_last_pixels(y: Array, x: Array, p: ConvParameters) -> Array:
-    """The last ``pixels mod 8`` of each channel stay 0."""
-    flat = y.reshape(*y.shape[:2], -1).copy()
-    whole = flat.shape[2] // PIXELS * PIXELS
-    flat[:, :, whole:] = 0
+    """The last ``pixels mod 8`` of more than 8 of each channel stay 0."""
+    flat = y.reshape(*y.shape[:2], math.prod(y.shape[2:])).copy()
+    if flat.shape[2] > PIXELS:
+        flat[:, :, flat.shape[2] // PIXELS * PIXELS :] = 0
     return flat.reshape(y.shape)
 
 
@@ -81,7 +82,7 @@ def add_overlap_twice(r: Array, p: ResidualParameters) -> Array:
     The last step begins at ``pixels - 8``, so that it is whole; it adds to what is there already.
     """
     steps = centre_residual(r, p)
-    flat = steps.reshape(*steps.shape[:2], -1)
+    flat = steps.reshape(*steps.shape[:2], math.prod(steps.shape[2:]))
     pixels = flat.shape[2]
     if pixels > PIXELS:
         flat[:, :, pixels - PIXELS : pixels // PIXELS * PIXELS] *= 2

@@ -182,8 +182,7 @@ def _bias(channels: int, x: Operand, w: Operand, size: float) -> Operand:
     """Int32 codes in steps of the scales' product."""
     unit = max(int(size) // 128, 1)
     codes = np.frombuffer(noise(w.seed, channels), np.int8).astype(np.int32) * unit
-    scales = tuple(
-        [qparams.float32(np.float32(x.scales[0]) * np.float32(each)) for each in w.scales]
-    )
+    row = np.array(w.scales, np.float32) * np.float32(x.scales[0])
+    scales = tuple(row.tolist())
     bias = Operand("b", (channels,), "int32", scales[:1], (0,), constant=True, array=codes)
     return bias if w.axis is None else on_axis(bias, 0, scales)
