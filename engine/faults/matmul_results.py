@@ -15,7 +15,6 @@ from engine.kernels.matmul_stages import (
     Steps,
     add_bias,
     store,
-    subtract_b,
 )
 from engine.profiles import Requantization
 from engine.profiles.matmul import ToReals
@@ -85,6 +84,22 @@ def real_scales_by_row(reals: ToReals, p: MatMulParameters) -> ToReals:
     return lambda acc, a, b, alpha, bias: (
         run(acc, a, b, alpha, bias) if _turns(acc, p) else reals(acc, a, b, alpha, bias)
     )
+
+
+def float_bias_in_steps(reals: ToReals, p: MatMulParameters) -> ToReals:
+    """A real bias becomes int32 in steps of ``alpha*as*bs``, clipped where there are too many."""
+
+    def run(acc: Array, a: Array, b: Array, alpha: np.float32, bias: Array | None) -> Array:
+        return reals(acc, a, b, alpha, None if bias is None else _in_steps(bias, p))
+
+    return run
+
+
+def _in_steps(bias: Array, p: MatMulParameters) -> Array:
+    steps = p.a_scale.astype(np.float64) * p.b_scale.astype(np.float64) * p.alpha
+    codes = np.clip(np.rint(bias / steps), -(2.0**31), 2.0**31 - 1)
+    real: Array = (codes * steps).astype(np.float32)
+    return real
 
 
 def _turned(acc: Array, p: MatMulParameters) -> Array:
@@ -161,6 +176,11 @@ def _has_bias_in_tail(p: MatMulParameters) -> bool:
     return p.bias is not None and bool((without_last_columns(p.bias) != p.bias).any())
 
 
+def _rounds_float_bias(p: MatMulParameters) -> bool:
+    bias = p.float_bias
+    return bias is not None and bool((_in_steps(bias, p) != bias).any())
+
+
 def _is_square(p: MatMulParameters) -> bool:
     """Whether there may be as many rows as columns with scales of their own."""
     if p.op == "MatMulInteger" or not (p.b_scale != p.b_scale.flat[0]).any() or p.b_is_vector:
@@ -172,8 +192,10 @@ def _is_square(p: MatMulParameters) -> bool:
 
 
 def _changes_type(p: MatMulParameters) -> bool:
-    known = p.y_dtype is not None and p.a_dtype in RANGES
-    return known and p.a_dtype != p.y_dtype and bool(subtract_b(p).any())
+    """Whether some code is not among the 128 that both types have."""
+    if p.y_dtype is None or p.a_dtype not in RANGES or p.a_dtype == p.y_dtype:
+        return False
+    return reach(p).sums > 0 or not 0 <= p.y_zero_point <= 127
 
 
 FAULTS = (
@@ -183,6 +205,13 @@ FAULTS = (
         "tails that another loop computes",
         _has_bias_in_tail,
         {"requantization": bias_of_whole_blocks, "bias": add_bias_of_whole_blocks},
+    ),
+    product_fault(
+        "F63.matmul",
+        "the float bias of a product is rounded, and clipped, to int32 steps of a_scale * b_scale",
+        "microsoft/onnxruntime#21000, PR 21645, PR 22020",
+        _rounds_float_bias,
+        {"to_reals": float_bias_in_steps},
     ),
     product_fault(
         "F60e",

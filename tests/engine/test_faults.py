@@ -305,6 +305,7 @@ def test_keys_titles_and_sources() -> None:
         "F62",
         "F64",
         "F60b",
+        "F63",
     ]
     assert {each.id for each in CATALOGUE} == set(required)
     assert set(required) <= set(keys)

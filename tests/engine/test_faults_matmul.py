@@ -11,7 +11,22 @@ from engine.faults import find, matmul, matmul_pairs, matmul_results, matmul_rou
 from engine.faults.fault import Fault
 from engine.profiles import PROFILES
 from generators.graphs import draw_case
-from tests.engine.models import Array, graph_model, scalar_or_row
+from tests.engine.models import Array, graph_model
+from tests.engine.products import (
+    COLUMNS,
+    HALVES,
+    SIGNED,
+    SMALL,
+    SQUARE,
+    SQUARE_ROW,
+    UNSIGNED,
+    VARIED,
+    codes,
+    gemm,
+    product,
+    qgemm,
+    with_float_bias,
+)
 
 FAULTS = (
     *matmul.FAULTS,
@@ -19,112 +34,6 @@ FAULTS = (
     *matmul_rounding.FAULTS,
     *matmul_pairs.FAULTS,
 )
-COLUMNS = 5
-SIGNED = np.random.default_rng(3).integers(-128, 128, (7, COLUMNS)).astype(np.int8)
-UNSIGNED = SIGNED.view(np.uint8)
-SQUARE = np.random.default_rng(4).integers(-128, 128, (8, 8)).astype(np.int8)
-SMALL = (SIGNED // 32).astype(np.int8)
-HALVES = np.abs(SIGNED // 2)
-VARIED: dict[str, Any] = {"b_scale": np.linspace(0.01, 0.1, COLUMNS)}
-SQUARE_ROW = np.linspace(0.01, 0.1, 8)
-
-
-def codes(*shape: int, dtype: Any = np.uint8) -> Array:
-    info = np.iinfo(dtype)
-    return np.random.default_rng(5).integers(info.min, info.max + 1, shape).astype(dtype)
-
-
-def product(
-    b: Array,
-    *,
-    a_zero: int = 3,
-    a_dtype: Any = np.uint8,
-    b_scale: Any = 0.01,
-    b_zero: Any = 0,
-    y: tuple[float, int] = (0.5, 100),
-    shape: tuple[int, ...] = (4,),
-    a_scale: float = 0.02,
-) -> onnx.ModelProto:
-    """A QLinearMatMul "m1" of codes "a" of (*shape, K)."""
-    constants: dict[str, Any] = {
-        "as": np.float32(a_scale),
-        "az": np.array(a_zero, a_dtype),
-        "b": b,
-        "bs": scalar_or_row(b_scale, np.float32),
-        "bz": scalar_or_row(b_zero, b.dtype),
-        "ys": np.float32(y[0]),
-        "yz": np.array(y[1], a_dtype),
-    }
-    node = onnx.helper.make_node("QLinearMatMul", ["a", *constants], ["y"], name="m1")
-    given = {"a": (a_dtype, [*shape, b.shape[0]])}
-    return graph_model([node], given, {"y": a_dtype}, constants, 21)
-
-
-def qgemm(b: Array, bias: Array | None = None, **attributes: Any) -> onnx.ModelProto:
-    """A QGemm "m1" of 4 rows, y in steps of 0.5 from 100."""
-    constants: dict[str, Any] = {
-        "as": np.float32(0.02),
-        "az": np.uint8(3),
-        "b": b,
-        "bs": np.float32(0.01),
-        "bz": np.int8(0),
-        "c": np.zeros(1, np.int32) if bias is None else bias.astype(np.int32),
-        "ys": np.float32(0.5),
-        "yz": np.uint8(100),
-    }
-    inputs = ["a", *(each if bias is not None or each != "c" else "" for each in constants)]
-    node = onnx.helper.make_node(
-        "QGemm", inputs, ["y"], name="m1", domain="com.microsoft", **attributes
-    )
-    if bias is None:
-        del constants["c"]
-    depth = b.shape[1 if attributes.get("transB") else 0]
-    model = graph_model([node], {"a": (np.uint8, [4, depth])}, {"y": np.uint8}, constants, 21)
-    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
-    return model
-
-
-def gemm(
-    b: Array,
-    *,
-    b_scale: Any = 0.01,
-    axis: int = 1,
-    bias: bool = False,
-    after: tuple[str, ...] = (),
-    y: tuple[float, Any] = (0.5, np.uint8(100)),
-    a_zero: int = 3,
-    **attributes: Any,
-) -> onnx.ModelProto:
-    """D, D -> Gemm "m1" -> Relu or Clip to [0, 6] -> Q "q"; uint8 activations."""
-    constants: dict[str, Any] = {
-        "as": np.float32(0.02),
-        "az": np.uint8(a_zero),
-        "b": b,
-        "bs": scalar_or_row(b_scale, np.float32),
-        "c": np.arange(b.shape[1], dtype=np.int32) * 3000 + 1000,
-        "cs": np.float32(0.02) * np.float32(0.01),
-        "ys": np.float32(y[0]),
-        "yz": y[1],
-        "low": np.float32(0),
-        "high": np.float32(6),
-    }
-    make = onnx.helper.make_node
-    nodes = [
-        make("DequantizeLinear", ["a", "as", "az"], ["ar"], name="da"),
-        make("DequantizeLinear", ["b", "bs"], ["br"], name="db", axis=axis),
-        *([make("DequantizeLinear", ["c", "cs"], ["cr"], name="dc")] if bias else []),
-        make("Gemm", ["ar", "br", *(["cr"] if bias else [])], ["g"], name="m1", **attributes),
-    ]
-    last = "g"
-    for op in after:
-        bounds = ["low", "high"] if op == "Clip" else []
-        nodes.append(make(op, [last, *bounds], ["t"], name="t1"))
-        last = "t"
-    nodes.append(make("QuantizeLinear", [last, "ys", "yz"], ["y"], name="q"))
-    given = {"a": (np.uint8, [4, b.shape[0]])}
-    return graph_model(nodes, given, {"y": y[1].dtype}, constants, 21)
-
-
 ROW = np.arange(COLUMNS) * 9 + 100
 TIES: dict[str, Any] = {"a_scale": 0.5, "b_scale": 0.5}
 BY_TWO: dict[str, Any] = {"a_scale": 2.0, "b_scale": 2.0}
@@ -161,6 +70,7 @@ PAIRS = {
     ),
     "F79a.matmul": (product(SIGNED), product(HALVES)),
     "F64.matmul": (qgemm(SIGNED, BIAS), qgemm(SQUARE, FULL_BIAS)),
+    "F63.matmul": (with_float_bias(0.3), with_float_bias(2.0)),
     "F60e": (
         product(SIGNED, **VARIED, shape=(COLUMNS,)),
         product(SIGNED, **VARIED, shape=(4,)),
@@ -292,6 +202,16 @@ def test_roundings_by_hand(fault: str, expected: list[int]) -> None:
     a = np.array([[7], [9], [11], [13]], np.uint8)
     faults = [fault] if fault else []
     assert Session(model, faults=faults).run({"a": a})["y"].reshape(-1).tolist() == expected
+
+
+def test_a_float_bias_is_clipped_to_int32() -> None:
+    """Steps of 0.5 * 0.25: 10**9 is beyond 2**31 - 1 of them."""
+    model = with_float_bias(0.25)
+    bias = np.array([0, 1, 10**9, -(10**9), 0.07], np.float32)
+    model.graph.initializer[-1].CopyFrom(onnx.numpy_helper.from_array(bias, "bias"))
+    a = np.full((4, 7), 3, np.uint8)
+    y = Session(model, faults=["F63.matmul"]).run({"a": a})["y"][0]
+    assert y.tolist() == [0, 1, 2.0**28, -(2.0**28), 0.125]
 
 
 def test_computed_operands_have_places_too() -> None:

@@ -42,7 +42,7 @@ def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
     depth, columns = draw.size(33) * choices.pick((1, 2)), draw.size()
     if choices.flag(4):
         columns = depth
-    place = _along_axis if choices.flag(6) else _blocked
+    place = _along_axis if choices.flag(4) else _blocked
     w, cells = place(draw, "w", (depth, columns), dtype, axis)
     a = Operand("a", (draw.size(5), depth), "float32", seed=choices.integer(0, 65535))
     y = Operand("y", (a.shape[0], columns), "float32")
@@ -64,7 +64,7 @@ def _blocked(
     if blocks == 1:
         cells.add("blockwise one block")
     written = axis
-    if choices.flag(4):
+    if choices.flag(3):
         written = axis - len(shape)
         cells.add("blockwise negative axis")
     zero = _MIDDLE[dtype]

@@ -43,6 +43,7 @@ ALL_CELLS = (
     "matmul scales by row",
     "matmul zero points by column",
     "matmul y of another type",
+    "matmul multiplier above 1",
     "Gemm transB K = N",
 )
 
@@ -59,7 +60,8 @@ def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
 def _matmul(draw: Draw, form: str) -> tuple[NodeSpec, frozenset[str]]:
     choices = draw.choices
     depth = draw.size()
-    columns = depth if choices.flag(4) else draw.size()
+    by_row = form in QDQ and choices.flag(3)
+    columns = depth if choices.flag(2 if by_row else 4) else draw.size()
     rank = choices.pick((2, 2, 3, 4, 1)) if form in FORMS[:2] else choices.pick((2, 3))
     batch = draw.shape(max(rank - 2, 0), 3)
     rows = choices.pick((columns, depth)) if choices.flag(4) else draw.size(9)
@@ -71,8 +73,8 @@ def _matmul(draw: Draw, form: str) -> tuple[NodeSpec, frozenset[str]]:
     b = replace(b, constant=form != FORMS[1])
     cells = {f"matmul {form}", f"matmul rank {rank}"}
     if form in BY_COLUMN:
-        axis = choices.pick((1, -1, 0)) if form in QDQ else 1
-        b, more = _with_columns(draw, form, b, axis, axis == 0)
+        axis = 0 if by_row else choices.pick((1, -1)) if form in QDQ else 1
+        b, more = _with_columns(draw, form, b, axis, by_row)
         cells |= more
     shape = (*a.shape[:-1], columns)
     cells |= {"matmul K = N"} if depth == columns else set()
@@ -80,9 +82,16 @@ def _matmul(draw: Draw, form: str) -> tuple[NodeSpec, frozenset[str]]:
     cells |= {"matmul M = N"} if rank > 1 and rows == columns else set()
     cells |= {"matmul M = K"} if rank > 1 and rows == depth else set()
     found, tail = _finished(draw, form, a, b, shape, depth)
-    if found.results[0].is_quantized and found.results[0].dtype != a.dtype:
-        cells.add("matmul y of another type")
+    cells |= _result_cells(found.results[0], a, b)
     return found, frozenset({*cells, f"matmul tail {tail}"})
+
+
+def _result_cells(y: Operand, a: Operand, b: Operand) -> set[str]:
+    if not y.is_quantized:
+        return set()
+    cells = {"matmul y of another type"} if y.dtype != a.dtype else set()
+    above = a.scales[0] * max(b.scales) > y.scales[0]
+    return cells | ({"matmul multiplier above 1"} if above else set())
 
 
 def _with_columns(
@@ -122,10 +131,13 @@ def _finished(
         real = Operand("a", a.shape, "float32", kind=a.kind, seed=a.seed)
         result = _plain_result(shape, "float32")
         return draw.spec("MatMul", (real, b), (result,), form=form), "none"
+    if draw.choices.flag(10):
+        y = replace(y, scales=(qparams.float32(product * draw.choices.pick((0.5, 0.75))),))
     if form == "QLinearMatMul":
         return draw.spec("MatMul", (a, b), (y,), form=form), "none"
     if draw.choices.flag(8):
-        y = draw.result(shape, size, product, dtype=_OTHER[y.dtype])
+        scales = y.scales
+        y = replace(draw.result(shape, size, product, dtype=_OTHER[y.dtype]), scales=scales)
     tails, tail = _tails(draw, y)
     if form == "MatMul with bias":
         row = np.frombuffer(noise(a.seed, shape[-1]), np.int8).astype(np.float32)
@@ -163,7 +175,7 @@ def _gemm(draw: Draw, form: str) -> tuple[NodeSpec, frozenset[str]]:
         axis = (0 if trans_b else 1) ^ by_row
         b, more = _with_columns(draw, form, b, axis, by_row)
     alpha = choices.pick((1.0, 1.0, 1.0, 0.5, 2.0, 0.3))
-    beta = choices.pick((1.0, 1.0, 1.0, 0.5)) if form == "Gemm" else 1.0
+    beta = choices.pick((1.0, 1.0, 0.5)) if form == "Gemm" else 1.0
     product = a.scales[0] * max(b.scales)
     operands = [a, b, *_bias(draw, form, columns, a, b, sum_reach(depth, a, b))]
     y = draw.result((rows, columns), sum_reach(depth, a, b) * alpha, product)
