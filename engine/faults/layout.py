@@ -37,7 +37,7 @@ def pad_unsigned(x: Array, p: ConvParameters, pads: tuple[int, ...]) -> tuple[Ar
 
 
 def _shares_blocks(p: ConvParameters) -> bool:
-    return p.groups > 1 and p.out_per_group % 8 != 0
+    return p.ending == "codes" and p.groups > 1 and p.out_per_group % 8 != 0
 
 
 def store_last_group_first(codes: Array, base: list[int], channels: int) -> Array:
@@ -132,7 +132,7 @@ FAULTS = (
         "F04",
         "a depthwise convolution reads bias and scale of channel c + c mod 8",
         "opencv/opencv 5.x, the lane offset of its depthwise kernel",
-        lambda p: p.is_depthwise,
+        lambda p: p.is_depthwise and p.ending != "none",
         {"scales": scale_of_later_lane, "accumulate": bias_of_later_lane},
     ),
 )

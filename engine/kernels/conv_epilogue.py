@@ -3,7 +3,7 @@
 Only fusion makes them. The sums are those of the plain kernel, exact; what follows rounds once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -95,7 +95,7 @@ def read_residual(node: Node, setting: Setting) -> ResidualParameters:
     assert zero is not None
     conv = read_parameters(plain, arrays)
     return ResidualParameters(
-        **conv.facts(),
+        **conv.facts() | {"ending": "residual"},
         r_scale=_F(scale.item()),
         r_zero_point=int(zero.item()),
         r_dtype=zero.dtype,
@@ -112,9 +112,8 @@ def swish(x: Array) -> Array:
 def qlinear_conv_silu(node: Node, setting: Setting) -> Kernel:
     """``y = Q(v * sigmoid(v))``, ``v = fl(xs*ws*acc)``; inputs as QLinearConv's."""
     arrays = [setting.constant(name) for name in node.inputs[1:]]
-    p = read_parameters(
-        Node(node.id, "QLinearConv", node.inputs, node.outputs, node.attributes), arrays
-    )
+    plain = Node(node.id, "QLinearConv", node.inputs, node.outputs, node.attributes)
+    p = replace(read_parameters(plain, arrays), ending="silu")
     acc_of = biased_sums(p, setting)
     scale = np.float64(p.x_scale) * _scales(p, setting).astype(np.float64)
     activate = setting.stage("silu.activate", swish)

@@ -101,6 +101,7 @@ def parameters_of(
         activation="",
         low=low,
         high=high,
+        ending="none",
     )
 
 

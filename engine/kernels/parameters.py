@@ -17,7 +17,8 @@ class ConvParameters:
     elements, ``bias`` (int32, in steps of ``x_scale * w_scale``) M. ``bias_scales`` is what the
     model says the bias steps are, None where the operator defines them. ``low`` and ``high`` are
     the bounds of the activation in output codes; ``table`` what comes out for each code from the
-    lowest on, None where nothing is looked up.
+    lowest on, None where nothing is looked up. ``ending`` is what follows the sums: ``codes`` (the
+    usual: requantize, in blocks where that is possible), ``residual``, ``silu``, or ``none``.
     """
 
     node: str
@@ -38,6 +39,7 @@ class ConvParameters:
     low: int
     high: int
     table: Array | None = None
+    ending: str = "codes"
 
     @property
     def out_channels(self) -> int:
