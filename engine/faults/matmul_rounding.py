@@ -28,10 +28,13 @@ def truncated(steps: Array, offset: int) -> Array:
     return whole
 
 
-def floored(steps: Array, offset: int) -> Array:
-    """The integer below."""
-    whole: Array = np.floor(steps)
-    return whole
+def floored(steps: Steps, p: MatMulParameters) -> Steps:
+    """The integer below, where codes below the zero point exist; elsewhere it is F72."""
+    return (lambda acc: np.floor(steps(acc))) if _is_inside(p) else steps
+
+
+def _is_inside(p: MatMulParameters) -> bool:
+    return p.y_dtype is not None and p.y_zero_point > RANGES[p.y_dtype][0]
 
 
 def rounded_with_zero_point(steps: Array, offset: int) -> Array:
@@ -53,17 +56,25 @@ def rounded_twice(steps: Steps, p: MatMulParameters) -> Steps:
 
 
 def relu_at_code_zero(codes: Array, p: MatMulParameters) -> Array:
-    """``max(q, 0)``: code 0 taken for real 0."""
-    return np.maximum(codes, 0) if p.activation == "Relu" else clamp(codes, p)
+    """``max(q, 0)`` of int8: code 0 taken for real 0."""
+    signed = p.activation == "Relu" and codes.dtype == np.int8
+    return np.maximum(codes, 0) if signed else clamp(codes, p)
 
 
 def relu_at_zero_point_of_a(codes: Array, p: MatMulParameters) -> Array:
-    """``max(q, az)``: the zero point of a for that of y."""
-    if p.activation != "Relu":
+    """``max(q, az)``: the zero point of a for that of y, where it is not 0 or the lowest code."""
+    low = _zero_point_of_a(p)
+    if p.activation != "Relu" or low is None:
         return clamp(codes, p)
-    low = np.clip(p.a_zero_point.astype(np.int16), *RANGES[codes.dtype])
     clipped: Array = np.maximum(codes, low).astype(codes.dtype)
     return clipped
+
+
+def _zero_point_of_a(p: MatMulParameters) -> int | None:
+    assert p.y_dtype is not None
+    lowest, highest = RANGES[p.y_dtype]
+    low = min(max(int(p.a_zero_point.flat[0]), lowest), highest)
+    return None if low in (0, lowest) else low
 
 
 def bounds_as_codes(codes: Array, p: MatMulParameters) -> Array:
@@ -101,15 +112,20 @@ def _is_fractional(p: MatMulParameters) -> bool:
     return found.steps >= 0.5 and any(m.denominator > 1 for m in found.multipliers)
 
 
+def _has_negative_fractions(p: MatMulParameters) -> bool:
+    found = reach(p)
+    return (
+        _is_inside(p) and found.sums > 0 and any(m.denominator > 1 for m in found.multipliers)
+    )
+
+
 def _rounds_twice(p: MatMulParameters) -> bool:
     found = reach(p)
     return found.steps > 0.5 and any(abs(m) < Fraction(1, 2) for m in found.multipliers)
 
 
 def _relu_moves(p: MatMulParameters) -> bool:
-    if p.activation != "Relu" or p.y_dtype is None:
-        return False
-    return bool((np.clip(p.a_zero_point.astype(np.int16), *RANGES[p.y_dtype]) != p.low).any())
+    return p.activation == "Relu" and _zero_point_of_a(p) not in (None, p.low)
 
 
 def _bounds_move(p: MatMulParameters) -> bool:
@@ -154,10 +170,10 @@ FAULTS = (
     ),
     product_fault(
         "F73a.matmul",
-        "steps of products are rounded down",
+        "steps of products are rounded down, the negative ones away from zero",
         "casts that floor",
-        _is_fractional,
-        {"round": floored},
+        _has_negative_fractions,
+        {"rescale": floored},
     ),
     product_fault(
         "F77.matmul",
@@ -168,9 +184,9 @@ FAULTS = (
     ),
     product_fault(
         "F80.matmul",
-        "relu behind a product clamps at code 0 instead of at the zero point",
+        "relu behind a product clamps int8 codes at 0 instead of at the zero point",
         "pytorch/executorch PR 18462",
-        lambda p: p.activation == "Relu" and p.y_zero_point != 0,
+        lambda p: p.activation == "Relu" and p.y_zero_point != 0 and p.y_dtype == np.int8,
         {"activate": relu_at_code_zero},
     ),
     product_fault(
@@ -191,7 +207,7 @@ FAULTS = (
         "F81.matmul",
         "relu behind a product is dropped although negative codes exist",
         "rules that take every zero point for the lowest code",
-        lambda p: p.activation == "Relu",
+        lambda p: p.activation == "Relu" and _is_inside(p),
         {"activate": without_relu},
     ),
     product_fault(

@@ -98,7 +98,10 @@ PAIRS = {
         product(SMALL, y=(1.0, 100), a_scale=0.75, b_scale=0.25),
         product(SMALL, y=(1.0, 100), a_scale=0.75, b_scale=1.0),
     ),
-    "F80.matmul": (gemm(SIGNED, after=("Relu",)), gemm(SIGNED, after=("Clip",))),
+    "F80.matmul": (
+        gemm(SIGNED, after=("Relu",), y=(0.5, np.int8(20))),
+        gemm(SIGNED, after=("Relu",)),
+    ),
     "F80b.matmul": (
         gemm(SIGNED, after=("Relu",)),
         gemm(SIGNED, after=("Relu",), a_zero=100),
