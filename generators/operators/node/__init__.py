@@ -8,6 +8,7 @@ from corpus.case import Case
 from generators.choices import Choices
 from generators.operators.node import blockwise, conv_more, elementwise, matmul, movement, pool
 from generators.operators.node.build import build
+from generators.operators.node.describe import describe
 from generators.operators.node.spec import NodeSpec, Operand, Tail
 
 _MODULES: Mapping[str, ModuleType] = MappingProxyType(
@@ -34,4 +35,13 @@ def node_case(family: str, choices: Choices, scales: str) -> Case:
     return replace(build(spec), cells=tuple(sorted(cells)))
 
 
-__all__ = ["CELLS", "FAMILIES", "NodeSpec", "Operand", "Tail", "build", "node_case"]
+__all__ = [
+    "CELLS",
+    "FAMILIES",
+    "NodeSpec",
+    "Operand",
+    "Tail",
+    "build",
+    "describe",
+    "node_case",
+]

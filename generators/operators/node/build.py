@@ -75,8 +75,13 @@ def _qdq(graph: GraphBuilder, spec: NodeSpec) -> None:
         f"{each.name}r" if each.is_quantized or (spec.tails and i == 0) else each.name
         for i, each in enumerate(spec.results)
     )
-    graph.foreign(spec.op, "n1", reals, made, _attributes(spec.attributes))
+    if spec.op:
+        graph.foreign(spec.op, "n1", reals, made, _attributes(spec.attributes))
+    else:
+        made = tuple(reals)
     for i, (each, real) in enumerate(zip(spec.results, made, strict=True)):
+        if not each.is_read:
+            continue
         _leave(graph, spec, each, _tailed(graph, spec, real) if i == 0 else real, i == 0)
 
 
@@ -103,8 +108,9 @@ def _entered(graph: GraphBuilder, operand: Operand, *, enters_real: bool) -> str
     if not (enters_real and operand.is_quantized):
         return graph.input(operand.name, array)
     zero, scale = operand.zero_points[0], operand.scales[0]
-    reals = arrays.reals(array, zero, scale, "random", operand.seed)
-    graph.input(operand.name, np.asarray(reals))
+    if array.dtype != np.float32:
+        array = arrays.reals(array, zero, scale, "random", operand.seed)
+    graph.input(operand.name, array)
     pair = pair_of(graph, operand, "q")
     return graph.quantize(f"q{operand.name}", operand.name, pair, f"{operand.name}q")
 

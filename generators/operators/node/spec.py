@@ -1,6 +1,7 @@
 """One operator with quantized operands: what it is, and everything around it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from corpus.case import Array
 
@@ -15,7 +16,8 @@ class Operand:
     QuantizeLinear); without, it is a plain tensor of type ``dtype``. One scale serves the tensor,
     several lie along ``axis``; with a ``block_size`` there are as many as ``parameters_shape`` says.
     ``constant`` operands are initializers, others graph inputs. The values come from (kind, seed),
-    see ``generators.arrays``, unless ``array`` holds them.
+    see ``generators.arrays``, unless ``array`` holds them: codes, or reals that are quantized first. An operand without a name is absent; a
+    result without a ``dtype`` is made, but nobody reads it.
     """
 
     name: str
@@ -34,6 +36,11 @@ class Operand:
     def is_quantized(self) -> bool:
         """Whether it is codes with a scale."""
         return bool(self.scales)
+
+    @property
+    def is_read(self) -> bool:
+        """Whether a result leaves the graph."""
+        return bool(self.dtype)
 
     @property
     def parameters_shape(self) -> tuple[int, ...]:
@@ -61,11 +68,12 @@ class Tail:
     twice: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class NodeSpec:
     """One operator between DequantizeLinear and QuantizeLinear, or an operator on codes.
 
     ``form`` is ``QDQ``, or the name of the operator on codes (``QLinearAdd``, ``QGemm``, ...).
+    An empty ``op`` is no operator at all: one operand, converted and perhaps converted back.
     ``tails`` follow in Q/DQ form. ``x_float``: the first operand enters as reals and a
     QuantizeLinear makes the codes; ``y_float``: the first result leaves as reals.
     ``zero_points_written`` is false where zero zero points are left to their default.
@@ -81,6 +89,29 @@ class NodeSpec:
     x_float: bool = False
     y_float: bool = False
     zero_points_written: bool = True
+
+    def key(self) -> tuple[Any, ...]:
+        """All parameters, arrays as their dtype, shape and bytes: equal for equal specs."""
+        tensors = tuple(map(_hashable, (*self.operands, *self.results)))
+        return (tensors, len(self.operands), *(getattr(self, name) for name in _OWN))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NodeSpec) and self.key() == other.key()
+
+    def __hash__(self) -> int:
+        return hash(self.key())
+
+
+_OWN = tuple(
+    each.name for each in fields(NodeSpec) if each.name not in ("operands", "results")
+)
+_TENSOR = tuple(each.name for each in fields(Operand) if each.name != "array")
+
+
+def _hashable(tensor: Operand) -> tuple[Any, ...]:
+    array = tensor.array
+    data = None if array is None else (array.dtype.str, array.shape, array.tobytes())
+    return (*(getattr(tensor, name) for name in _TENSOR), data)
 
 
 def on_axis(operand: Operand, axis: int, scales: tuple[float, ...]) -> Operand:
