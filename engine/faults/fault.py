@@ -20,7 +20,8 @@ class Fault:
     under which values can differ; ``stages`` the stages it replaces, by name: those of
     convolutions, or ``"family.stage"``; ``quantize`` the rounding of QuantizeLinear; ``guards_off``
     the guards of the fusion rules it removes, as `engine.fusion.match.View.refuse` reads them: it
-    can then show where one of them would have stopped a rule, and needs no ``trigger``. ``parts``
+    can then show where one of them would have stopped a rule, or where its ``"rewrite."`` stage gave
+    something else, and needs no ``trigger``. ``parts``
     are the two faults of which it is made, if it is.
     """
 
@@ -57,7 +58,8 @@ class Fault:
             for each in plan.steps
             if isinstance(each.parameters, self.record) and self.trigger(each.parameters)
         )
-        changed = {*self.guards_off, *self.stages}
+        of_rules = {each for each in self.stages if each.startswith("rewrite.")}
+        changed = of_rules or {*self.guards_off}
         removed = (each.nodes for each in plan.removed if not changed.isdisjoint(each.guards))
         return tuple(dict.fromkeys(node for nodes in (*steps, *removed) for node in nodes))
 

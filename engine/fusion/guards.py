@@ -73,10 +73,39 @@ def per_tensor(node: Node, affine: Affine) -> Refusal | None:
 def single_consumer(view: View, name: str) -> Refusal | None:
     """G3: a float tensor that disappears must be needed by nobody else."""
     shared = view.why_shared(name)
-    return Refusal("G3", f"{shared}, so it must exist in float") if shared else None
+    if not shared:
+        return None
+    return view.refuse(
+        "G3", f"{shared}, so it must exist in float", _kind_of_reader(view, name)
+    )
 
 
-def weight_axis(node: Node, w: Array, affine: Affine, wanted: int = 0) -> Refusal | None:
+def _kind_of_reader(view: View, name: str) -> str:
+    """What a graph rewriter may overlook: an output, a branch, a reader that a rule has made."""
+    if view.is_output(name):
+        return "output"
+    if any(each.op == "If" for each in view.users(name)):
+        return "branch"
+    before = sum(node.inputs.count(name) for node in view.graph.nodes)
+    return "late" if before == 1 else "reader"
+
+
+def axis_of(view: View, node: Node) -> int:
+    """The axis of the scales of a Q or D; 1 where it is left out."""
+    axis = node.attributes.get("axis")
+    if isinstance(axis, int):
+        return axis
+    return int(view.by_stage("rewrite.default_axis", default_axis))
+
+
+def default_axis() -> int:
+    """ONNX QuantizeLinear-13: 1."""
+    return 1
+
+
+def weight_axis(
+    view: View, node: Node, w: Array, affine: Affine, wanted: int = 0
+) -> Refusal | None:
     """G8 and G9: 8-bit codes of the scale's type; several scales lie on the axis of the outputs."""
     if w.dtype != affine.dtype:
         return Refusal(
@@ -88,7 +117,7 @@ def weight_axis(node: Node, w: Array, affine: Affine, wanted: int = 0) -> Refusa
         )
     if affine.scale.size == 1:
         return None
-    axis, kind = node.attributes.get("axis", 1), "ConvTranspose" if wanted else "Conv"
+    axis, kind = axis_of(view, node), "ConvTranspose" if wanted else "Conv"
     if axis not in (wanted, wanted - w.ndim):
         return Refusal(
             "G9",

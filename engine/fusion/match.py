@@ -1,12 +1,13 @@
 """What every fusion rule works with: the graph seen from its edges, and a rule's three answers."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from engine.fusion.ordering import in_order
 from engine.fusion.own_types import MOVES, Y_ZERO_POINT, own_dtype
 from engine.ir import Array, Graph, Node
 from engine.kernels.quantize_codes import OTHER_SIGN
@@ -143,6 +144,11 @@ class View:
             self._waived.append(name)
         return found
 
+    def excuse_where(self, is_harmless: Callable[[], bool]) -> None:
+        """Forgets the guards that were removed on the way here, if the values stay right."""
+        if self._waived and is_harmless():
+            self._waived = []
+
     def begin(self, rule: str) -> None:
         """From here on the guards of this rule are asked."""
         self._rule = rule
@@ -196,6 +202,25 @@ class View:
             self._insert(_made_by(node, node.origin or origin, tuple(rules)), place)
         for node in reversed(covered):
             self._settle(node)
+            if self.replaced and node.key in self.nodes and node.key not in made:
+                self._replace_shared(self.nodes[node.key], replacement, rule)
+
+    def _replace_shared(self, node: Node, replacement: Replacement, rule: str) -> None:
+        """What others read of a node that was fused stays; a fault may give them something else."""
+        others: tuple[Node, ...] = self.by_stage(
+            "rewrite.shared", nothing_else, self, node, replacement
+        )
+        if not others:
+            return
+        self.removed.append(Removed(("rewrite.shared",), node.sources))
+        rules = tuple(dict.fromkeys((*node.rules, rule)))
+        self._remove(node)
+        for each in others:
+            self._insert(_made_by(each, node.sources, rules), self._places[node.key])
+        for name in node.inputs:
+            before = self.producer(name)
+            if before is not None and not self._users.get(name):
+                self._settle(before)
 
     def ordered(self) -> tuple[Node, ...]:
         """The nodes of the moment in execution order, near to where they came from."""
@@ -246,27 +271,13 @@ class View:
             self._producers.pop(name, None)
 
 
+def nothing_else(view: View, node: Node, replacement: Replacement) -> tuple[Node, ...]:
+    """The nodes that compute, for its other readers, the output of a node that was fused; () keeps it."""
+    return ()
+
+
 def _made_by(node: Node, origin: tuple[str, ...], rules: tuple[str, ...]) -> Node:
     return Node(node.id, node.op, node.inputs, node.outputs, node.attributes, origin, rules)
-
-
-def in_order(nodes: Iterable[Node]) -> tuple[Node, ...]:
-    """The nodes so that each comes after those it reads from, otherwise as they were."""
-    waiting = list(nodes)
-    missing = {name for node in waiting for name in node.outputs if name}
-    ordered: list[Node] = []
-    while waiting:
-        later = []
-        for node in waiting:
-            if missing.isdisjoint(node.inputs):
-                ordered.append(node)
-                missing.difference_update(node.outputs)
-            else:
-                later.append(node)
-        if len(later) == len(waiting):
-            raise AssertionError(f"a rule made a cycle through {later[0]}")
-        waiting = later
-    return tuple(ordered)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,9 +45,32 @@ def moved_coding(
         )
     if coding.block_size:
         return Refusal("G2", f"{pair.id} has blocks of {coding.block_size}, which do not move")
-    axes = [int(each) for each in perm]
-    axis = coding.axis % len(axes)
-    return {**pair.attributes, "axis": axes[axis] if up else axes.index(axis)}
+    axes = tuple(int(each) for each in perm)
+    axis = view.by_stage(
+        "rewrite.axis", follow, view, mover, coding.axis % len(axes), axes, up
+    )
+    return {**pair.attributes, "axis": axis}
+
+
+def follow(view: View, mover: Node, axis: int, perm: tuple[int, ...], up: bool) -> int:
+    """Where the axis of scales goes through a Transpose: up, from its output to its input."""
+    return perm[axis] if up else perm.index(axis)
+
+
+def dequantize_behind(
+    view: View, dequantize: Node, parts: tuple[str, str], attributes: Mapping[str, Any]
+) -> tuple[Node, ...]:
+    """The D behind what moved its codes, ``parts`` being these codes and the reals of them."""
+    codes, reals = parts
+    inputs = (codes, *dequantize.inputs[1:])
+    after = Node(dequantize.id, "DequantizeLinear", inputs, (reals,), attributes)
+    nodes: tuple[Node, ...] = view.by_stage("rewrite.behind", alone, view, dequantize, after)
+    return nodes
+
+
+def alone(view: View, before: Node, dequantize: Node) -> tuple[Node, ...]:
+    """What follows the codes that were moved: the DequantizeLinear that stood before."""
+    return (dequantize,)
 
 
 def is_per_tensor(coding: Coding) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.fusion.guards import (
+    axis_of,
     bias_steps,
     per_tensor,
     product_scales,
@@ -59,7 +60,7 @@ def columns(view: View, b: Side, b_axis: int) -> Refusal | None:
     codes = view.constant(b.codes)
     if codes is None:
         return Refusal("G9", f"{b.node.id} has {count} scales for weights that are computed")
-    axis = b.node.attributes.get("axis", 1)
+    axis = axis_of(view, b.node)
     wanted = codes.ndim + b_axis
     if codes.ndim < 2 or axis not in (wanted, b_axis):
         reason = (

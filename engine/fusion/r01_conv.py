@@ -91,7 +91,7 @@ def fuse(
     if (
         refusal := per_tensor(data, x)
         or per_tensor(quantize, y)
-        or weight_axis(weight, codes, w, form.axis)
+        or weight_axis(view, weight, codes, w, form.axis)
     ):
         return refusal
     bias = _bias(view, conv, x, _by_channel(w, form.channels(conv, codes)), codes)
@@ -101,7 +101,25 @@ def fuse(
     covered = (data, weight, *extra, conv, *between, quantize)
     steps = {} if scales is None else {"bias_scales": scales}
     parts = ((data, x), (weight, w), (quantize, y))
-    return _unit(view, covered, parts, extra, {**conv.attributes, **attributes, **steps})
+    unit = _unit(view, covered, parts, extra, {**conv.attributes, **attributes, **steps})
+    return _with_bias(view, unit, extra[0]) if extra else unit
+
+
+def _with_bias(view: View, unit: Replacement, bias: Node) -> Replacement:
+    """The unit with the bias that its initializer holds."""
+    name = bias.inputs[0]
+    codes = view.by_stage("rewrite.bias", as_stored, view, name)
+    if codes is view.constants[name]:
+        return unit
+    other, (node,) = view.new_name(name), unit.added
+    inputs = (*node.inputs[:8], other)
+    same = Node(node.id, node.op, inputs, node.outputs, node.attributes)
+    return Replacement(unit.covered, (same,), {**unit.constants, other: codes})
+
+
+def as_stored(view: View, name: str) -> Array:
+    """The codes of a bias: nobody has written to them."""
+    return view.constants[name]
 
 
 def _unit(

@@ -8,6 +8,7 @@ from engine.arithmetic import RANGES
 from engine.fusion.activation import activation_after, activation_codes
 from engine.fusion.match import Answer, Refusal, Rule, View
 from engine.fusion.r04_clamp import FUSE
+from engine.fusion.r55_covered_activation import covers
 from engine.ir import Node
 
 
@@ -21,13 +22,17 @@ def match(view: View, node: Node) -> Answer:
     if isinstance(activation, Refusal):
         return activation
     low, high = RANGES[activation.dtype]
-    if activation.low > low or activation.high < high:
-        return Refusal(
-            "G11",
+    inside = activation.low - low, high - activation.high
+    if covers(*inside):
+        return FUSE[node.op](view, node, (between,), quantize, activation.attributes)
+    if between.op != "Clip" or not view.by_stage("rewrite.covers", covers, *inside):
+        reason = (
             f"{between.op} {between.id} keeps codes {activation.low} to {activation.high}, "
-            f"{activation.dtype} has {low} to {high}",
+            f"{activation.dtype} has {low} to {high}"
         )
-    return FUSE[node.op](view, node, (between,), quantize, activation.attributes)
+        if refusal := view.refuse("G11", reason, between.op):
+            return refusal
+    return FUSE[node.op](view, node, (between,), quantize, {})
 
 
 RULE = Rule("R02", "an activation that saturation covers", "X1", tuple(FUSE), match)

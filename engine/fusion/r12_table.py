@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.fusion.guards import with_zero_points
-from engine.fusion.match import Answer, Refusal, Replacement, Rule, View, in_order
+from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
 from engine.fusion.operands import one_scale
+from engine.fusion.ordering import in_order
 from engine.fusion.r46_shared_dequantize import own_dequantize
 from engine.ir import Array, Attribute, Node
 from engine.kernels.table import chain_of

@@ -18,10 +18,18 @@ from engine.ir import Node
 
 def match(view: View, add: Node) -> Answer:
     """An Add of a convolution and dequantized codes."""
+    moved: Replacement | None = view.by_stage("rewrite.residual", as_written, view, add)
+    if moved:
+        return moved
     for real, skip in (add.inputs, add.inputs[::-1]):
         conv, dequantize = view.producer(real, "Conv"), view.producer(skip, "DequantizeLinear")
         if conv is not None and dequantize is not None:
             return _residual(view, conv, add, dequantize)
+    return None
+
+
+def as_written(view: View, add: Node) -> Replacement | None:
+    """What becomes of an activation behind a sum: it stays there."""
     return None
 
 

@@ -12,7 +12,8 @@ from engine.ir import Node
 def match(view: View, node: Node) -> Answer:
     """A pool, or TopK, behind a DequantizeLinear."""
     if view.producer(node.inputs[0], "DequantizeLinear") is None:
-        return None
+        pair: Replacement | None = view.by_stage("rewrite.pool", no_pair, view, node)
+        return pair
     dequantize = ordered_codes(view, node)
     if isinstance(dequantize, Refusal):
         return dequantize
@@ -31,6 +32,11 @@ def match(view: View, node: Node) -> Answer:
         dequantize.attributes,
     )
     return Replacement((dequantize, node), (chosen, after))
+
+
+def no_pair(view: View, node: Node) -> Replacement | None:
+    """What is put in front of a pool of reals: nothing."""
+    return None
 
 
 RULE = Rule(

@@ -5,7 +5,7 @@ the next operator sees its D. Other readers of the old D keep it (R46); constant
 """
 
 from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
-from engine.fusion.moving import MOVERS, moved_coding
+from engine.fusion.moving import MOVERS, dequantize_behind, moved_coding
 from engine.fusion.r46_shared_dequantize import own_dequantize
 from engine.ir import Node
 
@@ -23,9 +23,8 @@ def match(view: View, mover: Node) -> Answer:
     codes = view.new_name(mover.outputs[0])
     inputs = (dequantize.inputs[0], *mover.inputs[1:])
     moved = Node(mover.id, mover.op, inputs, (codes,), mover.attributes)
-    parameters = (codes, *dequantize.inputs[1:])
-    after = Node(dequantize.id, "DequantizeLinear", parameters, mover.outputs, attributes)
-    return Replacement((dequantize, mover), (moved, after))
+    after = dequantize_behind(view, dequantize, (codes, mover.outputs[0]), attributes)
+    return Replacement((dequantize, mover), (moved, *after))
 
 
 RULE = Rule("R30", "DequantizeLinear moved behind a movement", "X0", MOVERS, match)

@@ -4,7 +4,7 @@ What TensorRT does besides R30 and R31 to enlarge the regions of codes.
 """
 
 from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
-from engine.fusion.moving import is_per_tensor
+from engine.fusion.moving import dequantize_behind, is_per_tensor
 from engine.fusion.r40_equal_pair import read_coding, why_different
 from engine.fusion.r46_shared_dequantize import own_dequantize
 from engine.ir import Node
@@ -31,15 +31,10 @@ def match(view: View, joint: Node) -> Answer:
     inputs = (*(each.inputs[0] for each in pairs), *joint.inputs[count:])
     moved = Node(joint.id, joint.op, inputs, codes, joint.attributes)
     after = [
-        Node(
-            pairs[0].id,
-            "DequantizeLinear",
-            (code, *pairs[0].inputs[1:]),
-            (name,),
-            pairs[0].attributes,
-        )
-        for code, name in zip(codes, joint.outputs, strict=True)
-        if name
+        node
+        for parts in zip(codes, joint.outputs, strict=True)
+        if parts[1]
+        for node in dequantize_behind(view, pairs[0], parts, pairs[0].attributes)
     ]
     unique = {each.key: each for each in pairs}
     return Replacement((*unique.values(), joint), (moved, *after))

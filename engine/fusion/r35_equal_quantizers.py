@@ -11,6 +11,9 @@ from engine.ir import Node
 
 def match(view: View, quantize: Node) -> Answer:
     """A QuantizeLinear of a tensor that an earlier one quantizes too."""
+    wanted: Node = view.by_stage("rewrite.quantizer", as_given, view, quantize)
+    if wanted is not quantize:
+        return Replacement((quantize,), (wanted,))
     nearest: Refusal | None = None
     for other in view.users(quantize.inputs[0]):
         if other.key == quantize.key:
@@ -23,6 +26,11 @@ def match(view: View, quantize: Node) -> Answer:
             return Replacement((quantize,), (same,))
         nearest = refusal
     return nearest
+
+
+def as_given(view: View, quantize: Node) -> Node:
+    """The QuantizeLinear whose parameters a QuantizeLinear takes: its own."""
+    return quantize
 
 
 def _other_attributes(first: Node, second: Node) -> Refusal | None:

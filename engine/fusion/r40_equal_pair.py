@@ -24,6 +24,7 @@ from engine.kernels.number_types import (
     Dtype,
     largest,
 )
+from engine.kernels.quantize_linear import dequantize_linear, quantize_linear
 from engine.kernels.quantize_parameters import FLOAT16, FLOAT32, division_type
 from engine.onnx_tensor import element_dtype
 
@@ -69,6 +70,7 @@ def same_codes(view: View, dequantize: Node, quantize: Node) -> Replacement:
     source, covered = dequantize.inputs[:1], (dequantize, quantize)
     a, b = (read_coding(view, each) for each in covered)
     if isinstance(a, Refusal) or isinstance(b, Refusal) or a.dtype == b.dtype:
+        view.excuse_where(lambda: _keeps_every_code(a, b))
         identity = Node(quantize.id, "Identity", source, quantize.outputs, {})
         return Replacement(covered, (identity,))
     name = view.new_name(f"{quantize.key}_type")
@@ -117,9 +119,35 @@ def why_different(view: View, first: Node, second: Node) -> Refusal | None:
     if isinstance(b, Refusal):
         return b
     for refusal, detail in _differences(f"{first.id} and {second.id}", a, b):
-        if refusal and (said := view.refuse(refusal.guard, refusal.reason, detail)):
+        if refusal is None or (detail == "scale" and _is_one_scale(view, a.scale, b.scale)):
+            continue
+        if said := view.refuse(refusal.guard, refusal.reason, detail):
             return said
     return None
+
+
+def _is_one_scale(view: View, left: Array, right: Array) -> bool:
+    """Whether a fault takes two scales for one, although their bits differ."""
+    return bool(view.by_stage("rewrite.one_scale", are_never_one, left, right))
+
+
+def are_never_one(left: Array, right: Array) -> bool:
+    """Whether scales whose bits differ are nevertheless one: no tolerance."""
+    return False
+
+
+def _keeps_every_code(a: Coding | Refusal, b: Coding | Refusal) -> bool:
+    """Whether D and Q of one float32 scale each lead every code back to itself."""
+    if isinstance(a, Refusal) or isinstance(b, Refusal) or a.dtype not in INTEGER_CODES:
+        return False
+    if any(each.scale.size > 1 or each.scale.dtype != FLOAT32 for each in (a, b)):
+        return False
+    low, high = INTEGER_CODES[a.dtype]
+    codes = np.arange(low, high + 1).astype(a.dtype)
+    (s, z), (t, y) = (
+        (each.scale.reshape(()), each.zero_point.reshape(-1)[0]) for each in (a, b)
+    )
+    return np.array_equal(quantize_linear(dequantize_linear(codes, s, z), t, y), codes)
 
 
 def _differences(names: str, a: Coding, b: Coding) -> Iterator[tuple[Refusal | None, str]]:

@@ -4,7 +4,7 @@ The safe subset of double-pair removal: pairs that differ are left alone, becaus
 the intersection of both ranges rounds once where the graph rounds twice.
 """
 
-from engine.fusion.match import Answer, Rule, View
+from engine.fusion.match import Answer, Replacement, Rule, View
 from engine.fusion.r40_equal_pair import same_codes, why_different, why_not_undone
 from engine.fusion.r46_shared_dequantize import own_dequantize
 from engine.ir import Node
@@ -16,13 +16,20 @@ def match(view: View, quantize: Node) -> Answer:
     if first is None:
         return None
     before = view.producer(first.inputs[0], "QuantizeLinear")
+    if before is None:
+        return None
     users = view.users(quantize.outputs[0])
     after = [each for each in users if each.op == "DequantizeLinear"]
-    if before is None or not after:
+    different = why_different(view, first, quantize)
+    if different:
+        merged: Replacement | None = view.by_stage(
+            "rewrite.double_pair", keep_both, view, (before, first, quantize, *after)
+        )
+        return merged or (different if after else None)
+    if not after:
         return None
     refusal = (
         why_different(view, before, first)
-        or why_different(view, first, quantize)
         or why_different(view, quantize, after[0])
         or why_not_undone(view, first, quantize)
         or own_dequantize(view, first)
@@ -30,6 +37,11 @@ def match(view: View, quantize: Node) -> Answer:
     if refusal:
         return refusal
     return same_codes(view, first, quantize)
+
+
+def keep_both(view: View, pairs: tuple[Node, ...]) -> Replacement | None:
+    """What two different pairs in a row become: nothing else."""
+    return None
 
 
 RULE = Rule("R42", "a second, identical pair", "X0", ("QuantizeLinear",), match)

@@ -14,7 +14,7 @@ from engine.fusion.r40_equal_pair import (
     why_unequal,
 )
 from engine.fusion.r46_shared_dequantize import own_dequantize
-from engine.ir import Node
+from engine.ir import Array, Node
 from engine.kernels.quantize_codes import OTHER_SIGN
 
 
@@ -30,12 +30,7 @@ def match(view: View, quantize: Node) -> Answer:
     shift = (1 << (8 * a.dtype.itemsize - 1)) * (1 if b.dtype.kind == "u" else -1)
     refusal = (
         why_unequal(names, "scale", a.scale, b.scale)
-        or why_unequal(
-            names,
-            "shifted zero point",
-            a.zero_point.astype(np.int64) + shift,
-            b.zero_point.astype(np.int64),
-        )
+        or _why_not_shifted(view, names, a.zero_point.astype(np.int64) + shift, b.zero_point)
         or why_elsewhere(names, a, b)
         or why_not_undone(view, dequantize, quantize)
         or own_dequantize(view, dequantize)
@@ -44,6 +39,11 @@ def match(view: View, quantize: Node) -> Answer:
         return refusal
     node = Node(quantize.id, "FlipSign", dequantize.inputs[:1], quantize.outputs, {})
     return Replacement((dequantize, quantize), (node,))
+
+
+def _why_not_shifted(view: View, names: str, wanted: Array, given: Array) -> Refusal | None:
+    refusal = why_unequal(names, "shifted zero point", wanted, given.astype(np.int64))
+    return refusal and view.refuse(refusal.guard, refusal.reason, "zero point")
 
 
 RULE = Rule("R43", "signed codes to unsigned ones, or back", "X0", ("QuantizeLinear",), match)

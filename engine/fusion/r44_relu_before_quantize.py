@@ -23,10 +23,9 @@ def match(view: View, quantize: Node) -> Answer:
     low, high = INTEGER_CODES[y.dtype]
     if (y.zero_point != low).any():
         first = int(y.zero_point[y.zero_point != low][0])
-        return Refusal(
-            "G11",
-            f"Relu {relu.id} keeps codes {first} to {high}, {y.dtype} has {low} to {high}",
-        )
+        reason = f"Relu {relu.id} keeps codes {first} to {high}, {y.dtype} has {low} to {high}"
+        if refusal := view.refuse("G11", reason):
+            return refusal
     return without(relu, quantize)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from engine.fusion.match import Answer, Refusal, Rule, View
 from engine.fusion.r40_equal_pair import Coding
 from engine.fusion.r44_relu_before_quantize import float32_coding, without
+from engine.fusion.r55_covered_activation import covers
 from engine.ir import Node
 from engine.kernels.elementwise import clip_bounds
 from engine.kernels.number_types import INTEGER_CODES
@@ -30,7 +31,7 @@ def match(view: View, quantize: Node) -> Answer:
         return y
     low, high = INTEGER_CODES[y.dtype]
     first, last = (_codes(view, y, each) for each in bounds)
-    if max(first) > low or min(last) < high:
+    if not view.by_stage("rewrite.covers", covers, max(first) - low, high - min(last)):
         return Refusal(
             "G11",
             f"Clip {clip.id} keeps codes {max(*first, low):g} to {min(*last, high):g}, "

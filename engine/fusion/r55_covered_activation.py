@@ -29,7 +29,9 @@ def match(view: View, node: Node) -> Answer:
     affine = edge[1]
     ends = np.array(RANGES[affine.dtype]).astype(affine.dtype)
     low, high = dequantize_linear(ends, affine.scale[0], affine.zero_point[0])
-    if not (bounds[0] <= low and high <= bounds[1]):
+    inside = (float(bounds[0]) - float(low), float(high) - float(bounds[1]))
+    steps = tuple(each / float(affine.scale[0]) for each in inside)
+    if not view.by_stage("rewrite.covers", covers, *steps):
         return Refusal(
             "G11",
             f"{node.op} {node.id} keeps {bounds[0]:.9g} to {bounds[1]:.9g}, {dequantize.id} gives "
@@ -37,6 +39,11 @@ def match(view: View, node: Node) -> Answer:
         )
     same = Node(node.id, "Identity", node.inputs[:1], node.outputs, {})
     return Replacement((node,), (same,))
+
+
+def covers(low: float, high: float) -> bool:
+    """Whether an activation keeps every code, whose bounds lie so many steps inside of the ends."""
+    return low <= 0 and high <= 0
 
 
 RULE = Rule("R55", "activation that every code keeps", "X0", ("Relu", "Clip"), match)

@@ -13,12 +13,14 @@ from engine.ir import Array, Node
 class Granularity:
     """The attributes of a QuantizeLinear or DequantizeLinear that place its parameters.
 
-    ``axis`` is None where the opset knows one parameter per tensor only; ``block_size`` 0 is none.
+    ``axis`` is None where the opset knows one parameter per tensor only; ``block_size`` 0 is none;
+    ``says_axis`` tells whether the node does.
     """
 
     node: str
     axis: int | None
     block_size: int
+    says_axis: bool = True
 
 
 Spread = Callable[[Array, tuple[int, ...], Granularity], Array]
@@ -38,7 +40,7 @@ def read_granularity(node: Node, opset: int) -> Granularity:
         raise InvalidModel(f"{where}: axis must be an integer, got {axis!r}")
     if not isinstance(block_size, int) or block_size < 0:
         raise InvalidModel(f"{where}: block_size must be 0 or more, got {block_size!r}")
-    return Granularity(where, axis, block_size)
+    return Granularity(where, axis, block_size, "axis" in node.attributes)
 
 
 def spread(parameter: Array, shape: tuple[int, ...], given: Granularity) -> Array:

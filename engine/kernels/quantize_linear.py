@@ -220,6 +220,8 @@ def dequantize_operator(node: Node, setting: Setting) -> Kernel:
     place_zero = setting.stage("dequantize.zero_points", place)
     middle = setting.stage("dequantize.centre", centre)
     read = setting.stage("dequantize.codes", as_stored) if is_packed(p) else as_stored
+    if p.codes is not None and not node.input(2):
+        read = setting.stage("dequantize.untyped", read)
     where = p.granularity.node
 
     def run(q: Array, scale: Array, zero_point: Array | None = None) -> Array:
