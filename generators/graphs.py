@@ -8,9 +8,10 @@ from corpus.case import Case
 from generators import qparams
 from generators.cells import ALL_CELLS, cells_of
 from generators.choices import Choices, HypothesisChoices, RandomChoices
-from generators.operators import chains, node
+from generators.operators import chains, node, patterns
 from generators.operators.conv import build, conv_specs
 
+GRAPH_CELLS = (*chains.ALL_CELLS, *patterns.ALL_CELLS)
 FAMILIES = ("conv", *node.FAMILIES, "graphs", "all")
 
 
@@ -21,7 +22,7 @@ def all_cells(family: str) -> tuple[str, ...]:
         ValueError: the family is unknown.
     """
     _require_known(family, "any")
-    by_family = {"conv": ALL_CELLS, **node.CELLS, "graphs": chains.ALL_CELLS}
+    by_family = {"conv": ALL_CELLS, **node.CELLS, "graphs": GRAPH_CELLS}
     return by_family.get(family) or tuple(
         each for cells in by_family.values() for each in cells
     )
@@ -65,7 +66,8 @@ def _case(choices: Choices, family: str, scales: str) -> Case:
     if family == "all":
         family = choices.pick(FAMILIES[:-1])
     if family == "graphs":
-        return chains.chains(choices, scales)
+        draw = patterns.patterns if choices.flag() else chains.chains
+        return draw(choices, scales)
     if family in node.FAMILIES:
         return node.node_case(family, choices, scales)
     spec = conv_specs(choices, scales)

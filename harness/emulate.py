@@ -36,9 +36,13 @@ class Emulator:
         if fault.quantize is not None:
             return True
         if fault.key not in self._acting:
-            plan = self._faulty_plan(fault) if fault.acts_on_rules else self._correct_plan
-            self._acting[fault.key] = plan is not None and bool(fault.places(plan))
+            self._acting[fault.key] = bool(self.places(fault))
         return self._acting[fault.key]
+
+    def places(self, fault: Fault) -> tuple[str, ...]:
+        """The source nodes in which the fault can show, as they are fused with it."""
+        plan = self._faulty_plan(fault) if fault.acts_on_rules else self._correct_plan
+        return () if plan is None else fault.places(plan)
 
     def session(self, fault: Fault | None) -> Session | None:
         """A session of the case; None where its model cannot be read.

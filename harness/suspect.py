@@ -13,6 +13,7 @@ from harness.confirm import confirmed
 from harness.crop import cropped
 from harness.cut import cut, tensor_types
 from harness.diagnose import Diagnosis, diagnose, variants
+from harness.in_graph import diagnose_in_graph
 from harness.locate import Judged, culprits, locate
 from harness.observe import CONVERSIONS, main_node, main_op, observe, units
 from harness.oracle import Oracle, Verdict, judge
@@ -140,6 +141,9 @@ def _divergent(
     alone = cut(model, {**whole.inputs, **fed}, made, tensor_types(model))
     op, verdict = _op_of(row.unit, whole), row.verdict
     diagnosis = _diagnosis(bench, spec, alone, row, known)
+    if not is_wrong(alone, bench.run(alone, spec)):  # then its neighbours have a part in it
+        found = diagnose_in_graph(bench, spec, whole, row.unit)
+        diagnosis = replace(diagnosis, matches=found)
     matches = diagnosis.matches
     passes = _telling(bench, spec, whole) if not matches or op in CONVERSIONS else ()
     if passes and op in CONVERSIONS:  # a kernel's rounding rule does not hang on a pass

@@ -1,20 +1,18 @@
-"""Faults of rewrites: pairs of Q and D that are dropped, merged, moved or inserted and must not be."""
+"""Faults of rewrites that drop or merge Q and D which differ."""
 
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from engine.arithmetic import round_half_away
 from engine.faults.fault import Fault
 from engine.fusion.match import Replacement, View
-from engine.fusion.moving import follow
 from engine.fusion.r40_equal_pair import Coding, read_coding
 from engine.ir import Array, Node
-from engine.kernels.known_shape import known_shape
 from engine.kernels.number_types import INTEGER_CODES
 
-_FAR = 4
-_ARITHMETIC = frozenset(
+ARITHMETIC = frozenset(
     [
         "Add",
         "AveragePool",
@@ -81,19 +79,20 @@ def _intersection(a: Coding, b: Coding) -> tuple[Array, Array] | None:
     if any(each.scale.size > 1 or each.scale.dtype != np.float32 for each in (a, b)):
         return None
     low, high = INTEGER_CODES[a.dtype]
-    ends = [
-        [
-            float(each.scale.reshape(())) * (end - int(each.zero_point.reshape(())))
-            for each in (a, b)
-        ]
-        for end in (low, high)
-    ]
+    ends = [[_real(each, code) for each in (a, b)] for code in (low, high)]
     lowest, highest = max(ends[0]), min(ends[1])
-    scale = np.float32((highest - lowest) / (high - low))
-    if scale < np.finfo(np.float32).tiny:
-        return None
-    zero = np.clip(np.rint(low - lowest / float(scale)), low, high)
-    return np.asarray(scale), np.asarray(zero, a.dtype)
+    with np.errstate(all="ignore"):
+        scale = np.float32((highest - lowest) / np.float32(high - low))
+        if not np.finfo(np.float32).tiny <= scale < np.inf:
+            return None
+        zero = round_half_away(np.asarray(np.float32(low) - lowest / scale))
+    return np.asarray(scale), np.asarray(np.clip(zero, low, high)).astype(a.dtype)
+
+
+def _real(coding: Coding, code: int) -> np.float32:
+    """``fl((q - z) s)``."""
+    steps = np.float32(code - int(coding.zero_point.reshape(())))
+    return np.float32(steps * coding.scale.reshape(()))
 
 
 def of_the_last(view: View, quantize: Node) -> Node:
@@ -103,7 +102,7 @@ def of_the_last(view: View, quantize: Node) -> Node:
     all_ = [each for each in all_ if each.inputs[0] == source]
     last = all_[-1] if all_ else quantize
     maker = view.producer(source)
-    if maker is None or maker.op not in _ARITHMETIC or all_[0] is not quantize:
+    if maker is None or maker.op not in ARITHMETIC or all_[0] is not quantize:
         return quantize
     a, b = read_coding(view, quantize), read_coding(view, last)
     if not isinstance(a, Coding) or not isinstance(b, Coding) or a.dtype != b.dtype:
@@ -116,63 +115,25 @@ def of_the_last(view: View, quantize: Node) -> Node:
     return Node(quantize.id, quantize.op, inputs, quantize.outputs, last.attributes)
 
 
-def stay(view: View, mover: Node, axis: int, perm: tuple[int, ...], up: bool) -> int:
-    """The number that the axis had, where as many scales fit there."""
-    shape = known_shape(view.graph, mover.inputs[0])
-    right = follow(view, mover, axis, perm, up)
-    if shape is None or len(shape) != len(perm) or shape[axis] != shape[perm[axis]]:
-        return right
-    return axis
-
-
-def pair_of_uint8(view: View, before: Node, dequantize: Node) -> tuple[Node, ...]:
-    """D -> Q -> D with its scale and, as no zero point tells the type, codes of uint8."""
-    if before.input(2) or view.code_dtype(before.inputs[0]) != np.int8:
-        return (dequantize,)
-    (name,), scale = dequantize.outputs, dequantize.inputs[1]
-    reals, codes = (view.new_name(f"{name}_{each}") for each in ("inner", "unsigned"))
-    attributes = dequantize.attributes
-    return (
-        Node(dequantize.id, dequantize.op, dequantize.inputs, (reals,), attributes),
-        Node(dequantize.id, "QuantizeLinear", (reals, scale), (codes,), attributes),
-        Node(dequantize.id, dequantize.op, (codes, scale), (name,), attributes),
-    )
-
-
-def pair_from_above(view: View, pool: Node) -> Replacement | None:
-    """A pair in front of the pool, like the first DequantizeLinear further up."""
-    node, between = view.producer(pool.inputs[0]), set()
-    for _ in range(_FAR):
-        if node is None or node.op == "DequantizeLinear" or not node.inputs:
-            break
-        between.add(node.op)
-        node = view.producer(node.inputs[0])
-    if node is None or node.op != "DequantizeLinear" or not between & _ARITHMETIC:
-        return None
-    coding = read_coding(view, node)
-    if not node.input(2) or not isinstance(coding, Coding) or coding.scale.size > 1:
-        return None
-    codes, reals = (view.new_name(f"{pool.inputs[0]}_{each}") for each in ("pair", "reals"))
-    parameters = node.inputs[1:]
-    added = (
-        Node(pool.id, "QuantizeLinear", (pool.inputs[0], *parameters), (codes,), {}),
-        Node(pool.id, "DequantizeLinear", (codes, *parameters), (reals,), {}),
-        Node(pool.id, pool.op, (reals, *pool.inputs[1:]), pool.outputs, pool.attributes),
-    )
-    return Replacement((pool,), added)
-
-
-def loosely(low: float, high: float) -> bool:
-    """Up to one step inside of the ends counts as nothing."""
-    return low <= 1 and high <= 1
-
-
-def _rewrite(key: str, title: str, source: str, **stages: Callable[..., Any]) -> Fault:
+def rewrite_fault(key: str, title: str, source: str, **stages: Callable[..., Any]) -> Fault:
+    """A fault that replaces stages of the rules, by their names without the family."""
     named = {f"rewrite.{name}": each for name, each in stages.items()}
     return Fault(key, title, source, stages=named)
 
 
 FAULTS = (
+    rewrite_fault(
+        "F55",
+        "scales that differ by less than 1e-6 count as equal, however small they are",
+        "opencv/opencv 5.x compares scales with an absolute tolerance",
+        one_scale=within_a_millionth,
+    ),
+    rewrite_fault(
+        "F56",
+        "scales count as equal where they are the same in half precision",
+        "scales stored in half precision",
+        one_scale=equal_in_half_precision,
+    ),
     Fault(
         "F104",
         "a DequantizeLinear and a QuantizeLinear of different scales are dropped as a pair",
@@ -185,25 +146,13 @@ FAULTS = (
         "passes that compare scales only",
         guards_off=("R40.G5/zero point",),
     ),
-    _rewrite(
-        "F55",
-        "scales that differ by less than 1e-6 count as equal, however small they are",
-        "opencv/opencv 5.x compares scales with an absolute tolerance",
-        one_scale=within_a_millionth,
-    ),
-    _rewrite(
-        "F56",
-        "scales count as equal where they are the same in half precision",
-        "scales stored in half precision",
-        one_scale=equal_in_half_precision,
-    ),
-    _rewrite(
+    rewrite_fault(
         "F112",
         "two different pairs in a row become one with the range that both have in common",
         "microsoft/onnxruntime#25259",
         double_pair=ranges_intersected,
     ),
-    _rewrite(
+    rewrite_fault(
         "F78",
         "the first of two different pairs in a row is dropped, with its rounding and saturation",
         "rules that skip a QuantizeLinear and a DequantizeLinear in between",
@@ -215,7 +164,7 @@ FAULTS = (
         "a key of common subexpressions that is too small",
         guards_off=("R35.G5/zero point",),
     ),
-    _rewrite(
+    rewrite_fault(
         "F60f",
         "an operation that two QuantizeLinears follow takes the parameters of the last for the first",
         "microsoft/onnxruntime counts the QuantizeLinears of an output",
@@ -226,35 +175,5 @@ FAULTS = (
         "int8 codes become uint8 ones or back by 128, whatever the zero points are",
         "microsoft/onnxruntime qdq_s8_to_u8, with zero points left behind",
         guards_off=("R43.G5/zero point",),
-    ),
-    _rewrite(
-        "F32",
-        "a pair inserted behind a DequantizeLinear without zero point has uint8 codes",
-        "microsoft/onnxruntime#27845, #28491, #25001",
-        behind=pair_of_uint8,
-    ),
-    _rewrite(
-        "F106",
-        "scales along an axis move through a Transpose and keep the number of the axis",
-        "a DequantizeLinear or QuantizeLinear moved without its attributes",
-        axis=stay,
-    ),
-    _rewrite(
-        "F113",
-        "a maximum pool of reals gets the scale of a DequantizeLinear above other operations",
-        "opencv/opencv 5.x searches parameters upwards",
-        pool=pair_from_above,
-    ),
-    Fault(
-        "F81",
-        "a Relu before a QuantizeLinear is removed although real 0 is not the lowest code",
-        "microsoft/onnxruntime relu_quantizelinear, for other types than 8 bits",
-        guards_off=("R44.G11", "R02.G11/Relu"),
-    ),
-    _rewrite(
-        "F85",
-        "a Clip that cuts the outermost codes off is dropped",
-        "microsoft/onnxruntime#22580",
-        covers=loosely,
     ),
 )

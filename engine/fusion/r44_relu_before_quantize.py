@@ -17,6 +17,9 @@ def match(view: View, quantize: Node) -> Answer:
     relu = view.producer(quantize.inputs[0], "Relu")
     if relu is None:
         return None
+    moved: Replacement | None = view.by_stage("rewrite.relu", stays, view, relu, quantize)
+    if moved:
+        return moved
     y = float32_coding(view, quantize)
     if isinstance(y, Refusal):
         return y
@@ -27,6 +30,11 @@ def match(view: View, quantize: Node) -> Answer:
         if refusal := view.refuse("G11", reason):
             return refusal
     return without(relu, quantize)
+
+
+def stays(view: View, relu: Node, quantize: Node) -> Replacement | None:
+    """What becomes of a Relu and a QuantizeLinear that do not commute."""
+    return None
 
 
 def without(activation: Node, quantize: Node) -> Replacement:
