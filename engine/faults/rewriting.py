@@ -58,10 +58,8 @@ def ranges_intersected(view: View, pairs: tuple[Node, ...]) -> Replacement | Non
     before, _, second, *after = pairs
     codings = [read_coding(view, each) for each in (before, second)]
     a, b = (each if isinstance(each, Coding) else None for each in codings)
-    alone = len(after) == 1 and all(
-        view.only_user(each.outputs[0]) for each in (before, second, after[0])
-    )
-    if a is None or b is None or not alone or a.dtype != b.dtype:
+    alone = all(view.only_user(each.outputs[0]) for each in (before, second))
+    if a is None or b is None or not (alone and after) or a.dtype != b.dtype:
         return None
     merged = _intersection(a, b)
     if merged is None:

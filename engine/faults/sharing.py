@@ -59,7 +59,8 @@ def activated(view: View, node: Node, fused: Replacement) -> tuple[Node, ...]:
     """The result with the activation that was fused into it."""
     name = node.outputs[0]
     for each in fused.covered:
-        if each.op in _ACTIVATIONS and each.inputs[0] == name and each is not node:
+        reads = each.op in _ACTIVATIONS and each.inputs[0] == name
+        if reads and any(user.key != each.key for user in view.users(name)):
             before = view.new_name(name)
             same = Node(node.id, node.op, node.inputs, (before,), node.attributes)
             inputs = (before, *each.inputs[1:])
