@@ -6,7 +6,8 @@ import numpy as np
 
 from corpus.case import Array, Case, node_id
 from corpus.finding import Evidence, GraphNode, Sample, Steps, TensorRow
-from generators.operators.conv import describe, parameters
+from generators.operators import conv as convolutions
+from generators.operators import node as nodes
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.law import Law
@@ -33,7 +34,6 @@ def gather(
         else next(iter(allowed), "")
     )
     judged = allowed.get(tensor)
-    spec = describe(case)
     return Evidence(
         graph=_graph(bench, suspect, case),
         tensors=_rows(suspect),
@@ -46,10 +46,19 @@ def gather(
         samples=tuple(
             _sample(bench, spec, case, tensor, allowed) for spec in _everyone(bench, suspect)
         ),
-        parameters=parameters(spec) if spec else {},
+        parameters=_parameters(case),
         counterexamples=law.counterexamples,
         versions=versions,
     )
+
+
+def _parameters(case: Case) -> Mapping[str, int | bool | str]:
+    """Those of a case that is a single operator, in the words of laws."""
+    convolution = convolutions.describe(case)
+    if convolution is not None:
+        return convolutions.parameters(convolution)
+    operator = nodes.describe(case)
+    return nodes.parameters(operator) if operator else {}
 
 
 def _everyone(bench: Bench, suspect: Suspect) -> tuple[BackendSpec, ...]:

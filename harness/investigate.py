@@ -2,7 +2,7 @@
 
 import platform
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -11,13 +11,15 @@ import onnx
 
 from corpus.case import Array, Case, node_id
 from corpus.finding import Engine, Evidence, Finding, LawCounts, Size
-from generators.operators.conv import ConvSpec, build, describe
+from generators.operators import conv as convolutions
+from generators.operators import node as nodes
+from generators.operators.node import NodeSpec
 from harness.bench import Bench
 from harness.diagnose import foresee, is_triggered
 from harness.evidence import gather
 from harness.isa import sweep
 from harness.law import Law, find_law
-from harness.law.neighbours import fresh_data, without_data
+from harness.law.kinds import S, kind_of
 from harness.observe import CONVERSIONS, main_node
 from harness.oracle import Allowed, Oracle, Silent
 from harness.outcome import Outcome, Refused, Tapped, Values
@@ -34,7 +36,6 @@ DATA_ALONE = (
 )  # whether they show is no matter of parameters
 HANGS = "timed-out"
 TOO_SLOW = "neither passes nor a law are looked for: each try would take the time limit"
-LOUD = 64
 NO_LAW = Law("", (), 0, 0, 0, 0, ())
 
 
@@ -128,25 +129,39 @@ def is_wrong_alone(bench: Bench, suspect: Suspect) -> bool:
 
 
 def law_of(bench: Bench, suspect: Suspect, case: Case, seed: int) -> Law:
-    """The law over the case's parameters; none for a graph that is not a single convolution.
+    """The law over the case's parameters; none for a graph that is more than one operator.
 
     A neighbour says nothing about this bug where the backend refuses it, runs it as another
     operation or gets it wrong in another way, and where right values are all the same. With a
     diagnosis the fault is emulated first: where its trigger holds and yet the data hide it, a
     right answer says nothing; where its trigger does not hold, a right answer always counts.
     """
-    spec = describe(case)
-    if spec is None or suspect.signature.kind in DATA_ALONE:
+    if suspect.signature.kind in DATA_ALONE:
         return NO_LAW
+    convolution = convolutions.describe(case)
+    if convolution is not None:
+        return _law_around(bench, suspect, convolution, seed)
+    operator = nodes.describe(case)
+    return NO_LAW if operator is None else _law_around(bench, suspect, operator, seed)
 
-    settled: set[ConvSpec] = set()
 
-    def fails(neighbour: ConvSpec) -> bool | None:
-        bare = without_data(neighbour)
-        if bare in settled:
+def _law_around(bench: Bench, suspect: Suspect, spec: S, seed: int) -> Law:
+    kind = kind_of(spec)
+    settled: set[S] = set()
+    silent: set[S] = set()
+    is_strict = isinstance(spec, NodeSpec) and not any(
+        each.acts_on_rules for each in faults_of(suspect)
+    )
+
+    def fails(neighbour: S) -> bool | None:
+        blank = kind.without_data(neighbour)
+        if blank in settled:
             return False
-        near = build(neighbour)
-        foreseen = _foreseen(bench, suspect, neighbour, near)
+        if blank in silent:
+            return None
+        near = kind.build(neighbour)
+        loudest = map(kind.build, kind.loudest_data(neighbour))
+        foreseen = _foreseen(bench, suspect, loudest, near)
         if foreseen is None:
             return None
         outcome = bench.run(near, suspect.spec)
@@ -156,21 +171,24 @@ def law_of(bench: Bench, suspect: Suspect, case: Case, seed: int) -> Law:
             return True
         if is_wrong(near, outcome) or (suspect.rows and foreseen and _is_constant(outcome)):
             return None
-        if foreseen and not _runs_as(bench, suspect, near):
+        if (foreseen or is_strict) and not _runs_as(bench, suspect, near):
+            silent.add(blank)
             return None
         if suspect.matches:  # the fault cannot show, or would and does not, whatever the data
-            settled.add(bare)
+            settled.add(blank)
         return False
 
-    louder = loud(spec)
-    still = any(fails(each) for each in fresh_data(louder, Random(seed)))
+    louder = kind.loud(spec)
+    still = any(fails(each) for each in kind.fresh_data(louder, Random(seed)))
     return find_law(louder if still else spec, fails, seed=seed)
 
 
-def _foreseen(bench: Bench, suspect: Suspect, spec: ConvSpec, case: Case) -> bool | None:
+def _foreseen(
+    bench: Bench, suspect: Suspect, loudest: Iterable[Case], case: Case
+) -> bool | None:
     """Whether the diagnosed fault would show on the case; without a diagnosis anything may.
 
-    False only where no other weights would trigger it either.
+    False only where no other weights, those of ``loudest``, would trigger it either.
     """
     if not suspect.matches:
         return True
@@ -180,25 +198,10 @@ def _foreseen(bench: Bench, suspect: Suspect, spec: ConvSpec, case: Case) -> boo
     except Silent:
         return None
     told = foresee(case, allowed, profile, fault)
-    loudest = replace(spec, w=None, w_kind="all-extremes", w_seed=1)
-    return None if told is False and is_triggered(build(loudest), profile, fault) else told
-
-
-def loud(spec: ConvSpec) -> ConvSpec:
-    """The spec with zero points that were shrunk to almost nothing far from zero again.
-
-    A zero point of 1 moves most results by less than a step, so that few neighbours would show
-    what it does.
-    """
-
-    def far(zero_point: int) -> int:
-        return LOUD if 0 < abs(zero_point) < LOUD else zero_point
-
-    return replace(
-        spec,
-        x_zero_point=far(spec.x_zero_point),
-        w_zero_points=tuple(map(far, spec.w_zero_points)),
-        y_zero_point=far(spec.y_zero_point),
+    return (
+        None
+        if told is False and any(is_triggered(each, profile, fault) for each in loudest)
+        else told
     )
 
 

@@ -13,7 +13,10 @@ Parameters = Mapping[str, Value]
 
 NOTABLE = frozenset({0, 1, -128, 127, 255})  # the only numbers that "!=" is tried with
 MODULI = (4, 8, 16, 32)
-COUNTS = ("groups", "M/groups", "C/groups", "M", "C", "kernel taps", "pixels", "image")
+COUNTS = (
+    *("groups", "M/groups", "C/groups", "M", "C", "kernel taps", "pixels", "image"),
+    *("K", "N", "terms", "elements", "last axis", "elements left"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Atom:
     def text(self) -> str:
         """As a law prints it: ``groups > 1``, ``M/groups % 8 != 0``, ``not per-channel``."""
         if isinstance(self.value, bool):
-            return self.name if self.value == (self.relation == "==") else f"not {self.name}"
+            return self.name if self.value == (self.relation == "==") else _negated(self.name)
         if self.modulus:
             return f"{self.name} % {self.modulus} {self.relation} 0"
         return f"{self.name} {self.relation} {self.value}"
@@ -46,6 +49,10 @@ class Atom:
         if self.relation == ">":
             return int(value) > int(self.value)
         return int(value) < int(self.value)
+
+
+def _negated(name: str) -> str:
+    return name.replace(" == ", " != ") if " == " in name else f"not {name}"
 
 
 class Table:

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
+from typing import Generic
 
-from generators.operators.conv import ConvSpec, parameters
 from harness.law.atoms import Atom, Parameters, Table, Value
+from harness.law.kinds import S, kind_of
 from harness.law.neighbours import Neighbourhood, fresh_data
 from harness.law.search import Conjunction, matches, shortest
 
@@ -48,8 +49,8 @@ class Law:
 
 
 def find_law(
-    spec: ConvSpec,
-    fails: Callable[[ConvSpec], bool | None],
+    spec: S,
+    fails: Callable[[S], bool | None],
     *,
     seed: int,
     budget_s: float = 4.0,
@@ -68,7 +69,7 @@ def find_law(
     wrong about.
     """
     rng = Random(seed)
-    near = Neighbourhood(replace(spec, x=None, w=None, b=None), rng)
+    near = Neighbourhood(spec, rng)
     probe = _Probe(fails, rng, time.monotonic() + budget_s)
     _explore(near, probe)
     law: Conjunction | None = ()
@@ -86,17 +87,17 @@ def find_law(
     return _judged(probe.table())
 
 
-class _Probe:
+class _Probe(Generic[S]):
     """The neighbours asked about so far."""
 
     def __init__(
-        self, fails: Callable[[ConvSpec], bool | None], rng: Random, deadline: float
+        self, fails: Callable[[S], bool | None], rng: Random, deadline: float
     ) -> None:
-        self.specs: list[ConvSpec] = []
+        self.specs: list[S] = []
         self.rows: list[Parameters] = []
         self.fails: list[bool] = []
-        self._asked: set[ConvSpec] = set()
-        self._fails = fails
+        self._asked: set[S] = set()
+        self._fails: Callable[[S], bool | None] = fails
         self._rng = rng
         self._deadline = deadline
         self._last = deadline + (PATIENCE - 1) * max(0.0, deadline - time.monotonic())
@@ -114,7 +115,7 @@ class _Probe:
         """Whether there is more to ask, and anything failed so far."""
         return any(self.fails) and not self.spent
 
-    def ask(self, spec: ConvSpec) -> bool | None:
+    def ask(self, spec: S) -> bool | None:
         """Add the row of a new spec, unless spent; False for one that is not asked about."""
         if spec in self._asked or (self.spent and self.rows):
             return False
@@ -122,11 +123,11 @@ class _Probe:
         answer = self._answer(spec)
         if answer is not None or not self.rows:
             self.specs.append(spec)
-            self.rows.append(parameters(spec))
+            self.rows.append(kind_of(spec).parameters(spec))
             self.fails.append(bool(answer))
         return answer
 
-    def _answer(self, spec: ConvSpec) -> bool | None:
+    def _answer(self, spec: S) -> bool | None:
         """Whether any draw fails; None if none says anything, or the first few do not."""
         answers: list[bool | None] = []
         for drawn in fresh_data(spec, self._rng):
@@ -137,7 +138,7 @@ class _Probe:
                 break
         return False if False in answers else None
 
-    def mistakes(self, law: Conjunction) -> list[ConvSpec]:
+    def mistakes(self, law: Conjunction) -> list[S]:
         """The neighbours that the law calls failing, but pass; if none, those it misses.
 
         In this order, because what it misses may be another bug, which more of the same would
@@ -153,7 +154,7 @@ class _Probe:
         return Table(self.rows, fails)
 
 
-def _explore(near: Neighbourhood, probe: _Probe) -> None:
+def _explore(near: Neighbourhood[S], probe: _Probe[S]) -> None:
     """The spec, its neighbours by one change, and some by more; moves that say nothing go."""
     probe.ask(near.spec)
     for neighbour, forget in near.one_change():
@@ -164,8 +165,8 @@ def _explore(near: Neighbourhood, probe: _Probe) -> None:
 
 
 def _border(
-    near: Neighbourhood, law: Conjunction, mistakes: list[ConvSpec], rng: Random
-) -> Iterator[ConvSpec]:
+    near: Neighbourhood[S], law: Conjunction, mistakes: list[S], rng: Random
+) -> Iterator[S]:
     """New neighbours: inside the law, outside it by one atom, and around its mistakes."""
     for number in range(ROUND):
         if mistakes and number % 4 == 0:
@@ -174,7 +175,7 @@ def _border(
             yield (near.inside if number % 2 else near.outside)(law)
 
 
-def _right(law: Conjunction, probe: _Probe, start: int) -> bool:
+def _right(law: Conjunction, probe: _Probe[S], start: int) -> bool:
     pairs = zip(probe.rows[start:], probe.fails[start:], strict=True)
     return all(_calls(law, row) == fails for row, fails in pairs)
 

@@ -7,9 +7,10 @@ from types import MappingProxyType, ModuleType
 from corpus.case import Case
 from generators.choices import Choices
 from generators.operators.node import blockwise, conv_more, elementwise, matmul, movement, pool
-from generators.operators.node.build import build
+from generators.operators.node.build import LAYOUTS, build, operator_of
 from generators.operators.node.describe import describe
 from generators.operators.node.spec import NodeSpec, Operand, Tail
+from generators.operators.node.words import parameters
 
 _MODULES: Mapping[str, ModuleType] = MappingProxyType(
     {
@@ -38,10 +39,13 @@ def node_case(family: str, choices: Choices, scales: str) -> Case:
 __all__ = [
     "CELLS",
     "FAMILIES",
+    "LAYOUTS",
     "NodeSpec",
     "Operand",
     "Tail",
     "build",
     "describe",
     "node_case",
+    "operator_of",
+    "parameters",
 ]

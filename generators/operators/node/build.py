@@ -34,6 +34,13 @@ LAYOUTS: Mapping[str, tuple[str, str]] = MappingProxyType(
 """Operators on codes: their domain, and their inputs (operand, its scale, its zero point; y)."""
 
 
+def operator_of(form: str) -> str:
+    """The operator that a form on codes computes."""
+    if "MatMul" in form:
+        return "MatMul"
+    return {"QGemm": "Gemm", "ConvInteger": "Conv"}.get(form, form.removeprefix("QLinear"))
+
+
 def build(spec: NodeSpec) -> Case:
     """The case of a spec; tensors are named after operands and results."""
     graph = GraphBuilder(spec.opset, zero_points_written=spec.zero_points_written)

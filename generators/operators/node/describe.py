@@ -8,7 +8,7 @@ from onnx import NodeProto
 
 from corpus.case import Array, Case
 from generators import wire
-from generators.operators.node.build import LAYOUTS
+from generators.operators.node.build import LAYOUTS, operator_of
 from generators.operators.node.reading import (
     CONVERSIONS,
     OtherModelError,
@@ -255,7 +255,7 @@ def _on_codes(reader: Reader, node: NodeProto) -> NodeSpec:
     result = _leaving(reader, node.output[0], "y")
     require(result.is_read and len(node.output) == 1)
     return NodeSpec(
-        node.op_type.removeprefix("QLinear"),
+        operator_of(node.op_type),
         tuple(operands),
         (_codes(reader, places, "y", result, node.op_type),),
         tuple(attributes(node).items()),

@@ -8,8 +8,9 @@ import pytest
 from generators.operators.conv import ConvSpec, build, parameters, problem
 from generators.operators.conv.data import b_array
 from harness.law.atoms import Atom
-from harness.law.moves import AFFECTING, ASPECTS
-from harness.law.neighbours import MOST_WORK, Neighbourhood, fresh_data
+from harness.law.conv.moves import AFFECTING, ASPECTS
+from harness.law.conv.space import MOST_WORK
+from harness.law.neighbours import Neighbourhood, fresh_data
 from harness.oracle import Oracle
 from harness.reduce.tidy import is_valid
 
@@ -28,7 +29,7 @@ TAKEN_AWAY = {"doubled", "shared", "missing"}
 LAW = (Atom("groups", ">", 1), Atom("M/groups", ">", 8), Atom("M/groups", "!=", 0, 8))
 
 
-def near(seed: int, start: ConvSpec = STARTS[0]) -> Neighbourhood:
+def near(seed: int, start: ConvSpec = STARTS[0]) -> Neighbourhood[ConvSpec]:
     return Neighbourhood(start, Random(seed))
 
 

@@ -1,0 +1,1 @@
+"""What surrounds one operator of the node families."""
