@@ -7,8 +7,10 @@ import numpy as np
 from engine.faults.fault import Fault
 from engine.fusion.match import View
 from engine.ir import Array
+from engine.kernels.parameters import ConvParameters
 from engine.kernels.quantize_granularity import Granularity, spread
 from engine.kernels.quantize_parameters import DequantizeParameters, QuantizeParameters
+from engine.kernels.stages import subtract_zero_points
 
 _X_ZERO, _W, _W_ZERO, _BIAS = 2, 3, 5, 8
 
@@ -38,6 +40,15 @@ def less_the_zero_point(view: View, name: str) -> Array:
 def as_unsigned(codes: Array) -> Array:
     """The bytes of int8 codes as uint8."""
     return codes.view(np.uint8) if codes.dtype == np.int8 else codes
+
+
+def moved_without_zero_point(p: ConvParameters) -> Array:
+    """``(w + 128) - zw`` of int8 weights: uint8 codes and the zero point of int8 ones."""
+    centred = subtract_zero_points(p)
+    if p.w.dtype != np.int8:
+        return centred
+    moved: Array = centred + np.int16(128)
+    return moved
 
 
 def _is_untyped(p: DequantizeParameters) -> bool:
@@ -79,6 +90,13 @@ FAULTS = (
         "a bias that two convolutions share holds the zero point of the first one for the second",
         "weights that are prepared in place",
         stages={"rewrite.bias": less_the_zero_point},
+    ),
+    Fault(
+        "F122.weights",
+        "int8 weights become uint8 ones by 128, and their zero point stays",
+        "microsoft/onnxruntime qdq_s8_to_u8 and avx2_weight_s8_to_u8, with zero points left behind",
+        lambda p: p.w.dtype == np.int8 and p.w.size > 0,
+        {"weights": moved_without_zero_point},
     ),
     Fault(
         "F114",

@@ -1,5 +1,7 @@
 """Faults of rewrites that put a Q, a D or an activation where it does not belong, or take one away."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from engine.faults.fault import Fault
@@ -7,9 +9,10 @@ from engine.faults.rewriting import ARITHMETIC, rewrite_fault
 from engine.fusion.activation import activation_after
 from engine.fusion.match import Replacement, View
 from engine.fusion.moving import follow
+from engine.fusion.r33_quantize_through_concat import each_its_own
 from engine.fusion.r40_equal_pair import Coding, read_coding
 from engine.ir import Node
-from engine.kernels.known_shape import known_shape
+from engine.kernels.known_shape import known_shape, known_shapes
 
 _FAR = 4
 
@@ -97,6 +100,15 @@ def in_front_of_the_relu(view: View, relu: Node, quantize: Node) -> Replacement 
     return Replacement((relu, quantize), added)
 
 
+def one_name(view: View, concat: Node, quantize: Node) -> Mapping[str, str]:
+    """The same name for the codes of all inputs of one shape, which the last one then writes."""
+    names = each_its_own(view, concat, quantize)
+    shapes = known_shapes(view.graph, concat.inputs)
+    if shapes is None or len(set(shapes)) > 1:
+        return names
+    return dict.fromkeys(names, names[concat.inputs[0]])
+
+
 FAULTS = (
     rewrite_fault(
         "F32",
@@ -127,6 +139,12 @@ FAULTS = (
         "a Clip that cuts the outermost codes off is dropped",
         "microsoft/onnxruntime#22580",
         covers=loosely,
+    ),
+    rewrite_fault(
+        "F120",
+        "QuantizeLinears put in front of a Concat write to one name, so that the last one wins",
+        "copies of a node that keep its name",
+        names=one_name,
     ),
     rewrite_fault(
         "F105",

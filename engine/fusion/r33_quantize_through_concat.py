@@ -4,6 +4,8 @@ Exact by itself. An input that was dequantized with other parameters then needs 
 one that has them already nothing (R40).
 """
 
+from collections.abc import Mapping
+
 from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
 from engine.fusion.moving import is_per_tensor, only_quantize
 from engine.fusion.r40_equal_pair import read_coding
@@ -20,7 +22,9 @@ def match(view: View, concat: Node) -> Answer:
         return coding
     if not is_per_tensor(coding):
         return Refusal("G2", f"{quantize.id} has {coding.scale.size} scales, a Concat needs 1")
-    names = {name: view.new_name(f"{name}_{quantize.key}") for name in concat.inputs}
+    names: Mapping[str, str] = view.by_stage(
+        "rewrite.names", each_its_own, view, concat, quantize
+    )
     before = [
         Node(
             quantize.id,
@@ -29,11 +33,16 @@ def match(view: View, concat: Node) -> Answer:
             (code,),
             quantize.attributes,
         )
-        for name, code in names.items()
+        for code, name in {code: name for name, code in names.items()}.items()
     ]
     inputs = tuple(names[name] for name in concat.inputs)
     joined = Node(concat.id, "Concat", inputs, quantize.outputs, concat.attributes)
     return Replacement((concat, quantize), (*before, joined))
+
+
+def each_its_own(view: View, concat: Node, quantize: Node) -> Mapping[str, str]:
+    """The name of the codes of each input."""
+    return {name: view.new_name(f"{name}_{quantize.key}") for name in concat.inputs}
 
 
 RULE = Rule("R33", "QuantizeLinear moved in front of Concat", "X0", ("Concat",), match)

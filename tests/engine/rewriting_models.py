@@ -122,6 +122,32 @@ def turned(dtype: Any, zero: int | None, shape: tuple[int, int], scales: Any = 0
     return net.graph.case()
 
 
+def joined(first: str) -> Case:
+    """A Concat of reals that are computed and of codes; or, from z on, of codes alone."""
+    net = Net()
+    real = (
+        net.op("Relu", "n1", net.floats(4, 6))
+        if first == "x"
+        else net.given("x", shape=(4, 6))
+    )
+    other = net.given("z", 0.2, 9, shape=(4, 6))
+    real = net.op("Concat", "n0", real, other, attributes=[wire.integer("axis", 0)])
+    net.quantize(real, "y", 0.3, 40)
+    net.out("y", (8, 6))
+    return net.graph.case()
+
+
+def convolved(dtype: Any) -> Case:
+    """Weights of a type; x and w have scales of 2**-4, y of 2**7."""
+    net = Net()
+    w = net.graph.array("w", net.codes(dtype, 3, 3, 1, 1))
+    weights = net.real(w, net.pair("w", 2.0**-4, 0, dtype), "w_r")
+    real = net.op("Conv", "n0", net.given("x", 2.0**-4), weights)
+    net.quantize(real, "y", 2.0**7, 120)
+    net.out("y")
+    return net.graph.case()
+
+
 def pooled(op: str) -> Case:
     net = Net()
     real = net.given()

@@ -11,6 +11,7 @@ from engine import PROFILES, EngineError, Session
 from engine.arithmetic import RANGES
 from engine.faults import CATALOGUE, Fault, find
 from engine.kernels.parameters import ConvParameters
+from tests.engine.arithmetic_pairs import ARITHMETIC
 from tests.engine.cases import Array, draw
 from tests.engine.geometry_pairs import GEOMETRY
 from tests.engine.models import qdq_conv, qlinear_conv
@@ -105,13 +106,10 @@ PAIRS = {
         qlinear_conv(codes(16, 8, 3, 3), w_scale=np.linspace(0.01, 0.1, 16), y=(1.0, 100)),
         qlinear_conv(codes(16, 8, 3, 3), w_scale=np.repeat([0.01, 0.1], 8), y=(1.0, 100)),
     ),
+    "F122.weights": Pair(qlinear_conv(SMALL, **WIDE), qlinear_conv(UNSIGNED, **WIDE)),
     "F60": Pair(
         qdq_conv(DENSE, bias=np.full(8, 9999), bias_scale=0.01, y=(1.0, 9)),
         qdq_conv(DENSE, bias=np.full(8, 9999), y=(1.0, 9)),
-    ),
-    "F70": Pair(
-        qlinear_conv(FEW, groups=8, x=(0.5, 3), w_scale=0.5, y=(2.0, 100)),
-        qlinear_conv(FEW, groups=8, x=(0.3, 3), w_scale=0.5, y=(2.0, 100)),
     ),
     "F75": Pair(
         qlinear_conv(FEW, groups=8, x=(0.5, 3), w_scale=0.5, y=(2.0, 101)),
@@ -121,15 +119,11 @@ PAIRS = {
         qlinear_conv(DENSE, x=(1e5, 3), w_scale=1e5, y=(1.0, 100)),
         qlinear_conv(DENSE, x=(1.0, 3), w_scale=1.0, y=(1.0, 100)),
     ),
-    "F80": Pair(
-        qdq_conv(DENSE, activation="Relu", **WIDE),
-        qdq_conv(DENSE, activation="Relu", y=(0.2, 0)),
-    ),
     "F79a": Pair(qlinear_conv(DENSE, **WIDE), qlinear_conv(SMALL, **WIDE)),
     "F79a.depthwise": Pair(
         qlinear_conv(DEPTHWISE, groups=8, y=(0.07, 100)), qlinear_conv(DENSE, **WIDE)
     ),
-} | {key: Pair(*models) for key, models in GEOMETRY.items()}
+} | {key: Pair(*models) for key, models in {**GEOMETRY, **ARITHMETIC}.items()}
 
 
 def pair_of(fault: Fault) -> Pair:
@@ -263,6 +257,7 @@ def test_keys_titles_and_sources() -> None:
         "F68",
         "F86e",
         "F117",
+        "F120",
         "F119",
         "F122",
         "F32",

@@ -12,6 +12,8 @@ from tests.engine.models import Array
 from tests.engine.rewriting_models import (
     activated,
     constant,
+    convolved,
+    joined,
     output_inside,
     pair,
     pooled,
@@ -49,6 +51,7 @@ PAIRS = {
         turned(np.int8, 0, (4, 5), (0.5, 1, 2, 4)),
     ),
     "F113": (pooled("Conv"), pooled("Relu")),
+    "F120": (joined("x"), joined("z")),
     "F81": (activated("Relu", 50, np.uint8), activated("Relu", 0, np.uint8)),
     "F85": (activated("Clip", 0, np.uint8, 0.05, 50), activated("Clip", 0, np.uint8, 0.1, 50)),
     "F105": (activated("Relu", 20, np.int8), activated("Relu", 20, np.uint8)),
@@ -62,6 +65,7 @@ PAIRS = {
     "F119": (shared_result("Relu", read="n1_t", zero=0), shared_result("Conv")),
     "F68": (shared_bias(7), shared_bias(0)),
     "F114": (constant(None), constant(0)),
+    "F122.weights": (convolved(np.int8), convolved(np.uint8)),
     "F115": (product(4, None), product(4, 1)),
 }
 
@@ -158,6 +162,12 @@ def test_scales_keep_the_number_of_their_axis() -> None:
     assert (run(case, "F106")["n0_t"].T == columns.T).all()
 
 
+def test_the_last_quantizer_wins() -> None:
+    y = run(PAIRS["F120"][0], "F120")["y"]
+    assert (y[:4] == y[4:]).all()
+    assert (y[4:] == run(PAIRS["F120"][0])["y"][4:]).all()
+
+
 def test_activations_in_front_of_behind_and_nowhere() -> None:
     for key, low in (("F105", 0), ("F81", None)):
         case = PAIRS[key][0]
@@ -196,6 +206,15 @@ def test_constants_are_misread() -> None:
     added = run(case, "F114")["n0_t"] - run(case)["n0_t"]
     steps = np.rint(added / np.float32(25.6))
     assert set(np.unique(steps)) == {0, 1}
+
+
+def test_weights_move_without_their_zero_point() -> None:
+    """128 steps of every x less its zero point are added."""
+    case = PAIRS["F122.weights"][0]
+    more = 128 * (case.inputs["x"].astype(int) - 3).sum(1, keepdims=True)
+    right, wrong = (run(case, *keys)["y"].astype(int) for keys in ((), ("F122.weights",)))
+    expected = np.clip(right - 120 + np.rint(more / 2**15), -120, 135) + 120
+    assert np.abs(wrong - expected)[(right > 0) & (right < 255)].max() <= 1
 
 
 def test_guards_are_named_in_the_plan() -> None:

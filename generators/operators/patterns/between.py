@@ -96,6 +96,20 @@ def moved(p: Pattern) -> None:
         p.leave(p.quantize("y", real, p.related(one)[1], shape))
 
 
+def joined(p: Pattern) -> None:
+    """A Concat of reals, some of them computed, that is quantized."""
+    one, other = p.related(p.parameters())
+    shape = p.shape(2)
+    real = p.graph.node("Relu", "n0", [p.reals("x", one, shape)], "n0_t")
+    second = p.dequantize(p.codes("z", other, shape))
+    if p.choices.flag():
+        second = p.graph.node("Neg", "n2", [second], "n2_t")
+    axis = p.choices.pick((0, 1))
+    real = p.graph.node("Concat", "n1", [real, second], "n1_t", [wire.integer("axis", axis)])
+    joined_shape = (2 * shape[0], shape[1]) if axis == 0 else (shape[0], 2 * shape[1])
+    p.leave(p.quantize("y", real, p.choices.pick((one, p.parameters())), joined_shape))
+
+
 def _dequantized(p: Pattern, codes: str, scale: str, zero: str, zero_point: int) -> str:
     """A D; where the zero point is 0 it may be left out, whatever the type."""
     names = (
@@ -179,6 +193,7 @@ PATTERNS = {
     "a pool of reals": pooled_conv,
     "an activation": clipped,
     "a move of reals": moved,
+    "a Concat of reals": joined,
     "an axis left out": default_axis,
     "a constant operand": constant_operand,
 }
