@@ -75,9 +75,8 @@ def single_consumer(view: View, name: str) -> Refusal | None:
     shared = view.why_shared(name)
     if not shared:
         return None
-    return view.refuse(
-        "G3", f"{shared}, so it must exist in float", _kind_of_reader(view, name)
-    )
+    reader = _kind_of_reader(view, name) if view.guards_off else ""
+    return view.refuse("G3", f"{shared}, so it must exist in float", reader)
 
 
 def _kind_of_reader(view: View, name: str) -> str:
@@ -118,12 +117,14 @@ def weight_axis(
     if affine.scale.size == 1:
         return None
     axis, kind = axis_of(view, node), "ConvTranspose" if wanted else "Conv"
+    fits = affine.scale.size == w.shape[wanted]
     if axis not in (wanted, wanted - w.ndim):
-        return Refusal(
+        return view.refuse(
             "G9",
             f"the weight scales of {node.id} are on axis {axis}, a {kind} needs {wanted}",
+            "axis" if fits else "",
         )
-    if affine.scale.size != w.shape[wanted]:
+    if not fits:
         return Refusal(
             "G9",
             f"{node.id} has {affine.scale.size} scales for {w.shape[wanted]} output channels",
