@@ -18,7 +18,8 @@ class Fault:
     ``key`` names the variant, ``id`` the fault in the catalogue; ``source`` is where the bug was
     seen; ``trigger`` the smallest condition on an operation, whose parameters are a ``record``,
     under which values can differ; ``stages`` the stages it replaces, by name: those of
-    convolutions, or ``"family.stage"``; ``quantize`` the rounding of QuantizeLinear; ``guards_off``
+    convolutions, or ``"family.stage"``; ``quantize`` the rounding of QuantizeLinear, and
+    ``quantizes`` the condition on any operation under which that can show; ``guards_off``
     the guards of the fusion rules it removes, as `engine.fusion.match.View.refuse` reads them: it
     can then show where one of them would have stopped a rule, or where its ``"rewrite."`` stage gave
     something else, and needs no ``trigger``. ``parts``
@@ -34,6 +35,7 @@ class Fault:
     guards_off: tuple[str, ...] = ()
     record: type | tuple[type, ...] = ConvParameters
     parts: tuple["Fault", ...] = ()
+    quantizes: Callable[[object], bool] = field(default=lambda _: False, compare=False)
 
     @property
     def id(self) -> str:
@@ -53,15 +55,15 @@ class Fault:
             return tuple(
                 dict.fromkeys(node for each in self.parts for node in each.places(plan))
             )
-        steps = (
-            each.nodes
-            for each in plan.steps
-            if isinstance(each.parameters, self.record) and self.trigger(each.parameters)
-        )
+        steps = (each.nodes for each in plan.steps if self._shows(each.parameters))
         of_rules = {each for each in self.stages if each.startswith("rewrite.")}
         changed = of_rules or {*self.guards_off}
         removed = (each.nodes for each in plan.removed if not changed.isdisjoint(each.guards))
         return tuple(dict.fromkeys(node for nodes in (*steps, *removed) for node in nodes))
+
+    def _shows(self, parameters: object) -> bool:
+        own = isinstance(parameters, self.record) and self.trigger(parameters)
+        return own or self.quantizes(parameters)
 
 
 def together(first: Fault, second: Fault) -> Fault:

@@ -10,7 +10,7 @@ Measured on CPUs without VNNI: onnxruntime 1.31 (uint8 by int8) is ``dense``, to
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
@@ -24,6 +24,11 @@ from engine.kernels.stages import Accumulate, multiply_exactly
 
 Pairs = Callable[[ConvParameters], Array | None]
 """Positions (n, 2) along K = (c, *kernel) that are added first, -1 for none; None: exact."""
+
+Add = Callable[[Array, Array, Array], Array]
+"""(weights, codes, pairs) -> the sums, in which something saturates."""
+
+INT16 = (-32768, 32767)
 
 _FBGEMM_DEPTHWISE = ((3, 3), (5, 5), (3, 3, 3))
 
@@ -71,15 +76,21 @@ def within_taps(p: ConvParameters) -> Array | None:
 
 
 def saturate_pairs(
-    pairs: Pairs, skips_border: bool, p: ConvParameters, weights: Array
+    pairs: Pairs, skips_border: bool, add: Add, p: ConvParameters, weights: Array
 ) -> Accumulate:
-    """The accumulate stage with saturating pairs, where ``pairs`` finds any."""
+    """The accumulate stage with sums of pairs that saturate, where ``pairs`` finds any."""
     found = pairs(p)
     if found is None:
         return multiply_exactly(p, weights)
     signed = signed_weights(p).reshape(p.groups, p.out_per_group, -1)
     return partial(
-        _accumulate, p, found, skips_border, signed, signed - weights.reshape(signed.shape)
+        _accumulate,
+        p,
+        add,
+        found,
+        skips_border,
+        signed,
+        signed - weights.reshape(signed.shape),
     )
 
 
@@ -91,6 +102,7 @@ def signed_weights(p: ConvParameters) -> Array:
 
 def _accumulate(
     p: ConvParameters,
+    add: Add,
     pairs: Array,
     skips_border: bool,
     signed: Array,
@@ -104,7 +116,7 @@ def _accumulate(
     codes = columns(padded + np.int16(shift), p.window, out, p.groups).astype(np.int32)
     inside = _inside(p, padded.shape, pads, out) if skips_border else np.ones_like(codes)
     unsigned, counted = codes * inside, inside * (zero_point + shift)
-    total = _sum_pairs(signed, unsigned, pairs)
+    total = add(signed, unsigned, pairs)
     exact = (signed - weight_zero).astype(np.float64)
     total -= np.matmul(exact, counted.astype(np.float64)).astype(np.int64)
     total -= np.matmul(weight_zero.astype(np.float64), unsigned.astype(np.float64)).astype(
@@ -123,14 +135,21 @@ def _inside(
     return columns(ones, p.window, out, p.groups)
 
 
-def _sum_pairs(signed: Array, unsigned: Array, pairs: Array) -> Array:
+def sum_saturated(signed: Array, unsigned: Array, pairs: Array) -> Array:
+    """``sum clip(u0*s0 + u1*s1)``."""
     total = np.zeros((len(unsigned), *signed.shape[:2], unsigned.shape[-1]), np.int64)
+    for pair in saturated_pairs(signed, unsigned, pairs):
+        total += pair
+    return total
+
+
+def saturated_pairs(signed: Array, unsigned: Array, pairs: Array) -> Iterator[Array]:
+    """``clip(u0*s0 + u1*s1)``, pair by pair."""
     for i, j in pairs:
         pair: Array = signed[:, :, i, None] * unsigned[:, :, None, i]
         if j >= 0:
             pair = pair + signed[:, :, j, None] * unsigned[:, :, None, j]
-        total += np.clip(pair, -32768, 32767)
-    return total
+        yield np.clip(pair, *INT16)
 
 
 def can_saturate(pairs: Pairs, p: ConvParameters) -> bool:
@@ -153,7 +172,7 @@ def _fault(
         title,
         source,
         partial(can_saturate, pairs),
-        {"accumulate": partial(saturate_pairs, pairs, skips_border)},
+        {"accumulate": partial(saturate_pairs, pairs, skips_border, sum_saturated)},
     )
 
 

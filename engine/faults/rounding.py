@@ -1,17 +1,24 @@
-"""Faults between the accumulator and the code: rounding, conversion, activation."""
+"""Faults of rounding and conversion between the accumulator of a convolution, or reals, and the code."""
 
-from collections.abc import Iterator
-from fractions import Fraction
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
-from engine.arithmetic import round_half_away, round_half_even
+from engine.arithmetic import RANGES, round_half_away, round_half_even
+from engine.faults.conv_reach import reach
 from engine.faults.fault import Fault
+from engine.faults.quantizing import (
+    quantizes,
+    quantizes_far_values,
+    quantizes_with_odd_zero_point,
+)
+from engine.faults.roundings import half_up
 from engine.ir import Array
 from engine.kernels.parameters import ConvParameters
-from engine.kernels.stages import clamp, subtract_zero_points
-from engine.profiles import convert_then_saturate
-from engine.profiles.quantization import Scale
+from engine.profiles import Prepare, Requantization, Rescaling, convert_then_saturate
+from engine.profiles.fixed_point import tflite
+from engine.profiles.quantization import Rule, Scale
 
 
 def away_from_zero(steps: Array, zero_point: int) -> Array:
@@ -24,9 +31,37 @@ def with_zero_point_inside(steps: Array, zero_point: int) -> Array:
     return round_half_even(steps + zero_point) - zero_point
 
 
-def quantize_away_from_zero(x: Array, scale: Scale, zero_point: Array) -> Array:
-    """QuantizeLinear with ties away from zero."""
-    return round_half_away(x / scale) + zero_point
+def up(steps: Array, zero_point: int) -> Array:
+    """``floor(v + 1/2)``."""
+    return half_up(steps)
+
+
+def cut_off(steps: Array, zero_point: int) -> Array:
+    """``trunc(v)``."""
+    whole: Array = np.trunc(steps)
+    return whole
+
+
+def rounded_down(prepare: Prepare, r: Requantization, p: ConvParameters) -> Rescaling:
+    """``floor(v)``, where codes below the zero point exist; elsewhere it is F72."""
+    rescaling = prepare(r)
+    if not _is_inside(p):
+        return rescaling
+    return replace(rescaling, steps=lambda acc: np.floor(rescaling.steps(acc)))
+
+
+def in_fixed_point(prepare: Prepare, r: Requantization, p: ConvParameters) -> Rescaling:
+    """``M = f * 2**-e``, 1/2 <= f < 1 in 31 bits: ``acc * f`` is rounded, then ``2**-e`` times that."""
+    return tflite(r)
+
+
+def _quantize(rounding: Callable[[Array], Array]) -> Rule:
+    """QuantizeLinear with another rounding."""
+
+    def rule(x: Array, scale: Scale, zero_point: Array) -> Array:
+        return rounding(np.asarray(x / scale)) + zero_point
+
+    return rule
 
 
 def quantize_with_zero_point_inside(x: Array, scale: Scale, zero_point: Array) -> Array:
@@ -45,42 +80,29 @@ def quantize_int32_first(x: Array, scale: Scale, zero_point: Array) -> Array:
     return np.where(np.abs(steps) < 2.0**31, steps, -(2.0**31)) + zero_point
 
 
-def relu_at_code_zero(codes: Array, p: ConvParameters) -> Array:
-    """``max(q, 0)``: code 0 taken for real 0."""
-    if p.activation != "Relu":
-        return clamp(codes, p)
-    clipped: Array = np.maximum(codes, 0)
-    return clipped
-
-
-def _reach(p: ConvParameters) -> Iterator[tuple[Fraction, int]]:
-    """The exact multiplier of each channel, and a bound on its accumulator."""
-    zero, info = p.x_zero_point, np.iinfo(p.x_dtype)
-    distance = max(zero - int(info.min), int(info.max) - zero)
-    sums = (
-        np.abs(subtract_zero_points(p).astype(np.int64))
-        .reshape(p.out_channels, -1)
-        .sum(axis=1)
-    )
-    step = Fraction(float(p.y_scale))
-    for k, total in enumerate(sums):
-        bias = 0 if p.bias is None else abs(int(p.bias[k]))
-        scale = Fraction(float(p.w_scales[k if p.w_scales.size > 1 else 0]))
-        yield (
-            Fraction(float(p.x_scale)) * scale / step,
-            min(distance * int(total) + bias, 2**31),
-        )
-
-
 def can_tie(p: ConvParameters) -> bool:
-    """Whether some ``acc * xs*ws/ys`` in reach is a half-integer inside the range of codes.
+    """Whether some steps in reach lie exactly between two codes."""
+    return any(each.ties for each in reach(p))
 
-    With the multiplier n/d in lowest terms, ``acc * n/d`` is a half-integer for acc an odd
-    multiple of d/2, so that d must be even, n odd; the first tie is at n/2.
-    """
+
+def _is_inside(p: ConvParameters) -> bool:
+    """Whether codes below the zero point exist, and no activation cuts them off."""
+    return p.y_zero_point > max(RANGES[p.y_dtype][0], p.low if p.activation else -128)
+
+
+def _has_fractions(p: ConvParameters) -> bool:
+    return any(each.fractions and each.steps > 0.5 for each in reach(p))
+
+
+def _has_negative_fractions(p: ConvParameters) -> bool:
+    return _is_inside(p) and any(each.fractions for each in reach(p))
+
+
+def _rounds_twice(p: ConvParameters) -> bool:
+    """Whether a shift follows the first rounding, or that one meets ties."""
     return any(
-        m.denominator % 2 == 0 and m.denominator // 2 <= bound and m.numerator < 512
-        for m, bound in _reach(p)
+        each.ties or (each.multiplier < 0.5 and each.fractions and each.steps > 0.25)
+        for each in reach(p)
     )
 
 
@@ -91,7 +113,17 @@ FAULTS = (
         "microsoft/onnxruntime#25045; sonos/tract PR 2672",
         can_tie,
         {"round": away_from_zero},
-        quantize_away_from_zero,
+        _quantize(round_half_away),
+        quantizes=quantizes,
+    ),
+    Fault(
+        "F71",
+        "ties are rounded up",
+        "tenstorrent/tt-metal#56525",
+        can_tie,
+        {"round": up},
+        _quantize(half_up),
+        quantizes=quantizes,
     ),
     Fault(
         "F75",
@@ -100,20 +132,40 @@ FAULTS = (
         lambda p: p.y_zero_point % 2 != 0 and can_tie(p),
         {"round": with_zero_point_inside},
         quantize_with_zero_point_inside,
+        quantizes=quantizes_with_odd_zero_point,
+    ),
+    Fault(
+        "F72",
+        "the fraction of a step is cut off",
+        "microsoft/onnxruntime PR 32452",
+        _has_fractions,
+        {"round": cut_off},
+        _quantize(np.trunc),
+        quantizes=quantizes,
+    ),
+    Fault(
+        "F73a",
+        "steps are rounded down, negative ones away from zero",
+        "casts that floor",
+        _has_negative_fractions,
+        {"rescaling": rounded_down},
+        _quantize(np.floor),
+        quantizes=quantizes,
+    ),
+    Fault(
+        "F77",
+        "the steps of a convolution are rounded twice: by a fixed-point multiplier, then by its shift",
+        "google/gemmlowp fixedpoint/fixedpoint.h",
+        _rounds_twice,
+        {"rescaling": in_fixed_point},
     ),
     Fault(
         "F76",
         "values from 2**31 up convert to INT32_MIN and clip to the lowest code",
         "x86 cvtps2dq; onnx/onnx reference/ops/op_quantize_linear.py",
-        lambda p: any(m * bound >= 2**31 - 64 for m, bound in _reach(p)),
+        lambda p: any(each.steps >= 2**31 - 64 for each in reach(p)),
         {"saturate": saturate_int32_first},
         quantize_int32_first,
-    ),
-    Fault(
-        "F80",
-        "relu clamps at code 0 instead of at the zero point",
-        "pytorch/executorch PR 18462",
-        lambda p: p.activation == "Relu" and p.y_zero_point != 0,
-        {"activate": relu_at_code_zero},
+        quantizes=quantizes_far_values,
     ),
 )

@@ -39,10 +39,11 @@ def _replaced(view: View, node: Node, bias: Array, steps: Array) -> Replacement 
     codes = np.rint(bias.reshape(-1).astype(np.float64) / steps)
     if not (np.abs(codes) < 2.0**31).all():
         k = int((~(np.abs(codes) < 2.0**31)).argmax())
-        return Refusal(
-            "G10",
-            f"bias {node.inputs[2]!r} is {codes[k]:g} steps in channel {k}, beyond int32",
-        )
+        reason = f"bias {node.inputs[2]!r} is {codes[k]:g} steps in channel {k}, beyond int32"
+        if refusal := view.refuse("G10", reason, "int32"):
+            return refusal
+        codes = np.clip(codes, -(2.0**31), 2.0**31 - 1)
+    view.excuse_where(lambda: bool((codes * steps == bias.reshape(-1)).all()))
     name = node.inputs[2]
     real, stored, scale = (
         view.new_name(f"{node.key}_{name}{each}") for each in ("", "_codes", "_scale")

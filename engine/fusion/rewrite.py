@@ -197,14 +197,15 @@ def _sweep(
 
 def _try(view: View, node: Node, rules: tuple[Rule, ...], refused: dict[str, Refused]) -> bool:
     for rule in rules:
-        if rule.opt_in and rule.id in view.rules_off:
-            continue
         view.begin(rule.id)
+        off = rule.id in view.rules_off
+        if off and rule.opt_in and view.refuse("opt-in", f"{rule.id} is not asked for"):
+            continue
         answer = rule.match(view, node)
         if answer is None:
             continue
         if isinstance(answer, Replacement):
-            if rule.id not in view.rules_off:
+            if not off or rule.opt_in:
                 view.apply(rule.id, answer)
                 return True
             answer = Refusal("off", f"{rule.id} is switched off")

@@ -34,11 +34,12 @@ def blocked_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> 
     packed, wraps = _pack(weights, p)
     base = first_channels(p)
     fold = _by_lane(weights.reshape(p.out_channels, -1).sum(axis=1, dtype=np.int32), base)
-    bias = None if p.bias is None else _by_lane(p.bias, base)
+    bias = stages.bias(p)
+    bias = None if bias is None else _by_lane(bias, base)
     scale = stages.scales(p)
     scale = scale.reshape(()) if scale.size == 1 else _by_lane(scale, base)
     usual = p.x_zero_point * fold
-    finish = finisher(p, stages, prepare_rescaling(p, profile, scale, bias))
+    finish = finisher(p, stages, prepare_rescaling(p, stages, profile, scale, bias))
     window = p.window
 
     def piece(x: Array, pads: tuple[int, ...], out: tuple[int, ...]) -> Array:

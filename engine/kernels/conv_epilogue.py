@@ -18,7 +18,7 @@ from engine.kernels.operator import INTERNAL, Kernel, Run, Setting, operator
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.qlinear_conv import read_parameters
 from engine.kernels.quantize_linear import quantize_linear
-from engine.kernels.stages import clamp, to_nearest_even
+from engine.kernels.stages import to_nearest_even
 from engine.profiles.residual import Residual, exact_residual
 
 _F = np.float32
@@ -46,8 +46,11 @@ def centre_residual(r: Array, p: ResidualParameters) -> Array:
 def biased_sums(p: ConvParameters, setting: Setting) -> Run:
     """``acc`` with its bias, int32, as a function of the input codes."""
     sums = sums_of(p, setting)
-    bias = None if p.bias is None else p.bias.reshape(_lanes(p))
-    return sums if bias is None else lambda x: sums(x) + bias
+    bias = setting.stages.bias(p)
+    if bias is None:
+        return sums
+    column = bias.reshape(_lanes(p))
+    return lambda x: sums(x) + column
 
 
 def _lanes(p: ConvParameters) -> tuple[int, ...]:
@@ -71,6 +74,7 @@ def qlinear_conv_add(node: Node, setting: Setting) -> Kernel:
     centre = setting.stage("residual.centre", centre_residual)
     add = setting.stage("residual.add", rule)
     rounding = setting.stage("residual.round", to_nearest_even)
+    activate = setting.stages.activate
     low, high = (each - p.y_zero_point for each in RANGES[p.y_dtype])
 
     def run(x: Array, *given: Array) -> Array:
@@ -81,7 +85,7 @@ def qlinear_conv_add(node: Node, setting: Setting) -> Kernel:
             )
         steps = rounding(add(scales, acc, centre(r, p)), p.y_zero_point)
         codes = (np.clip(steps, low, high) + p.y_zero_point).astype(p.y_dtype)
-        return clamp(codes, p) if p.activation else codes
+        return activate(codes, p) if p.activation else codes
 
     return Kernel(written(run, p, setting), "QConvAdd", p)
 

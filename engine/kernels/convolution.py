@@ -5,7 +5,6 @@ from functools import lru_cache, partial
 
 import numpy as np
 
-from engine.arithmetic import RANGES
 from engine.errors import EngineError
 from engine.ir import Array
 from engine.kernels.operator import Run, Setting
@@ -56,9 +55,13 @@ def plain_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> Pi
     """
     accumulate = stages.accumulate(p, stages.weights(p))
     column = (-1, 1)
-    scale = stages.scales(p)
+    scale, bias = stages.scales(p), stages.bias(p)
     rescaling = prepare_rescaling(
-        p, profile, lanes(scale, column), None if p.bias is None else p.bias.reshape(column)
+        p,
+        stages,
+        profile,
+        lanes(scale, column),
+        None if bias is None else bias.reshape(column),
     )
     finish = finisher(p, stages, rescaling)
 
@@ -89,38 +92,33 @@ def lanes(values: Array, shape: tuple[int, ...]) -> Array:
 
 
 def prepare_rescaling(
-    p: ConvParameters, profile: Profile, scale: Array, bias: Array | None
+    p: ConvParameters, stages: Stages, profile: Profile, scale: Array, bias: Array | None
 ) -> Rescaling:
     """The profile's constants for scales and biases laid out like the sums."""
-    return profile.prepare(
-        Requantization(
-            x_scale=p.x_scale,
-            w_scale=scale,
-            y_scale=p.y_scale,
-            y_zero_point=p.y_zero_point,
-            bias=bias,
-            per_channel=p.w_scales.size > 1 or p.w_zero_points.size > 1,
-            groups=p.groups,
-            in_per_group=p.in_per_group,
-            out_per_group=p.out_per_group,
-            y_signed=p.y_dtype == np.int8,
-        )
+    given = Requantization(
+        x_scale=p.x_scale,
+        w_scale=scale,
+        y_scale=p.y_scale,
+        y_zero_point=p.y_zero_point,
+        bias=bias,
+        per_channel=p.w_scales.size > 1 or p.w_zero_points.size > 1,
+        groups=p.groups,
+        in_per_group=p.in_per_group,
+        out_per_group=p.out_per_group,
+        y_signed=p.y_dtype == np.int8,
     )
+    return stages.rescaling(profile.prepare, given, p)
 
 
 def finisher(p: ConvParameters, stages: Stages, rescaling: Rescaling) -> Finish:
     """Sums to codes: bias, rescale, round, saturate, activate."""
     bias, offset = rescaling.bias, rescaling.offset
-    bottom, top = RANGES[p.y_dtype]
-    low, high = bottom - offset, top - offset
+    to_codes, clip = stages.to_codes, stages.saturate
 
     def finish(acc: Array) -> Array:
         if bias is not None:
             acc = acc + bias
-        steps = stages.saturate(stages.round(rescaling.steps(acc), offset), low, high)
-        if offset:
-            steps += offset
-        codes = steps.astype(p.y_dtype)
+        codes = to_codes(stages.round(rescaling.steps(acc), offset), p, offset, clip)
         return stages.activate(codes, p) if p.activation else codes
 
     return finish

@@ -1,11 +1,13 @@
 """DynamicQuantizeLinear: the scale and zero point that just hold the range of the data."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from engine.errors import EngineError, Unsupported
 from engine.ir import Array, Node
 from engine.kernels.number_types import saturate_codes
-from engine.kernels.operator import Run, Setting, operator
+from engine.kernels.operator import Kernel, Setting, operator
 from engine.profiles.quantization import RangeRule, Rule
 
 _F = np.float32
@@ -36,7 +38,14 @@ def dynamic_quantize_linear(
     return codes, step, zero
 
 
-def dynamic_quantize_operator(node: Node, setting: Setting) -> Run:
+@dataclass(frozen=True, slots=True)
+class DynamicQuantizeParameters:
+    """One DynamicQuantizeLinear: all that is fixed is its place."""
+
+    node: str
+
+
+def dynamic_quantize_operator(node: Node, setting: Setting) -> Kernel:
     """DynamicQuantizeLinear as a function of ``x``."""
     dynamic_range = setting.stage("dynamic_quantize.range", setting.profile.dynamic_range)
     rule, outputs = setting.profile.quantize, len(node.outputs)
@@ -49,7 +58,7 @@ def dynamic_quantize_operator(node: Node, setting: Setting) -> Run:
         except EngineError as error:
             raise EngineError(f"{node.op} {node.id!r}: {error}") from error
 
-    return run
+    return Kernel(run, parameters=DynamicQuantizeParameters(node.id))
 
 
 OPERATORS = (

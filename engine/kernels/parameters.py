@@ -16,8 +16,8 @@ class ConvParameters:
     ``w`` holds codes (M, C/groups, *kernel); ``w_scales`` and ``w_zero_points`` have 1 or M
     elements, ``bias`` (int32, in steps of ``x_scale * w_scale``) M. ``bias_scales`` is what the
     model says the bias steps are, None where the operator defines them. ``low`` and ``high`` are
-    the bounds of the activation in output codes; ``table`` what comes out for each code from the
-    lowest on, None where nothing is looked up. ``ending`` is what follows the sums: ``codes`` (the
+    the bounds of the activation in output codes, ``bounds`` the real ones; ``table`` what comes out
+    for each code from the lowest on, None where nothing is looked up. ``ending`` is what follows the sums: ``codes`` (the
     usual: requantize, in blocks where that is possible), ``residual``, ``silu``, or ``none``.
     """
 
@@ -40,6 +40,7 @@ class ConvParameters:
     high: int
     table: Array | None = None
     ending: str = "codes"
+    bounds: tuple[float, float] = (-np.inf, np.inf)
 
     @property
     def out_channels(self) -> int:

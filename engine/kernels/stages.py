@@ -1,7 +1,8 @@
 """The stages of an integer convolution, each a pure function; a fault replaces one of them.
 
-Loaded once: ``weights``, ``scales``, ``layout``, ``accumulate`` (prepares the sum). Run each time:
-pad -> accumulate -> add the bias -> rescale -> round -> saturate -> activate -> store.
+Loaded once: ``weights``, ``scales``, ``bias``, ``layout``, ``accumulate`` (prepares the sum),
+``rescaling`` (prepares the steps). Run each time: pad -> accumulate -> add the bias -> rescale -> round
+-> to codes, which saturates -> activate -> store.
 """
 
 import math
@@ -11,12 +12,20 @@ from functools import partial
 
 import numpy as np
 
-from engine.arithmetic import Int32, round_half_even, wrap_int32
+from engine.arithmetic import RANGES, Int32, round_half_even, wrap_int32
 from engine.ir import Array
 from engine.kernels.geometry import Window, columns, flat_columns, pad_spatial, without_gaps
 from engine.kernels.parameters import ConvParameters
-from engine.profiles import Profile, convert_then_saturate, saturate
+from engine.profiles import (
+    Prepare,
+    Profile,
+    Requantization,
+    Rescaling,
+    convert_then_saturate,
+    saturate,
+)
 
+Clip = Callable[[Array, int, int], Array]
 Accumulate = Callable[[Array, int, tuple[int, ...], tuple[int, ...]], Int32]
 """(padded codes (N, C, *S), their zero point, pads, output size) -> sums (N, M, pixels)."""
 
@@ -26,20 +35,23 @@ class Stages:
     """One function for each stage.
 
     ``weights`` (M, C/groups, *kernel) are the codes less their zero point; ``scales`` one value or
-    M; ``layout`` says why the blocked kernel is not used, ``""`` where it is; ``pad`` gives the
+    M; ``bias`` M or none; ``rescaling`` prepares the profile's constants; ``layout`` says why the blocked kernel is not used, ``""`` where it is; ``pad`` gives the
     padded codes (int16) and the zero point they are to be read with; ``store`` puts the 8 lanes of
     each task of the blocked kernel into the output; ``round`` takes the steps and the zero point
-    that is added to them afterwards.
+    that is added to them afterwards, ``to_codes`` also the clip, which is ``saturate``.
     """
 
     weights: Callable[[ConvParameters], Array]
     scales: Callable[[ConvParameters], Array]
+    bias: Callable[[ConvParameters], Array | None]
+    rescaling: Callable[[Prepare, Requantization, ConvParameters], Rescaling]
     layout: Callable[[ConvParameters], str]
     pad: Callable[[Array, ConvParameters, tuple[int, ...]], tuple[Array, int]]
     accumulate: Callable[[ConvParameters, Array], Accumulate]
     store: Callable[[Array, list[int], int], Array]
     round: Callable[[Array, int], Array]
-    saturate: Callable[[Array, int, int], Array]
+    saturate: Clip
+    to_codes: Callable[[Array, ConvParameters, int, Clip], Array]
     activate: Callable[[Array, ConvParameters], Array]
 
 
@@ -48,12 +60,15 @@ def correct_stages(profile: Profile) -> Stages:
     return Stages(
         weights=subtract_zero_points,
         scales=scales_as_given,
+        bias=bias_as_given,
+        rescaling=rescaling_of_profile,
         layout=why_not_blocked,
         pad=pad_with_zero_point,
         accumulate=multiply_exactly,
         store=store_in_order,
         round=to_nearest_even,
         saturate=saturate if profile.saturate_first else convert_then_saturate,
+        to_codes=add_zero_point,
         activate=clamp,
     )
 
@@ -73,6 +88,16 @@ def subtract_zero_points(p: ConvParameters) -> Array:
 def scales_as_given(p: ConvParameters) -> Array:
     """One scale for all output channels, or one for each."""
     return p.w_scales
+
+
+def bias_as_given(p: ConvParameters) -> Array | None:
+    """The int32 that each output channel adds to its sums."""
+    return p.bias
+
+
+def rescaling_of_profile(prepare: Prepare, r: Requantization, p: ConvParameters) -> Rescaling:
+    """``v = (acc + b) * xs*ws/ys`` as the profile computes it; ``r`` is laid out like the sums."""
+    return prepare(r)
 
 
 def why_not_blocked(p: ConvParameters) -> str:
@@ -198,6 +223,15 @@ def store_in_order(codes: Array, base: list[int], channels: int) -> Array:
     for task, channel in enumerate(base):
         out[:, channel // LANES] = codes[:, task]
     return out.reshape(len(codes), blocks * LANES, codes.shape[3])[:, :channels]
+
+
+def add_zero_point(whole: Array, p: ConvParameters, offset: int, clip: Clip) -> Array:
+    """``sat(v + offset)`` of rounded steps; ``offset`` is the part of yz that they lack."""
+    low, high = RANGES[p.y_dtype]
+    steps = clip(whole, low - offset, high - offset)
+    if offset:
+        steps += offset
+    return steps.astype(p.y_dtype)
 
 
 def clamp(codes: Array, p: ConvParameters) -> Array:

@@ -12,6 +12,7 @@ import pytest
 from engine import PROFILES, EngineError, Session
 from engine.kernels.convolution import prepare_rescaling
 from engine.kernels.parameters import ConvParameters
+from engine.kernels.stages import correct_stages
 from engine.profiles import find_profile
 from tests.engine.cases import Array, draw
 from tests.engine.models import qlinear_conv
@@ -74,7 +75,8 @@ def parameters(w_scales: list[float], x_scale: float, y_scale: float) -> ConvPar
 
 def rescaled(p: ConvParameters, acc: Array) -> Array:
     scales = p.w_scales.reshape(-1, 1)
-    return prepare_rescaling(p, PROFILES["spec"], scales, None).steps(acc)
+    spec = PROFILES["spec"]
+    return prepare_rescaling(p, correct_stages(spec), spec, scales, None).steps(acc)
 
 
 TIE_RICH: list[Callable[[np.random.Generator], float]] = [

@@ -1,0 +1,97 @@
+"""Faults of the bias of a convolution: added too late, to the wrong channel, or in wrong steps."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from engine.faults.conv_reach import reach
+from engine.faults.fault import Fault
+from engine.ir import Array
+from engine.kernels.parameters import ConvParameters
+from engine.profiles import Prepare, Requantization, Rescaling
+
+BLOCK = 8
+
+
+def after_rounding(prepare: Prepare, r: Requantization, p: ConvParameters) -> Rescaling:
+    """``rne(acc * M) + rne(b * M)`` for ``rne((acc + b) * M)``, ``M = xs*ws/ys``."""
+    if r.bias is None:
+        return prepare(r)
+    rescaling = prepare(replace(r, bias=None))
+    scale = np.float64(r.x_scale) * r.w_scale.astype(np.float64) / np.float64(r.y_scale)
+    bias = np.rint(r.bias * scale)
+    return replace(rescaling, steps=lambda acc: np.rint(rescaling.steps(acc)) + bias)
+
+
+def of_whole_blocks(p: ConvParameters) -> Array | None:
+    """0 for the channels behind the last whole block of 8."""
+    if p.bias is None:
+        return None
+    inside = np.arange(p.out_channels) < p.out_channels // BLOCK * BLOCK
+    return p.bias * inside.astype(np.int32)
+
+
+def within_group(p: ConvParameters) -> Array | None:
+    """``b[k mod M/groups]`` for ``b[k]``."""
+    if p.bias is None:
+        return None
+    local: Array = p.bias[np.arange(p.out_channels) % p.out_per_group]
+    return local
+
+
+def in_steps_of_first(p: ConvParameters) -> Array | None:
+    """``b[k]`` in steps of ``xs*ws[0]`` for ``xs*ws[k]``, rounded to the latter."""
+    if p.bias is None or p.w_scales.size == 1:
+        return p.bias
+    ratio = np.float64(p.w_scales[0]) / p.w_scales.astype(np.float64)
+    return np.clip(np.rint(p.bias * ratio), -(2.0**31), 2.0**31 - 1).astype(np.int32)
+
+
+def _changes(
+    bias: Callable[[ConvParameters], Array | None],
+) -> Callable[[ConvParameters], bool]:
+    return lambda p: not np.array_equal(bias(p), p.bias)  # type: ignore[arg-type]
+
+
+def _is_added_late(p: ConvParameters) -> bool:
+    """Whether products and bias of a channel are both fractions of a step, or move ties."""
+    return any(each.fractions and each.products and each.bias for each in reach(p))
+
+
+FAULTS = (
+    Fault(
+        "F64",
+        "the bias of the last channels, fewer than 8, is dropped",
+        "a tail of channels without its bias",
+        _changes(of_whole_blocks),
+        {"bias": of_whole_blocks},
+    ),
+    Fault(
+        "F65",
+        "the bias index counts within the group",
+        "apache/tvm#10046, the bias as the scale",
+        _changes(within_group),
+        {"bias": within_group},
+    ),
+    Fault(
+        "F67",
+        "the bias of every channel is read with the scale of channel 0",
+        "per-channel biases on a per-tensor path",
+        _changes(in_steps_of_first),
+        {"bias": in_steps_of_first},
+    ),
+    Fault(
+        "F63",
+        "a float bias is rounded to int32 steps of x_scale * w_scale, clipped where there are too many",
+        "microsoft/onnxruntime#21000, PR 21645, PR 22020",
+        guards_off=("R51.opt-in", "R51.G10/int32"),
+    ),
+    Fault(
+        "F61",
+        "the bias of a convolution is rounded by itself and added after requantization",
+        "pytorch/executorch PR 20655",
+        _is_added_late,
+        {"rescaling": after_rounding},
+    ),
+)

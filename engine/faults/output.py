@@ -1,0 +1,79 @@
+"""Faults of how a convolution stores its codes: in another type, unclipped, clipped too early."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from engine.arithmetic import RANGES
+from engine.faults.conv_reach import reach
+from engine.faults.fault import Fault
+from engine.ir import Array
+from engine.kernels.parameters import ConvParameters
+from engine.kernels.stages import Clip, add_zero_point
+
+
+def in_type_of_x(whole: Array, p: ConvParameters, offset: int, clip: Clip) -> Array:
+    """``sat`` to the type of x, the bytes of which are then read as the type of y."""
+    codes = add_zero_point(whole, replace(p, y_dtype=p.x_dtype), offset, clip)
+    return codes.view(p.y_dtype)
+
+
+def lowest_bits(whole: Array, p: ConvParameters, offset: int, clip: Clip) -> Array:
+    """``(v + z) mod 256``; what is infinite or no number is 0."""
+    codes = np.fmod(np.where(np.isfinite(whole), whole, 0) + offset, 256)
+    stored: Array = codes.astype(np.int16).astype(np.uint8).view(p.y_dtype)
+    return stored
+
+
+def saturated_before_zero_point(
+    whole: Array, p: ConvParameters, offset: int, clip: Clip
+) -> Array:
+    """``sat(sat(v) + z)``."""
+    low, high = RANGES[p.y_dtype]
+    inside = p.y_zero_point - offset
+    return add_zero_point(clip(whole, low + inside, high + inside), p, offset, clip)
+
+
+def _steps(p: ConvParameters) -> float:
+    return max((each.steps for each in reach(p)), default=0.0)
+
+
+def _leaves(p: ConvParameters, low: int, high: int) -> bool:
+    """Whether codes, not yet clipped, can leave these bounds."""
+    return _steps(p) > min(p.y_zero_point - low, high - p.y_zero_point) + 0.5
+
+
+def _leaves_type_of_x(p: ConvParameters) -> bool:
+    return p.x_dtype != p.y_dtype and _leaves(p, 0, 127)
+
+
+def _saturates_first(p: ConvParameters) -> bool:
+    """Whether steps can leave the range of codes on the side from which the zero point leads back."""
+    low, high = RANGES[p.y_dtype]
+    side = -low if p.y_zero_point > 0 else high
+    return p.y_zero_point != 0 and _steps(p) > side + 0.5
+
+
+FAULTS = (
+    Fault(
+        "F36",
+        "the codes of a convolution are clipped to the type of x instead of that of y",
+        "opencv/opencv 5.x, layers that give their outputs the type of their inputs",
+        _leaves_type_of_x,
+        {"to_codes": in_type_of_x},
+    ),
+    Fault(
+        "F38",
+        "the codes of a convolution are stored without being clipped",
+        "tinygrad/tinygrad#8546",
+        lambda p: _leaves(p, *RANGES[p.y_dtype]),
+        {"to_codes": lowest_bits},
+    ),
+    Fault(
+        "F74",
+        "a convolution is saturated before its zero point is added",
+        "ROCm/rocMLIR PR 1034",
+        _saturates_first,
+        {"to_codes": saturated_before_zero_point},
+    ),
+)

@@ -1,0 +1,89 @@
+"""For each fault of how convolutions compute: a model it shows on, and a decoy."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+
+from tests.engine.geometry_pairs import DENSE, SIGNED, conv, weights
+from tests.engine.models import qdq_conv
+
+UNSIGNED = DENSE.view(np.uint8)
+SMALL = (weights(8, 1, 1, 1) // 16).astype(np.int8)
+ONES = np.ones((8, 1, 1, 1), np.int8)
+TIES: dict[str, Any] = {"groups": 8, "x": (0.5, 3), "w_scale": 0.5, "y": (2.0, 100)}
+WHOLE: dict[str, Any] = {"x": (2.0, 3), "w_scale": 2.0, "y": (1.0, 100)}
+BIAS = np.arange(8) * 777 + 300
+PER_CHANNEL = np.linspace(0.01, 0.1, 8)
+BY_2_TO_18: dict[str, Any] = {
+    "groups": 8,
+    "x": (2.0**-9, 128),
+    "w_scale": 2.0**-9,
+    "y": (1.0, 10),
+}
+INT8: dict[str, Any] = {"x_dtype": np.int8, "y_dtype": np.int8}
+
+
+def relu(y: tuple[float, int], **given: Any) -> onnx.ModelProto:
+    return qdq_conv(DENSE, activation="Relu", y=y, **given)
+
+
+def clip(y: tuple[float, int], low: float, high: float, **given: Any) -> onnx.ModelProto:
+    return qdq_conv(DENSE, activation="Clip", bounds=(low, high), y=y, **given)
+
+
+ARITHMETIC = {
+    "F27": (
+        conv(UNSIGNED, w_zero=128, x=(0.02, 60)),
+        conv(UNSIGNED, w_zero=128, x=(0.02, 0)),
+    ),
+    "F30": (conv(DENSE, **SIGNED), conv(DENSE)),
+    "F31": (conv(DENSE, x=(0.02, 60), **SIGNED), conv(DENSE, x=(0.02, 0), **SIGNED)),
+    "F35": (conv(DENSE), conv(DENSE, **SIGNED)),
+    "F53": (
+        conv(weights(16, 1, 3, 3), groups=8, w_scale=np.linspace(0.1, 1, 16)),
+        conv(weights(16, 1, 3, 3), groups=8, w_scale=np.full(16, 0.1)),
+    ),
+    "F53.modulo": (
+        conv(weights(16, 1, 3, 3), groups=8, w_scale=np.linspace(0.1, 1, 16)),
+        conv(weights(16, 2, 3, 3), groups=8, w_scale=np.linspace(0.1, 1, 16)),
+    ),
+    "F60a": (conv(DENSE), conv(DENSE, y=(1e5, 100))),
+    "F60a.halved": (conv(DENSE), conv(DENSE, y=(1e5, 100))),
+    "F60b": (conv(SMALL // 2, groups=8, x=(2.0, 3), w_scale=1.0, y=(1.0, 100)), conv(DENSE)),
+    "F54": (conv(DENSE), conv(DENSE, x=(1.0, 3), w_scale=1.0, y=(1.0, 100))),
+    "F64": (
+        conv(weights(9, 8, 3, 3), bias=np.arange(9) * 777 + 300),
+        conv(DENSE, bias=BIAS),
+    ),
+    "F65": (
+        conv(weights(8, 2, 3, 3), groups=2, bias=BIAS),
+        conv(DENSE, bias=BIAS),
+    ),
+    "F67": (
+        conv(DENSE, bias=BIAS, w_scale=PER_CHANNEL, y=(1.0, 100)),
+        conv(DENSE, bias=BIAS),
+    ),
+    "F61": (conv(DENSE, bias=BIAS), conv(DENSE, bias=BIAS * 0)),
+    "F80": (
+        relu((0.2, 20), **INT8, x=(0.02, 3)),
+        relu((0.2, 0), **INT8, x=(0.02, 3)),
+    ),
+    "F80b": (relu((0.2, 20), x=(0.02, 60)), relu((0.2, 20), x=(0.02, 0))),
+    "F83": (clip((0.2, 100), 0.0, 6.0), clip((1.0, 0), 0.0, 6.0)),
+    "F84": (clip((0.2, 100), 0.0, 6.0), clip((0.25, 20), 0.0, 2.0, x=(0.25, 20))),
+    "F86f": (clip((0.2, 100), 0.0, 6.0), clip((1.0, 100), 0.0, 6.0)),
+    "F36": (conv(DENSE, y_dtype=np.int8, y=(0.2, 9)), conv(DENSE)),
+    "F38": (conv(DENSE, y=(0.05, 100)), conv(DENSE, y=(90.0, 100))),
+    "F74": (conv(DENSE, y=(0.05, 100)), conv(DENSE, y=(0.05, 0))),
+    "F70": (conv(SMALL, **TIES), conv(SMALL, **TIES | {"x": (0.3, 3)})),
+    "F71": (conv(SMALL, **TIES), conv(SMALL, **TIES | {"x": (0.3, 3)})),
+    "F72": (conv(DENSE), conv(DENSE, **WHOLE)),
+    "F73a": (conv(DENSE), conv(DENSE, **WHOLE)),
+    "F77": (conv(SMALL, **TIES), conv(DENSE, **WHOLE)),
+    "F79b": (conv(DENSE), conv(np.sign(DENSE))),
+    "F60d": (
+        conv(ONES, image=(16, 16), bias=np.full(8, 2**24 + 2**17), **BY_2_TO_18),
+        conv(ONES, bias=np.full(8, 2**23), **BY_2_TO_18),
+    ),
+}
