@@ -90,8 +90,10 @@ def _quantum(a: Reals, b: Reals) -> Array | None:
     if a.quantum is None or b.quantum is None:
         return None
     columns = np.asarray(b.quantum)
-    if columns.ndim > 1:
-        columns = columns.max(axis=-2, keepdims=True)
+    if b.centre.ndim == 1:
+        columns = columns.max()
+    elif columns.ndim > 1:  # a vector's product has no rows
+        columns = columns.max(axis=-2, keepdims=a.centre.ndim > 1)
     return columns * float(np.max(a.quantum))
 
 

@@ -204,3 +204,31 @@ def test_an_infinity_is_inside_a_set_that_is_open() -> None:
     right = np.array([-np.inf, 0, np.nan], np.float32)
     assert not judge(allowed, right).is_wrong
     assert judge(allowed, np.array([0, -np.inf, 0], np.float32)).kind == "nonfinite"
+
+
+@pytest.mark.parametrize("axis", [0, -1])
+@pytest.mark.parametrize(
+    ("a", "b"), [((5,), (5, 5)), ((5, 5), (5,)), ((5,), (5,)), ((2, 5), (5, 3))]
+)
+def test_a_step_of_a_product_is_that_of_its_tensor(
+    a: tuple[int, ...], b: tuple[int, ...], axis: int
+) -> None:
+    rng = np.random.default_rng(16)
+    codes = rng.integers(1, 100, b).astype(np.int8)
+    scales = (np.arange(b[axis]) + 1).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("DequantizeLinear", ["a", "s"], ["x"]),
+            helper.make_node("DequantizeLinear", ["b", "t"], ["w"], axis=axis),
+            helper.make_node("MatMul", ["x", "w"], ["y"]),
+        ],
+        "g",
+        [helper.make_tensor_value_info("a", 3, None)],
+        [helper.make_tensor_value_info("y", 1, None)],
+        [constant("s", np.float32(1)), constant("b", codes), constant("t", scales)],
+    )
+    allowed = Oracle(helper.make_model(graph)).allowed({"a": np.ones(a, np.int8)})["y"]
+    assert np.broadcast_shapes(np.shape(allowed.step), allowed.centre.shape) == (
+        allowed.centre.shape
+    )
+    assert judge(allowed, (allowed.centre + 1000).astype(np.float32)).kind == "divergent"
