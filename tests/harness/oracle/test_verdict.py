@@ -9,7 +9,7 @@ from onnx import helper
 from corpus.case import Array
 from harness.oracle import Allowed, Oracle, judge
 from tests.harness.oracle import reference
-from tests.harness.oracle.models import Spec, draw, qdq, qlinear
+from tests.harness.oracle.models import Spec, constant, draw, qdq, qlinear
 
 
 def judged(spec: Spec) -> Allowed:
