@@ -12,7 +12,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 # make equivalence  runs 10,000 inputs through blocks of networks, fused and unfused
-.PHONY: setup fuzz test lint bench emulation equivalence clean
+# make false-alarms  a million tie-rich elements of every operator; whatever is called wrong is listed
+.PHONY: setup fuzz test lint bench emulation equivalence false-alarms clean
 setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
@@ -41,6 +42,9 @@ emulation: $(READY)
 
 equivalence: $(READY)
 	$(BIN)/python -m tests.equivalence
+
+false-alarms: $(READY)
+	$(BIN)/python -m tests.falsealarms
 
 clean:
 	rm -rf $(VENV) out

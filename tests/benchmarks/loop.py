@@ -85,7 +85,7 @@ def _our_batch(kept: Readings, pool: Pool, specs: Sequence[BackendSpec], start: 
 
 
 def _workers(pool: Pool) -> dict[str, float]:
-    return {name: cpu_seconds(pid) for (name, _), pid in pool.pids().items()}
+    return {name: cpu_seconds(pid) for (name, *_), pid in pool.pids().items()}
 
 
 def _writable(cases: Iterable[Case]) -> list[Case]:
