@@ -59,7 +59,7 @@ def find_law(
 
     ``fails`` answers None for a neighbour that says nothing about the bug, because the backend
     refuses it or computes it in another way: the law is about the others. A neighbour counts as
-    failing if any of four fresh draws of its data does.
+    failing if any of five fresh draws of its data does.
 
     The law is guessed from neighbours, then tried on new ones, half of them with exactly one atom
     broken; mistakes join the table and the guess is renewed, until several rounds bring none, or
@@ -97,6 +97,7 @@ class _Probe(Generic[S]):
         self.rows: list[Parameters] = []
         self.fails: list[bool] = []
         self._asked: set[S] = set()
+        self._telling = 0
         self._fails: Callable[[S], bool | None] = fails
         self._rng = rng
         self._deadline = deadline
@@ -128,13 +129,18 @@ class _Probe(Generic[S]):
         return answer
 
     def _answer(self, spec: S) -> bool | None:
-        """Whether any draw fails; None if none says anything, or the first few do not."""
+        """Whether any draw fails; None if none says anything, or the first few do not.
+
+        The way of drawing that failed last goes first.
+        """
         answers: list[bool | None] = []
-        for drawn in fresh_data(spec, self._rng):
-            answers.append(self._fails(drawn))
+        drawn = dict(enumerate(fresh_data(spec, self._rng)))
+        for way in sorted(drawn, key=lambda each: each != self._telling):
+            answers.append(self._fails(drawn[way]))
             if answers[-1]:
+                self._telling = way
                 return True
-            if answers == [None] * SILENT:
+            if answers == [None] * SILENT and any(self.fails):
                 break
         return False if False in answers else None
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from itertools import islice
 
-from harness.law.atoms import Atom, Table
+from harness.law.atoms import NOTABLE, Atom, Table
 
 LONGEST = 4
 MOST_COVERS = 20_000
 BEAM = 24
 ATOM_PRICE = 0.04  # of the rows: what an atom must gain where no law is exact
+ARBITRARY = 3  # times that, for ``== 5``
 MISSED_COST = 1  # a failure outside the law, which may be another bug
 WRONGLY_CALLED_COST = 3  # a pass inside the law, which may be luck with data
 
@@ -159,8 +160,14 @@ def _swapped(table: Table, law: Conjunction, atoms: dict[Atom, int]) -> Conjunct
 
 
 def _price(table: Table, law: Conjunction) -> float:
-    """What the law must gain for its length."""
-    return max(2.0, ATOM_PRICE * len(table.rows)) * len(law)
+    """What the law must gain for its length; one size by itself is seldom a cause."""
+    each = max(2.0, ATOM_PRICE * len(table.rows))
+    return each * sum(ARBITRARY if _is_arbitrary(atom) else 1 for atom in law)
+
+
+def _is_arbitrary(atom: Atom) -> bool:
+    is_size = not isinstance(atom.value, bool | str) and not atom.modulus
+    return is_size and atom.relation == "==" and atom.value not in NOTABLE
 
 
 def _cost(table: Table, called: int) -> int:

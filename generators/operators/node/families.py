@@ -53,7 +53,7 @@ def _convolution(spec: NodeSpec) -> dict[str, Value]:
         "M": groups * outs,
         "C": groups * ins,
         "C == M": ins == outs,
-        "C == groups": ins == 1,
+        "depthwise": ins == outs == 1,
         "batch": found["batch"],
         "kernel": max(kernel),
         "kernel square": len(set(kernel)) == 1,
@@ -67,17 +67,22 @@ def _convolution(spec: NodeSpec) -> dict[str, Value]:
 
 
 def _steps(spec: NodeSpec, rank: int) -> dict[str, Value]:
+    strides, dilations = (_whole(spec, name, (1,) * rank) for name in ("strides", "dilations"))
     return {
-        "stride": max(_whole(spec, "strides", (1,) * rank), default=1),
-        "dilation": max(_whole(spec, "dilations", (1,) * rank), default=1),
+        "stride": max(strides, default=1),
+        "strides differ": len(set(strides)) > 1,
+        "dilation": max(dilations, default=1),
+        "dilations differ": len(set(dilations)) > 1,
     }
 
 
 def _pads(spec: NodeSpec, pads: tuple[int, ...]) -> dict[str, Value]:
     half = len(pads) // 2
+    sides = set(zip(pads[:half], pads[half:], strict=True))
     return {
         "pads": sum(pads),
         "pads asymmetric": pads[:half] != pads[half:],
+        "pads of axes differ": len(sides) > 1,
         "auto_pad": str(attribute(spec, "auto_pad", "NOTSET")),
     }
 
@@ -199,6 +204,7 @@ def plane(spec: NodeSpec) -> dict[str, Value]:
         "elements": prod(shape),
         "last axis": shape[-1] if shape else 1,
         "C": shape[1] if len(shape) > 1 else 1,
+        "axes equal": len(shape) > 1 and len(set(shape)) == 1,
     }
 
 

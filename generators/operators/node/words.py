@@ -8,6 +8,7 @@ from generators.operators.node.elementwise import BOUNDED
 from generators.operators.node.families import Value, family_of
 from generators.operators.node.spec import Attribute, NodeSpec, Operand
 
+BITS = {"int4": 4, "uint4": 4, "int16": 16, "uint16": 16, "int32": 32, "float32": 32}
 NOTHING = Operand("", (), "none", constant=True)
 MATRICES = ("MatMul", "Gemm", "Conv", "ConvTranspose")
 OWN_SCALE = frozenset(
@@ -96,6 +97,7 @@ def _bias(spec: NodeSpec) -> str:
 def _tensor(name: str, tensor: Operand) -> list[tuple[str, Value]]:
     words: list[tuple[str, Value]] = [
         (f"{name} quantized", tensor.is_quantized),
+        (f"{name} bits", BITS.get(tensor.dtype, 8)),
         (f"{name} dtype", tensor.dtype),
         (f"{name} per-channel", len(tensor.scales) > 1 and not tensor.block_size),
         (f"{name} axis", -1 if tensor.axis is None else tensor.axis % len(tensor.shape)),
@@ -132,19 +134,28 @@ def _alike(spec: NodeSpec, tensors: dict[str, Operand]) -> dict[str, Value]:
     pairs = [(a, b) for i, a in enumerate(letters) for b in letters[i + 1 :]]
     words: dict[str, Value] = {}
     for a, b in pairs:
-        first, second = tensors[a], tensors[b]
-        if b != "y" or spec.op not in OWN_SCALE:
-            words[f"{a} like {b}"] = _parameters(first) == _parameters(second)
-            words[f"{a} scale == {b} scale"] = first.scales == second.scales
-        words[f"{a} zero point == {b} zero point"] = first.zero_points == second.zero_points
-        words[f"{a} dtype == {b} dtype"] = first.dtype == second.dtype
+        words |= _common(spec, a, b, tensors[a], tensors[b])
     quantized = [each for each in spec.operands if each.is_quantized]
     results = [each for each in spec.results if each.is_quantized]
     words["all scales equal"] = len({each.scales for each in quantized}) <= 1
     words["all operands alike"] = len(set(map(_parameters, quantized))) <= 1
-    if spec.op not in OWN_SCALE:
-        words["all tensors alike"] = len(set(map(_parameters, (*quantized, *results)))) <= 1
+    everything = set(map(_parameters, (*quantized, *results)))
+    words["all tensors alike"] = spec.op not in OWN_SCALE and len(everything) <= 1
     return words
+
+
+def _common(
+    spec: NodeSpec, a: str, b: str, first: Operand, second: Operand
+) -> dict[str, Value]:
+    """What two tensors share, of parameters that both have and that mean something together."""
+    both = first.is_quantized and second.is_quantized
+    of_scale = both and not (b == "y" and spec.op in OWN_SCALE)
+    return {
+        f"{a} like {b}": of_scale and _parameters(first) == _parameters(second),
+        f"{a} scale == {b} scale": of_scale and first.scales == second.scales,
+        f"{a} zero point == {b} zero point": both and first.zero_points == second.zero_points,
+        f"{a} dtype == {b} dtype": first.dtype == second.dtype,
+    }
 
 
 def _parameters(tensor: Operand) -> tuple[object, ...]:

@@ -56,6 +56,10 @@ def _zero_points(name: str) -> tuple[Move, ...]:
     return tuple(_zero_point(name, place) for place in ("zero", "low", "high", "any", "any"))
 
 
+def _equal_sizes(draft: Draft, _: Random) -> Draft:
+    return {"in_per_group": draft["out_per_group"]}
+
+
 def _scales_per_channel(draft: Draft, rng: Random) -> Draft:
     first = draft["w_scales"][0]
     filters = draft["groups"] * draft["out_per_group"]
@@ -114,6 +118,7 @@ ASPECTS: dict[str, tuple[Move, ...]] = {
     "groups": _words("groups", (1, 2, 3, 4)),
     "outputs": _words("out_per_group", SIZES),
     "inputs": _words("in_per_group", (1, 2, 3, 4, 5, 7, 8, 9, 12, 16, 17)),
+    "equal sizes": (_equal_sizes,),
     "batch": _words("batch", (1, 2, 3)),
     "kernel": _shape("kernel", (1, 2, 3), (1, 2, 3, 5)),
     "strides": _shape("strides", (1, 2), (1, 2, 3)),
@@ -152,6 +157,11 @@ AFFECTING: dict[str, tuple[str, ...]] = {
     "kernel taps": ("kernel",),
     "stride": ("strides",),
     "dilation": ("dilations",),
+    "strides differ": ("strides",),
+    "dilations differ": ("dilations",),
+    "kernel square": ("kernel",),
+    "pads of axes differ": ("pads",),
+    "C == M": ("inputs", "outputs", "equal sizes"),
     "pads": ("pads",),
     "pads asymmetric": ("pads",),
     "auto_pad": ("pads",),

@@ -13,6 +13,8 @@ from harness.law.conv.moves import CODES, LOWEST, Draft, code_type
 MOST_WORK = 60_000  # products per case, so that a probe stays near a millisecond
 TARGET_STEPS = 90.0  # how far a typical output reaches from its zero point
 LOUD = 64
+STEPS = 3  # scales of neighbouring channels, in octaves
+SATURATING = 1 / 16
 LOUDEST = (("all-extremes", 1), ("all-extremes", 0), ("random", 1))
 TIES = ("random", "constant", 1.0)
 WITHOUT_FORM = dict.fromkeys(("doubled", "shared", "missing", "activation"), "none")
@@ -21,11 +23,11 @@ _FIELDS = tuple(each.name for each in fields(ConvSpec))
 
 
 def fresh_data(spec: ConvSpec, rng: Random) -> Iterator[ConvSpec]:
-    """The same parameters with full data, four ways; the output's scale fits its range.
+    """The same parameters with full data, five ways; the output's scale fits its range.
 
     Random codes, with ties where the scales allow them; only lowest and highest codes, with a
     scale that makes ties impossible, mixed and then with equal weights, for the largest sums;
-    weights of one step, so that every other sum is a tie.
+    weights of one step, so that every other sum is a tie; and a scale so small that most saturate.
     """
     untied = rng.uniform(1, 2)
     ways = (
@@ -33,6 +35,7 @@ def fresh_data(spec: ConvSpec, rng: Random) -> Iterator[ConvSpec]:
         ("extremes", "extremes", untied),
         ("extremes", "all-extremes", untied),
         TIES,
+        ("random", "random", SATURATING),
     )
     for x_kind, w_kind, mantissa in ways:
         seeds: Draft = {name: rng.getrandbits(30) for name in ("x_seed", "b_seed")}
@@ -56,7 +59,7 @@ def loud(spec: ConvSpec) -> ConvSpec:
     """The spec with zero points that were shrunk to almost nothing far from zero again.
 
     A zero point of 1 moves most results by less than a step, so that few neighbours would show
-    what it does.
+    what it does; and scales of channels that were shrunk to be equal are different again.
     """
 
     def far(zero_point: int) -> int:
@@ -64,6 +67,7 @@ def loud(spec: ConvSpec) -> ConvSpec:
 
     return replace(
         spec,
+        w_scales=tuple(s * 0.5 ** (i % STEPS) for i, s in enumerate(spec.w_scales)),
         x_zero_point=far(spec.x_zero_point),
         w_zero_points=tuple(map(far, spec.w_zero_points)),
         y_zero_point=far(spec.y_zero_point),
@@ -71,9 +75,10 @@ def loud(spec: ConvSpec) -> ConvSpec:
 
 
 def loudest_data(spec: ConvSpec) -> Iterator[ConvSpec]:
-    """The spec with weights of which no others would trigger more."""
+    """The spec with weights, or an output's scale, of which no others would trigger more."""
     for kind, seed in LOUDEST:
         yield replace(spec, w=None, w_kind=kind, w_seed=seed)
+    yield replace(spec, w=None, y_scale=spec.y_scale * SATURATING)
 
 
 def draft_of(spec: ConvSpec) -> Draft:

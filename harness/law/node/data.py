@@ -16,6 +16,10 @@ from generators.operators.node.words import MATRICES, OWN_SCALE
 
 TARGET_STEPS = 90.0  # how far a typical output reaches from its zero point
 LOUD = 64
+STEPS = 3  # scales of neighbouring channels, in octaves
+SATURATING = 1 / 16
+BEYOND = {"extremes": 4.0, "small": 1.0}  # how many times the range of codes reals take
+HUGE = 2.0**33
 REAL_REACH = 4.0  # of drawn reals
 MOST_EXPONENT = 8.0
 BIAS = 2
@@ -28,11 +32,11 @@ CODE_RANGES |= {"uint16": (0, 65535), "int16": (-32768, 32767)}
 
 
 def fresh_data(spec: NodeSpec, rng: Random) -> Iterator[NodeSpec]:
-    """The same parameters with full data, four ways; the output's scale fits its range.
+    """The same parameters with full data, five ways; the output's scale fits its range.
 
     Random codes, with ties where the scales allow them; lowest and highest codes, with a scale that
     makes ties impossible, mixed and then with equal weights; small codes, or weights of one step, so
-    that every other sum is a tie. A scale that the output shares with an operand stays shared.
+    that every other sum is a tie; and a scale so small that most results saturate. A scale that the output shares with an operand stays shared.
     """
     untied = rng.uniform(1, 2)
     ways: tuple[Way, ...] = (
@@ -40,6 +44,7 @@ def fresh_data(spec: NodeSpec, rng: Random) -> Iterator[NodeSpec]:
         ("extremes", "extremes", untied),
         ("extremes" if len(spec.operands) > 1 else "random", "all-extremes", untied),
         ("random" if len(spec.operands) > 1 else "small", "constant", 1.0),
+        ("random", "random", SATURATING),
     )
     for way in ways:
         yield _filled(spec, way, rng)
@@ -57,7 +62,7 @@ def _filled(spec: NodeSpec, way: Way, rng: Random) -> NodeSpec:
     size, unit = typical(spec)
     spec = _with_scale(spec, size, unit, mantissa)
     spec = _with_bias(spec, size, unit, rng)
-    return _with_reals(spec, rng) if not spec.op else spec
+    return _with_reals(spec, way, rng) if not spec.op else spec
 
 
 def without_data(spec: NodeSpec) -> NodeSpec:
@@ -87,13 +92,14 @@ def _is_data(spec: NodeSpec, place: int, operand: Operand) -> bool:
 
 
 def loud(spec: NodeSpec) -> NodeSpec:
-    """The spec with zero points of 8 bits that were shrunk to almost nothing far from zero again."""
+    """The spec with zero points that were shrunk to almost nothing far from zero again, and equal scales."""
 
     def far(tensor: Operand) -> Operand:
         if tensor.dtype not in arrays.LOWEST:
             return tensor
         zeros = tuple(LOUD if 0 < abs(zero) < LOUD else zero for zero in tensor.zero_points)
-        return replace(tensor, zero_points=zeros)
+        scales = tuple(s * 0.5 ** (i % STEPS) for i, s in enumerate(tensor.scales))
+        return replace(tensor, zero_points=zeros, scales=scales)
 
     return replace(
         spec,
@@ -103,7 +109,7 @@ def loud(spec: NodeSpec) -> NodeSpec:
 
 
 def loudest_data(spec: NodeSpec) -> Iterator[NodeSpec]:
-    """The spec with weights of which no others would trigger more."""
+    """The spec with weights, or an output's scale, of which no others would trigger more."""
     for kind, seed in LOUDEST:
         operands = tuple(
             replace(each, array=None, kind=kind, seed=seed)
@@ -112,6 +118,10 @@ def loudest_data(spec: NodeSpec) -> Iterator[NodeSpec]:
             for i, each in enumerate(spec.operands)
         )
         yield replace(spec, operands=operands)
+    if _own_scale(spec):
+        y = spec.results[0]
+        fine = replace(y, scales=(y.scales[0] * SATURATING,))
+        yield replace(spec, results=(fine, *spec.results[1:]))
 
 
 def _own_scale(spec: NodeSpec) -> bool:
@@ -173,16 +183,17 @@ def _biased(tail: Tail, size: float, rng: Random) -> Tail:
     return replace(tail, constants=tuple(rows))
 
 
-def _with_reals(spec: NodeSpec, rng: Random) -> NodeSpec:
-    """Reals for a conversion: at whole and half steps of its scales, all in the range of codes."""
+def _with_reals(spec: NodeSpec, way: Way, rng: Random) -> NodeSpec:
+    """Reals for a conversion: at whole and half steps of its scales, in the range of codes or beyond."""
     x, y = spec.operands[0], spec.results[0]
     if x.is_quantized or not y.is_quantized or y.dtype not in CODE_RANGES:
         return spec
     low, high = CODE_RANGES[y.dtype]
     raw = np.frombuffer(arrays.noise(rng.getrandbits(30), 2 * prod(x.shape)), np.uint16)
-    codes = (low + raw % (2 * (high - low) + 1) / 2).reshape(x.shape)
-    scales, zeros = spread(y, y.scales), spread(y, y.zero_points)
-    array: Array = ((codes - zeros) * scales).astype(np.float32)
+    halves = raw % (2 * (high - low) + 1)
+    beyond = HUGE if way[2] == SATURATING else BEYOND.get(way[0], 1.0)
+    steps = (low + halves / 2).reshape(x.shape) - spread(y, y.zero_points)
+    array: Array = (steps * beyond * spread(y, y.scales)).astype(np.float32)
     return replace(spec, operands=(replace(x, array=array),))
 
 

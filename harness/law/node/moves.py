@@ -16,6 +16,13 @@ Change = Callable[[Operand, Random], Operand | None]
 
 BLOCKS = (2, 3, 4, 8, 16)
 PLACES = ("zero", "low", "high", "any", "any")
+RESULT_PLACES = (
+    "zero",
+    "low",
+    "middle",
+    "middle",
+    "middle",
+)  # others leave no room for results
 EIGHT_BITS = ("uint8", "int8")
 FOUR_BITS = ("int4", "uint4")
 
@@ -69,7 +76,8 @@ def changing(place: Place, change: Change) -> Move:
 
 def zero_points(place: Place) -> tuple[Move, ...]:
     """All its zero points at one of a few places, or (if there are several) anywhere each."""
-    moves = [changing(place, partial(_zero_point, where)) for where in PLACES]
+    places = RESULT_PLACES if place < 0 else PLACES
+    moves = [changing(place, partial(_zero_point, where)) for where in places]
     return (*moves, changing(place, _each_zero_point))
 
 
@@ -77,7 +85,9 @@ def _zero_point(where: str, tensor: Operand, rng: Random) -> Operand | None:
     if not tensor.is_quantized or tensor.dtype not in CODE_RANGES:
         return None
     low, high = CODE_RANGES[tensor.dtype]
-    zero = {"zero": 0, "low": low, "high": high}.get(where, rng.randint(low + 1, high - 1))
+    quarter = (high - low) // 4 if where == "middle" else 1
+    any_zero = rng.randint(low + quarter, high - quarter)
+    zero = {"zero": 0, "low": low, "high": high}.get(where, any_zero)
     return replace(tensor, zero_points=(zero,) * len(tensor.zero_points))
 
 

@@ -23,6 +23,7 @@ from harness.law.node.moves import Move
 
 SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 16, 17, 20, 24, 32, 33)
 FEW_SIZES = (1, 2, 3)
+SQUARES = (2, 3, 5, 8, 16)
 COINCIDENCES = (("K", "N"), ("M", "N"), ("M", "K"), ("M/groups", "C/groups"))
 WINDOWS: Mapping[str, tuple[int, ...]] = MappingProxyType(
     {"strides": (1, 2, 3), "dilations": (1, 2), "pads": (0, 1, 2), "kernel_shape": (1, 2, 3)}
@@ -56,6 +57,9 @@ def size_moves(spec: NodeSpec) -> dict[str, list[Move]]:
     for first, second in COINCIDENCES:
         if first in found and second in found:
             moves[f"{first} == {second}"] = [partial(_equal, first, second)]
+    axes = [name for name in found if name[0] == "d"]
+    if len(axes) > 1:
+        moves["axes equal"] = [partial(_all_equal, size) for size in SQUARES]
     return moves
 
 
@@ -68,6 +72,10 @@ def _resize(
 def _equal(first: str, second: str, spec: NodeSpec, _rng: Random) -> NodeSpec | None:
     found = sizes(spec)
     return resized(spec, {second: found[first]}) if first in found else None
+
+
+def _all_equal(size: int, spec: NodeSpec, _rng: Random) -> NodeSpec | None:
+    return resized(spec, {name: size for name in sizes(spec) if name[0] == "d"})
 
 
 def attribute_moves(spec: NodeSpec) -> dict[str, list[Move]]:
@@ -146,6 +154,7 @@ def _window_moves(spec: NodeSpec) -> dict[str, list[Move]]:
             continue  # averages have them only of late
         chosen: list[Move] = [partial(_all_axes, name, value) for value in values]
         moves[name] = [*chosen, *(partial(_one_axis, name, value) for value in values)]
+    moves["pads"] += [_any_pads] * 3
     if spec.op.endswith("Pool"):
         paddings = ("SAME_UPPER", "SAME_LOWER", "VALID")
         moves["pads"] += [partial(_auto_pad, padding) for padding in paddings]
@@ -174,6 +183,11 @@ def _one_axis(name: str, value: int, spec: NodeSpec, rng: Random) -> NodeSpec | 
     values[rng.randrange(len(values))] = value
     spec = with_attribute(spec, "auto_pad", None) if name == "pads" else spec
     return with_attribute(spec, name, tuple(values))
+
+
+def _any_pads(spec: NodeSpec, rng: Random) -> NodeSpec | None:
+    pads = tuple(rng.choice((0, 0, 1, 2)) for _ in _per_axis(spec, "pads"))
+    return with_attribute(with_attribute(spec, "auto_pad", None), "pads", pads)
 
 
 def _auto_pad(padding: str, spec: NodeSpec, _rng: Random) -> NodeSpec | None:

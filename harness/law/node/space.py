@@ -29,7 +29,7 @@ FIRST_RESULT = -1
 ALIASES: Mapping[str, tuple[str, ...]] = {
     "M": ("M", "groups", "M/groups"),
     "C": ("C", "groups", "C/groups", "d1", "d2", "d3", "d4"),
-    "C == groups": ("C/groups",),
+    "depthwise": ("C/groups", "M/groups"),
     "C == M": ("C/groups", "M/groups", "M/groups == C/groups"),
     "batch": ("batch", "b0", "b1"),
     "kernel": ("kernel_shape", "k0", "k1", "k2"),
@@ -37,6 +37,9 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "kernel square": ("kernel_shape", "k0", "k1", "k2"),
     "stride": ("strides",),
     "dilation": ("dilations",),
+    "strides differ": ("strides",),
+    "dilations differ": ("dilations",),
+    "pads of axes differ": ("pads",),
     "pads asymmetric": ("pads",),
     "auto_pad": ("pads",),
     "last window beyond the pads": ("ceil_mode", "strides", "kernel_shape", "i0", "i1", "i2"),
@@ -55,6 +58,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 OF_TENSOR = {
     "dtype": "dtype",
+    "bits": "dtype",
     "quantized": "quantized",
     "per-channel": "granularity",
     "axis": "granularity",
