@@ -1,11 +1,9 @@
-"""Faults of accumulators with too few bits: int16 between flushes, float32 before rescaling."""
+"""Faults of accumulators with too few bits: int16 between flushes."""
 
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from engine.faults.conv_reach import reach
 from engine.faults.fault import Fault
 from engine.faults.pair_saturation import (
     INT16,
@@ -16,13 +14,9 @@ from engine.faults.pair_saturation import (
 )
 from engine.ir import Array
 from engine.kernels.parameters import ConvParameters
-from engine.profiles import Prepare, Requantization, Rescaling
 
 FLUSH = 16
 """Pairs that are added in int16 before the sum moves on to int32."""
-
-_EXACT = 2**24
-_CODES = 256
 
 
 def flush_rarely(signed: Array, unsigned: Array, pairs: Array) -> Array:
@@ -35,16 +29,6 @@ def flush_rarely(signed: Array, unsigned: Array, pairs: Array) -> Array:
             total += running
             running = np.zeros(shape, np.int32)
     return total + running
-
-
-def in_float32(prepare: Prepare, r: Requantization, p: ConvParameters) -> Rescaling:
-    """``fl(acc) * xs*ws/ys``: from 2**24 up, sums lose their last bits."""
-    rescaling = prepare(r)
-
-    def steps(acc: Array) -> Array:
-        return rescaling.steps(acc.astype(np.float32).astype(np.int64))
-
-    return replace(rescaling, steps=steps)
 
 
 def _can_saturate(p: ConvParameters) -> bool:
@@ -65,14 +49,6 @@ def _leaves(products: Array) -> bool:
     return bool((sums < INT16[0]).any() or (sums > INT16[1]).any())
 
 
-def _loses_bits(p: ConvParameters) -> bool:
-    """Whether sums above 2**24 still give codes that are not clipped."""
-    return any(
-        each.sums > _EXACT and each.fractions and each.multiplier * _EXACT < _CODES
-        for each in reach(p)
-    )
-
-
 FAULTS = (
     Fault(
         "F79b",
@@ -80,12 +56,5 @@ FAULTS = (
         "pytorch/FBGEMM, kernels that accumulate in 16 bits",
         _can_saturate,
         {"accumulate": partial(saturate_pairs, along_taps, False, flush_rarely)},
-    ),
-    Fault(
-        "F60d",
-        "sums of a convolution become float32 before they are scaled, which rounds them above 2**24",
-        "onnxruntime core/mlas/lib/quantize.cpp and its like convert sums to float32",
-        _loses_bits,
-        {"rescaling": in_float32},
     ),
 )

@@ -33,7 +33,12 @@ def bounds_in_codes_of_x(codes: Array, p: ConvParameters) -> Array:
 
 
 def bounds_as_steps(codes: Array, p: ConvParameters) -> Array:
-    """``min(max(q, yz), yz + 6)`` for bounds of 0 and 6: clipped after the division by the scale."""
+    """``min(max(q, yz), yz + 6)`` for bounds of 0 and 6: clipped after the division by the scale.
+
+    With zero point 0 it would be F83.
+    """
+    if p.y_zero_point == 0:
+        return clamp(codes, p)
     return _clip(codes, p, _codes_of(p, 1.0, p.y_zero_point))
 
 

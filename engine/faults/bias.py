@@ -48,6 +48,11 @@ def in_steps_of_first(p: ConvParameters) -> Array | None:
     return np.clip(np.rint(p.bias * ratio), -(2.0**31), 2.0**31 - 1).astype(np.int32)
 
 
+def as_x86_converts(codes: Array) -> Array:
+    """INT32_MIN for whatever int32 does not hold."""
+    return np.where(np.abs(codes) < 2.0**31, codes, -(2.0**31))
+
+
 def _changes(
     bias: Callable[[ConvParameters], Array | None],
 ) -> Callable[[ConvParameters], bool]:
@@ -58,6 +63,8 @@ def _is_added_late(p: ConvParameters) -> bool:
     """Whether products and bias of a channel are both fractions of a step, or move ties."""
     return any(each.fractions and each.products and each.bias for each in reach(p))
 
+
+_ROUNDED = ("R51.opt-in", "R51.G10/int32")
 
 FAULTS = (
     Fault(
@@ -85,7 +92,14 @@ FAULTS = (
         "F63",
         "a float bias is rounded to int32 steps of x_scale * w_scale, clipped where there are too many",
         "microsoft/onnxruntime#21000, PR 21645, PR 22020",
-        guards_off=("R51.opt-in", "R51.G10/int32"),
+        guards_off=_ROUNDED,
+    ),
+    Fault(
+        "F63.convert",
+        "a float bias is rounded to int32 steps of x_scale * w_scale, INT32_MIN where there are too many",
+        "microsoft/onnxruntime#21000, PR 21645, PR 22020; x86 cvtsd2si",
+        stages={"rewrite.int32": as_x86_converts},
+        guards_off=_ROUNDED,
     ),
     Fault(
         "F61",

@@ -42,7 +42,7 @@ def _replaced(view: View, node: Node, bias: Array, steps: Array) -> Replacement 
         reason = f"bias {node.inputs[2]!r} is {codes[k]:g} steps in channel {k}, beyond int32"
         if refusal := view.refuse("G10", reason, "int32"):
             return refusal
-        codes = np.clip(codes, -(2.0**31), 2.0**31 - 1)
+        codes = view.by_stage("rewrite.int32", clipped_to_int32, codes)
     view.excuse_where(lambda: bool((codes * steps == bias.reshape(-1)).all()))
     name = node.inputs[2]
     real, stored, scale = (
@@ -57,6 +57,11 @@ def _replaced(view: View, node: Node, bias: Array, steps: Array) -> Replacement 
         scale: steps if axis else steps.reshape(()),
     }
     return Replacement((node,), (after, same), constants)
+
+
+def clipped_to_int32(codes: Array) -> Array:
+    """What a bias beyond int32 becomes that is quantized all the same."""
+    return np.clip(codes, -(2.0**31), 2.0**31 - 1)
 
 
 def before_quantize(view: View, node: Node) -> Refusal | None:

@@ -10,17 +10,10 @@ from tests.engine.models import qdq_conv
 
 UNSIGNED = DENSE.view(np.uint8)
 SMALL = (weights(8, 1, 1, 1) // 16).astype(np.int8)
-ONES = np.ones((8, 1, 1, 1), np.int8)
 TIES: dict[str, Any] = {"groups": 8, "x": (0.5, 3), "w_scale": 0.5, "y": (2.0, 100)}
 WHOLE: dict[str, Any] = {"x": (2.0, 3), "w_scale": 2.0, "y": (1.0, 100)}
 BIAS = np.arange(8) * 777 + 300
 PER_CHANNEL = np.linspace(0.01, 0.1, 8)
-BY_2_TO_18: dict[str, Any] = {
-    "groups": 8,
-    "x": (2.0**-9, 128),
-    "w_scale": 2.0**-9,
-    "y": (1.0, 10),
-}
 INT8: dict[str, Any] = {"x_dtype": np.int8, "y_dtype": np.int8}
 
 
@@ -82,8 +75,4 @@ ARITHMETIC = {
     "F73a": (conv(DENSE), conv(DENSE, **WHOLE)),
     "F77": (conv(SMALL, **TIES), conv(DENSE, **WHOLE)),
     "F79b": (conv(DENSE), conv(np.sign(DENSE))),
-    "F60d": (
-        conv(ONES, image=(16, 16), bias=np.full(8, 2**24 + 2**17), **BY_2_TO_18),
-        conv(ONES, bias=np.full(8, 2**23), **BY_2_TO_18),
-    ),
 }

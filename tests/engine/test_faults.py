@@ -38,7 +38,7 @@ SHOWS_IN_ANY = (
     "F122.weights",
 )
 """Those that may show in every convolution that is drawn here."""
-ROUNDINGS = ("F60d", "F70", "F71", "F72", "F73a", "F75", "F77")
+ROUNDINGS = ("F70", "F71", "F72", "F73a", "F75", "F77")
 """Those that a profile may have made itself, or rounds before they come."""
 
 
@@ -341,7 +341,6 @@ def test_keys_titles_and_sources() -> None:
         "F64",
         "F53",
         "F60b",
-        "F60d",
         "F65",
         "F67",
         "F79b",
