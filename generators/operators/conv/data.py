@@ -67,6 +67,14 @@ def grid(spec: ConvSpec) -> int:
     return arrays.GRIDS.get(spec.x_kind, 1) * arrays.GRIDS.get(spec.w_kind, 1)
 
 
+def beyond_int32(spec: ConvSpec) -> Array:
+    """A real bias of up to 2**33 steps of x_scale * w_scale, four times what int32 holds."""
+    uniform = np.frombuffer(arrays.noise(spec.b_seed, 4 * spec.filters), np.int32)
+    step = 4.0 * spec.x_scale * max(spec.w_scales)
+    real: Array = (uniform * step).astype(np.float32)
+    return real
+
+
 def _extreme(uniform: Array, spec: ConvSpec) -> Array:
     """Near the ends of int32; one seed in eight leaves no room for the sum and overflows."""
     room = 0 if spec.b_seed % 8 == 7 else min(worst_accumulator(spec), INT32_MAX)

@@ -9,7 +9,7 @@ from typing import Any
 
 from generators import arrays, qparams
 from generators.choices import Choices
-from generators.operators.conv.data import typical_accumulator
+from generators.operators.conv.data import beyond_int32, typical_accumulator
 from generators.operators.conv.spec import NEWEST_OPSET, OLDEST_OPSET, PER_AXIS_OPSET, ConvSpec
 
 LANES = (1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33)
@@ -202,9 +202,14 @@ def _output(choices: Choices, style: str, spec: ConvSpec) -> Fields:
     size = typical_accumulator(spec) * (1.0 if spec.bias == "none" else 2.0)
     if spec.bias == "extreme" and choices.flag():
         size = 2.0**31
+    fields: Fields = {}
+    if spec.bias == "float" and choices.flag(3):
+        fields["b"], size = beyond_int32(spec), 2.0**33
     product = spec.x_scale * max(spec.w_scales)
     y_scale = qparams.output_scale(choices, style, size, product)
-    fields: Fields = {
+    if spec.bias == "extreme" and choices.flag(6):
+        y_scale = qparams.float32(product * choices.pick((1.0, 0.25)))  # beyond int32
+    fields |= {
         "y_scale": y_scale,
         "y_zero_point": qparams.zero_point(choices, spec.y_codes),
     }

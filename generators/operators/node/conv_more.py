@@ -1,4 +1,7 @@
-"""ConvTranspose between D and Q, and ConvInteger: the convolutions besides those of family conv."""
+"""The convolutions besides those of family conv.
+
+ConvTranspose between D and Q, ConvInteger, and Conv with a scale for each input channel of its weights.
+"""
 
 from dataclasses import dataclass, replace
 from math import prod
@@ -11,7 +14,7 @@ from generators.choices import Choices
 from generators.operators.node.drawing import Draw, sum_reach
 from generators.operators.node.spec import Attribute, NodeSpec, Operand, Tail, on_axis
 
-FORMS = ("ConvTranspose", "ConvInteger")
+FORMS = ("ConvTranspose", "ConvInteger", "Conv")
 MOST_ELEMENTS = 400  # of input or output, in about
 ALL_CELLS = (
     *(f"{form} {rank}-D" for form in FORMS for rank in (1, 2, 3)),
@@ -23,6 +26,8 @@ ALL_CELLS = (
     *(f"{form} pads {kind}" for form in FORMS for kind in ("none", "symmetric", "asymmetric")),
     "ConvTranspose output_padding",
     "ConvTranspose per-channel",
+    "ConvTranspose scales of inputs",
+    "Conv as many outputs as inputs",
     "ConvTranspose bias",
     "ConvTranspose tail Relu",
 )
@@ -73,7 +78,7 @@ def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
     geometry = _geometry(draw, choices.pick((2, 2, 1, 3)), form)
     image = _image(draw, geometry, max(ins, outs))
     x = draw.codes("x", (choices.pick((1, 1, 2)), geometry.groups * ins, *image))
-    make = _transpose if geometry.transposed else _integer
+    make = {"ConvTranspose": _transpose, "ConvInteger": _integer, "Conv": _across}[form]
     found, more = make(draw, x, outs, geometry)
     return found, frozenset(_cells(form, x, geometry) | more)
 
@@ -156,6 +161,24 @@ def _integer(
     return found, set()
 
 
+def _across(
+    draw: Draw, x: Operand, outs: int, geometry: Geometry
+) -> tuple[NodeSpec, set[str]]:
+    """Conv between D and Q, with scales along the axis of the weights that is summed over."""
+    inner = x.shape[1] // geometry.groups
+    square = not draw.choices.flag()  # then each output channel finds a scale, too
+    if square:
+        geometry, outs = replace(geometry, groups=1), x.shape[1]
+        inner = outs
+    channels = geometry.groups * outs
+    w = _weights(draw, (channels, inner, *geometry.kernel))
+    w = on_axis(w, 1, qparams.per_channel(draw.choices, draw.style, w.scales[0], inner))
+    size = sum_reach(inner * prod(geometry.kernel), x, w)
+    y = draw.result(_shape(x, channels, geometry), size, x.scales[0] * max(w.scales))
+    made = draw.spec("Conv", (x, w), (y,), geometry.attributes)
+    return made, {"Conv as many outputs as inputs"} if square else set()
+
+
 def _transpose(
     draw: Draw, x: Operand, outs: int, geometry: Geometry
 ) -> tuple[NodeSpec, set[str]]:
@@ -165,9 +188,12 @@ def _transpose(
     if geometry.groups == 1 and draw.choices.flag(3):
         w = on_axis(w, 1, qparams.per_channel(draw.choices, draw.style, w.scales[0], outs))
         cells.add("ConvTranspose per-channel")
+    elif geometry.groups == 1 and x.shape[1] == outs and draw.choices.flag():
+        w = on_axis(w, 0, qparams.per_channel(draw.choices, draw.style, w.scales[0], outs))
+        cells.add("ConvTranspose scales of inputs")
     size = sum_reach(w.shape[0] // geometry.groups * prod(geometry.kernel), x, w)
     operands = [x, w]
-    if draw.choices.flag():
+    if draw.choices.flag() and w.axis != 0:
         operands.append(_bias(geometry.groups * outs, x, w, size))
         cells.add("ConvTranspose bias")
     tails = (Tail("Relu"),) if draw.choices.flag(4) else ()
