@@ -32,7 +32,8 @@ class Terms:
     """A sum before its float32 errors: ends and centre of any shape, sum of magnitudes ``size``.
 
     ``carried`` is what the operands' own roundings change in a float kernel, ``fused`` the whole
-    error of an integer kernel; ``unit`` the grid of every term, broadcastable, 0 for none.
+    error of an integer kernel; ``unit`` the grid of every term, broadcastable, 0 for none;
+    ``wide`` says where no int32 holds a float bias, so that an integer kernel would be a mistake.
     """
 
     low: Array
@@ -42,6 +43,7 @@ class Terms:
     carried: Array
     fused: Array
     unit: Array
+    wide: Array | None = None
 
 
 def products(
@@ -100,11 +102,12 @@ def add_bias(terms: Terms, bias: Reals, quantum: Array | None) -> Terms:
     """
     b, size = bias.centre, bias.size()
     grid = np.asarray(bias.grid, np.float64)
-    fused = gamma(9) * size
+    fused, wide = gamma(9) * size, None
     if bias.quantum is None and quantum is not None:
         away = np.abs(b - np.rint(b / quantum) * quantum)
         fused = away + gamma(13) * size
         grid = np.where(away == 0, terms.unit, 0.0)
+        wide = np.abs(b) >= INT32_END * quantum
     centre = terms.centre + b
     low, high = centre, centre
     if terms.low is not terms.high or not bias.is_point:
@@ -117,6 +120,7 @@ def add_bias(terms: Terms, bias: Reals, quantum: Array | None) -> Terms:
         terms.carried + bias.relative * size,
         terms.fused + fused,
         np.minimum(terms.unit, grid),
+        wide,
     )
 
 
@@ -152,9 +156,10 @@ def _overflows(terms: Terms, peak: float, quantum: Array | None) -> Array | None
     limit = np.minimum(INT32_END * (1 - 2.0**-20) * quantum, FLOAT32_END / 2)
     if peak < float(np.min(limit)):
         return None
-    return (largest(terms.low, terms.centre, terms.high) >= limit) | (
-        terms.size >= FLOAT32_END / 2
-    )
+    is_open = largest(terms.low, terms.centre, terms.high) >= limit
+    if terms.wide is not None:
+        is_open &= ~terms.wide
+    return is_open | (terms.size >= FLOAT32_END / 2)
 
 
 def largest(low: Array, centre: Array, high: Array) -> Array:

@@ -1,5 +1,6 @@
 """What the oracle reads, computes and refuses: literals of the standard, one operator after another."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -194,6 +195,16 @@ class TestConv:
             is_open = (got.low == 0) & (got.high == 255)
             assert is_open[:, :2].any()
             assert not is_open[:, 2:].any()
+
+    def test_a_float_bias_that_no_int32_holds_is_no_excuse(self) -> None:
+        spec = draw(np.random.default_rng(0), "power", bias=False)
+        step = float(spec.x_scale) * float(spec.w_scale)
+        bias = (np.array([2.0**31, -(2.0**40), 2.0**31 - 2**10, 5]) * step).astype(np.float32)
+        wide = replace(spec, y_scale=np.float32(2.0**25 * step), y_zero=128)
+        got = Oracle(qdq(wide, float_bias=bias)).allowed({"x": spec.x})["y"]
+        assert (got.low[:, 0] == got.high[:, 0]).all()
+        assert got.low[0, :2, 0, 0].tolist() == [128 + 64, 0]
+        assert ((got.low == 0) & (got.high == 255))[:, 2].any()
 
     def test_a_float_bias_may_be_rounded_to_the_accumulator(self) -> None:
         spec = draw(np.random.default_rng(0), "power", bias=False)
