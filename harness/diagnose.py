@@ -15,7 +15,7 @@ from harness.oracle import Allowed
 EXACT = "spec"
 NEAR = 0.95  # of the wrong elements, what a near miss must reproduce at least
 FEW = 20  # wrong elements, below which a near miss would be all of them
-PARTNERS = 16  # faults that are tried two by two
+PARTNERS = 24  # faults that are tried two by two
 
 Arrays = Mapping[str, Array]
 AllowedBy = Mapping[str, Allowed]

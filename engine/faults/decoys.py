@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.arithmetic import Int32, wrap_int32
+from engine.faults import blockwise
 from engine.faults.fault import Fault
 from engine.faults.layout import always_blocked, pad_signed
 from engine.faults.scales import first_scale
@@ -16,6 +17,7 @@ from engine.kernels.average_parameters import AverageParameters
 from engine.kernels.geometry import windows
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.pooling import Axis, reduce_taps
+from engine.kernels.quantize_parameters import DequantizeParameters, QuantizeParameters
 from engine.kernels.stages import Accumulate
 from engine.plan import Plan
 
@@ -72,7 +74,7 @@ def _by_change(
     title: str,
     tells: Callable[[Any], bool],
     stages: Mapping[str, Callable[..., Any]],
-    record: type = ConvParameters,
+    record: type | tuple[type, ...] = ConvParameters,
     spoils: Callable[[Any], bool] = lambda _: False,
 ) -> Decoy:
     """A decoy in plans where one record ``tells`` and none ``spoils`` it."""
@@ -105,6 +107,16 @@ def _unequal_scales(p: ConvParameters) -> bool:
 
 def _reduces_axes(p: AverageParameters) -> bool:
     return p.pool is None
+
+
+_TILED = next(each for each in blockwise.FAULTS if each.key == "F99")
+
+
+def _one_block(p: QuantizeParameters | DequantizeParameters) -> bool:
+    axis, scale = p.granularity.axis, p.scale
+    if not p.granularity.block_size or scale is None or axis is None:
+        return False
+    return scale.shape[axis] == 1
 
 
 DECOYS: tuple[Decoy, ...] = (
@@ -149,6 +161,14 @@ DECOYS: tuple[Decoy, ...] = (
         _has_scales,
         {"scales": first_scale},
         spoils=_unequal_scales,
+    ),
+    _by_change(
+        "D10",
+        "one block as long as the axis, its parameters tiled",
+        _one_block,
+        _TILED.stages,
+        (QuantizeParameters, DequantizeParameters),
+        spoils=_TILED.trigger,
     ),
 )
 """One for each decoy of the catalogue."""

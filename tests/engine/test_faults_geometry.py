@@ -269,7 +269,7 @@ def test_f09_adds_the_overlap_of_the_last_vector_twice(pixels: int, twice: list[
 def test_f09_shows_in_a_graph_and_has_the_sum_for_a_place() -> None:
     (fault,) = (each for each in tails.FAULTS if each.key == "F09")
     found = 0
-    for seed in range(60):
+    for seed in range(300):
         case = draw_case("graphs", "any", seed)
         session = Session(case.model, faults=("F09",))
         wrong, right = session.run(case.inputs), Session(case.model).run(case.inputs)

@@ -86,7 +86,13 @@ def test_the_same_values_everywhere_make_one_class() -> None:
 
 
 def test_no_decoy_is_flagged() -> None:
-    found = list(lure(DECOYS, draw, 1500))
+    by_family = {"conv": 900, "blockwise": 200, "elementwise": 500, "graphs": 400, "pool": 200}
+    drawn = [(family, n) for family, count in by_family.items() for n in range(count)]
+
+    def each_family(number: int) -> Case:
+        return draw_case(drawn[number][0], "any", drawn[number][1])
+
+    found = list(lure(DECOYS, each_family, len(drawn)))
     assert [each.decoy for each in found] == list(DECOYS)
     assert not any(each.flagged for each in found)
     assert all(each.cases > 0 for each in found)
