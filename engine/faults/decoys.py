@@ -116,7 +116,7 @@ def _one_block(p: QuantizeParameters | DequantizeParameters) -> bool:
     axis, scale = p.granularity.axis, p.scale
     if not p.granularity.block_size or scale is None or axis is None:
         return False
-    return scale.shape[axis] == 1
+    return bool(scale.shape[axis] == 1)
 
 
 DECOYS: tuple[Decoy, ...] = (
