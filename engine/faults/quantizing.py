@@ -1,9 +1,11 @@
 """Where QuantizeLinear's rounding is at work, for faults that replace it."""
 
+import numpy as np
+
 from engine.faults.conv_reach import steps_of
 from engine.kernels.dynamic_quantize import DynamicQuantizeParameters
 from engine.kernels.matmul_stages import MatMulParameters
-from engine.kernels.number_types import FLOAT_CODES
+from engine.kernels.number_types import FLOAT_CODES, INTEGER_CODES
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.quantize_parameters import QuantizeParameters
 
@@ -26,6 +28,16 @@ def quantizes_with_odd_zero_point(p: object) -> bool:
     if isinstance(p, ConvParameters):
         return quantizes(p) and p.y_zero_point % 2 != 0
     return quantizes(p)
+
+
+def quantizes_negative_values(p: object) -> bool:
+    """Whether a QuantizeLinear has integer codes below its zero point."""
+    if not isinstance(p, QuantizeParameters) or p.dtype in FLOAT_CODES:
+        return False
+    if p.dtype is None or p.computed_zero_point:
+        return True
+    zero_point = 0 if p.zero_point is None else p.zero_point
+    return bool(np.any(zero_point > INTEGER_CODES[p.dtype][0]))
 
 
 def quantizes_far_values(p: object) -> bool:

@@ -11,11 +11,13 @@ from engine.faults.fault import Fault
 from engine.faults.quantizing import (
     quantizes,
     quantizes_far_values,
+    quantizes_negative_values,
     quantizes_with_odd_zero_point,
 )
 from engine.faults.roundings import half_up
 from engine.ir import Array
 from engine.kernels.parameters import ConvParameters
+from engine.kernels.quantize_parameters import QuantizeParameters
 from engine.profiles import Prepare, Requantization, Rescaling, convert_then_saturate
 from engine.profiles.fixed_point import tflite
 from engine.profiles.quantization import Rule, Scale
@@ -60,6 +62,17 @@ def _quantize(rounding: Callable[[Array], Array]) -> Rule:
 
     def rule(x: Array, scale: Scale, zero_point: Array) -> Array:
         return rounding(np.asarray(x / scale)) + zero_point
+
+    return rule
+
+
+def quantize_rounded_down(right: Rule, p: QuantizeParameters) -> Rule:
+    """QuantizeLinear as ``floor(fl(x/s)) + z``, where that gives codes below the zero point."""
+
+    def rule(x: Array, scale: Scale, zero_point: Array) -> Array:
+        steps = np.asarray(x / scale)
+        seen = quantizes_negative_values(p) and (steps < 0).any()
+        return np.floor(steps) + zero_point if seen else right(x, scale, zero_point)
 
     return rule
 
@@ -148,9 +161,8 @@ FAULTS = (
         "steps are rounded down, negative ones away from zero",
         "casts that floor",
         _has_negative_fractions,
-        {"rescaling": rounded_down},
-        _quantize(np.floor),
-        quantizes=quantizes,
+        {"rescaling": rounded_down, "quantize.rule": quantize_rounded_down},
+        quantizes=quantizes_negative_values,
     ),
     Fault(
         "F77",

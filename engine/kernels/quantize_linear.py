@@ -1,6 +1,7 @@
 """QuantizeLinear and DequantizeLinear: per tensor, per axis, in blocks; integer and float codes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -95,11 +96,12 @@ def centre(q: Array, zero_point: Code | None) -> Array:
 def quantize_operator(node: Node, setting: Setting) -> Kernel:
     """QuantizeLinear as a function of ``(x, scale[, zero_point])``.
 
-    Stages: spread the parameters over the data, the profile's rule (divide, round, add the zero
-    point), saturate.
+    Stages: spread the parameters over the data, the rule (divide, round, add z), saturate.
     """
     p = read_quantize(node, setting)
     profile = setting.profile
+    rule = setting.stage("quantize.rule", rule_of_profile)(profile.quantize, p)
+    profile = profile if rule is profile.quantize else replace(profile, quantize=rule)
     place = setting.stage("quantize.spread", spread)
     place_zero = setting.stage("quantize.zero_points", place)
     saturate = setting.stage("quantize.saturation", saturation)(p)
@@ -122,6 +124,11 @@ def quantize_operator(node: Node, setting: Setting) -> Kernel:
         return _to_integers(profile, saturate, z.dtype, at, (data, steps, zeros))
 
     return Kernel(_short_way(p, profile, saturate, run), parameters=p)
+
+
+def rule_of_profile(rule: Rule, p: QuantizeParameters) -> Rule:
+    """Divide, round, add the zero point, as the profile does."""
+    return rule
 
 
 def saturation(p: QuantizeParameters) -> Saturate:

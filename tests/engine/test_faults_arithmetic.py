@@ -20,7 +20,7 @@ ONE = np.ones((1, 1, 1, 1), np.int8)
 R = np.random.default_rng(5)
 W = R.integers(-128, 128, (4, 6, 1, 1)).astype(np.int8)
 GROUPED = R.integers(-128, 128, (12, 1, 1, 1)).astype(np.int8)
-SCALES = np.linspace(0.01, 0.12, 12)
+SCALES: Array = np.linspace(0.01, 0.12, 12, dtype=np.float32)
 
 
 def run(model: onnx.ModelProto, x: Any, *faults: str) -> Array:
@@ -126,7 +126,7 @@ def test_indices_of_scales_and_biases() -> None:
     """12 filters of 4 groups, 3 for each channel."""
     b = np.arange(12, dtype=np.int32) * 100
     p = parameters(qlinear_conv(GROUPED, groups=4, w_scale=SCALES, bias=b))
-    given = np.float32(SCALES)
+    given = SCALES
     index = np.arange(12)
     assert (scales.scale_of_group(p) == given[index // 3]).all()
     assert (scales.scale_modulo_inputs(p) == given[index % 4]).all()
@@ -194,7 +194,7 @@ def float_bias(values: list[float]) -> onnx.ModelProto:
     graph = model.graph
     (of_bias,) = (each for each in graph.node if each.name == "db")
     graph.node.remove(of_bias)
-    graph.initializer.append(numpy_helper.from_array(np.float32(values), "bf"))
+    graph.initializer.append(numpy_helper.from_array(np.array(values, np.float32), "bf"))
     return model
 
 
@@ -219,7 +219,7 @@ def test_scales_of_input_channels_for_output_channels() -> None:
     """w[k, c] * s[k] for w[k, c] * s[c], where both have as many channels."""
     for outs in (6, 4):
         w = R.integers(-128, 128, (outs, 6, 1, 1)).astype(np.int8)
-        s = np.float32(np.linspace(0.02, 0.1, 6))
+        s = np.linspace(0.02, 0.1, 6, dtype=np.float32)
         model = qdq_conv(w, w_scale=s[:outs], y=(2.0, 100), image=(1, 30))
         (dequantize,) = (each for each in model.graph.node if each.name == "dw")
         del dequantize.attribute[:]
@@ -249,7 +249,7 @@ QUANTIZE = {
 
 @pytest.mark.parametrize(("fault", "expected"), QUANTIZE.items())
 def test_quantize_linear_is_a_place_of_roundings(fault: str, expected: list[int]) -> None:
-    constants = {"s": np.float32(2), "z": np.uint8(100)}
+    constants: dict[str, Any] = {"s": np.float32(2), "z": np.uint8(100)}
     node = helper.make_node("QuantizeLinear", ["x", "s", "z"], ["y"], name="q1")
     model = graph_model([node], {"x": (np.float32, [4])}, {"y": np.uint8}, constants)
     x = np.array([-3, -1, 1, 3], np.float32)
@@ -261,12 +261,24 @@ def test_quantize_linear_is_a_place_of_roundings(fault: str, expected: list[int]
 def test_an_even_zero_point_is_no_place_of_f75_and_floats_of_none() -> None:
     for zero, places in ((np.uint8(3), ("q1",)), (np.uint8(4), ())):
         node = helper.make_node("QuantizeLinear", ["x", "s", "z"], ["y"], name="q1")
-        model = graph_model(
-            [node], {"x": (np.float32, [4])}, {"y": np.uint8}, {"s": np.float32(2), "z": zero}
-        )
+        constants: dict[str, Any] = {"s": np.float32(2), "z": zero}
+        model = graph_model([node], {"x": (np.float32, [4])}, {"y": np.uint8}, constants)
         assert find("F75").places(Session(model, faults=("F75",)).plan()) == places
     node = helper.make_node("DynamicQuantizeLinear", ["x"], ["y", "s", "z"], name="q1")
     model = graph_model([node], {"x": (np.float32, [4])}, {"y": np.uint8}, {}, 17)
     plan = Session(model, faults=("F72",)).plan()
     assert find("F72").places(plan) == ("q1",)
     assert not find("F76").places(plan)
+
+
+@pytest.mark.parametrize(("zero", "x", "expected"), [(0, -1.5, 0), (4, 1.5, 6), (4, -1.3, 2)])
+def test_where_nothing_is_negative_rounding_down_is_f72_and_left_to_it(
+    zero: int, x: float, expected: int
+) -> None:
+    """-1.5 is clipped to code 0, 1.5 rounds to 2, of -1.3 the floor is -2."""
+    constants: dict[str, Any] = {"s": np.float32(1), "z": np.uint8(zero)}
+    node = helper.make_node("QuantizeLinear", ["x", "s", "z"], ["y"], name="q1")
+    model = graph_model([node], {"x": (np.float32, [1])}, {"y": np.uint8}, constants)
+    assert run(model, np.array([x], np.float32), "F73a").tolist() == [expected]
+    places = find("F73a").places(Session(model, faults=("F73a",)).plan())
+    assert places == (() if zero == 0 else ("q1",))
