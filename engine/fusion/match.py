@@ -125,6 +125,8 @@ class View:
         A fault names a guard of every rule (``G5``) or of one (``R40.G5``), or with ``detail`` one
         of several things that a guard asks for (``G5/scale``, ``R40.G5/scale``).
         """
+        if not self.guards_off:
+            return Refusal(guard, reason)
         names = [guard, f"{guard}/{detail}"] if detail else [guard]
         names += [f"{self._rule}.{each}" for each in names]
         waived = [each for each in names if each in self.guards_off]

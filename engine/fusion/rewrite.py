@@ -199,7 +199,7 @@ def _try(view: View, node: Node, rules: tuple[Rule, ...], refused: dict[str, Ref
     for rule in rules:
         view.begin(rule.id)
         off = rule.id in view.rules_off
-        if off and rule.opt_in and view.refuse("opt-in", f"{rule.id} is not asked for"):
+        if off and rule.opt_in and view.refuse("opt-in", "it is not asked for"):
             continue
         answer = rule.match(view, node)
         if answer is None:
