@@ -13,6 +13,10 @@ def parameters(spec: ConvSpec) -> dict[str, int | bool | str]:
     ``pads`` is their sum, also where ``auto_pad`` makes them, ``pixels`` the output's elements per channel, ``terms`` the products
     summed for one of them.
     """
+    return {**_geometry(spec), **_quantization(spec)}
+
+
+def _geometry(spec: ConvSpec) -> dict[str, int | bool | str]:
     rank, pads = len(spec.image), resolved_pads(spec)
     return {
         "groups": spec.groups,
@@ -38,6 +42,11 @@ def parameters(spec: ConvSpec) -> dict[str, int | bool | str]:
         "auto_pad": spec.auto_pad,
         "pixels": prod(spec.y_image),
         "image": min(spec.image),
+    }
+
+
+def _quantization(spec: ConvSpec) -> dict[str, int | bool | str]:
+    return {
         "form": spec.form,
         "opset": spec.opset,
         "x dtype": "float32" if spec.missing == "x" else spec.x_dtype,
