@@ -9,29 +9,32 @@ from engine.faults.conv_reach import reach
 from engine.faults.fault import Fault
 from engine.ir import Array
 from engine.kernels.parameters import ConvParameters
-from engine.kernels.stages import Clip, add_zero_point
+from engine.kernels.stages import Clip, ToCodes, add_zero_point
 
 
-def in_type_of_x(whole: Array, p: ConvParameters, offset: int, clip: Clip) -> Array:
+def in_type_of_x(p: ConvParameters, offset: int, clip: Clip) -> ToCodes:
     """``sat`` to the type of x, the bytes of which are then read as the type of y."""
-    codes = add_zero_point(whole, replace(p, y_dtype=p.x_dtype), offset, clip)
-    return codes.view(p.y_dtype)
+    to_codes = add_zero_point(replace(p, y_dtype=p.x_dtype), offset, clip)
+    return lambda whole: to_codes(whole).view(p.y_dtype)
 
 
-def lowest_bits(whole: Array, p: ConvParameters, offset: int, clip: Clip) -> Array:
+def lowest_bits(p: ConvParameters, offset: int, clip: Clip) -> ToCodes:
     """``(v + z) mod 256``; what is infinite or no number is 0."""
-    codes = np.fmod(np.where(np.isfinite(whole), whole, 0) + offset, 256)
-    stored: Array = codes.astype(np.int16).astype(np.uint8).view(p.y_dtype)
-    return stored
+
+    def to_codes(whole: Array) -> Array:
+        codes = np.fmod(np.where(np.isfinite(whole), whole, 0) + offset, 256)
+        stored: Array = codes.astype(np.int16).astype(np.uint8).view(p.y_dtype)
+        return stored
+
+    return to_codes
 
 
-def saturated_before_zero_point(
-    whole: Array, p: ConvParameters, offset: int, clip: Clip
-) -> Array:
+def saturated_before_zero_point(p: ConvParameters, offset: int, clip: Clip) -> ToCodes:
     """``sat(sat(v) + z)``."""
-    low, high = RANGES[p.y_dtype]
     inside = p.y_zero_point - offset
-    return add_zero_point(clip(whole, low + inside, high + inside), p, offset, clip)
+    low, high = (each + inside for each in RANGES[p.y_dtype])
+    to_codes = add_zero_point(p, offset, clip)
+    return lambda whole: to_codes(clip(whole, low, high))
 
 
 def _steps(p: ConvParameters) -> float:

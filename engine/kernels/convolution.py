@@ -113,12 +113,13 @@ def prepare_rescaling(
 def finisher(p: ConvParameters, stages: Stages, rescaling: Rescaling) -> Finish:
     """Sums to codes: bias, rescale, round, saturate, activate."""
     bias, offset = rescaling.bias, rescaling.offset
-    to_codes, clip = stages.to_codes, stages.saturate
+    rounding, steps = stages.round, rescaling.steps
+    to_codes = stages.to_codes(p, offset, stages.saturate)
 
     def finish(acc: Array) -> Array:
         if bias is not None:
             acc = acc + bias
-        codes = to_codes(stages.round(rescaling.steps(acc), offset), p, offset, clip)
+        codes = to_codes(rounding(steps(acc), offset))
         return stages.activate(codes, p) if p.activation else codes
 
     return finish

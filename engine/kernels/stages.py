@@ -26,6 +26,7 @@ from engine.profiles import (
 )
 
 Clip = Callable[[Array, int, int], Array]
+ToCodes = Callable[[Array], Array]
 Accumulate = Callable[[Array, int, tuple[int, ...], tuple[int, ...]], Int32]
 """(padded codes (N, C, *S), their zero point, pads, output size) -> sums (N, M, pixels)."""
 
@@ -38,7 +39,7 @@ class Stages:
     M; ``bias`` M or none; ``rescaling`` prepares the profile's constants; ``layout`` says why the blocked kernel is not used, ``""`` where it is; ``pad`` gives the
     padded codes (int16) and the zero point they are to be read with; ``store`` puts the 8 lanes of
     each task of the blocked kernel into the output; ``round`` takes the steps and the zero point
-    that is added to them afterwards, ``to_codes`` also the clip, which is ``saturate``.
+    that is added to them afterwards; ``to_codes`` adds it, and clips by ``saturate``.
     """
 
     weights: Callable[[ConvParameters], Array]
@@ -51,7 +52,7 @@ class Stages:
     store: Callable[[Array, list[int], int], Array]
     round: Callable[[Array, int], Array]
     saturate: Clip
-    to_codes: Callable[[Array, ConvParameters, int, Clip], Array]
+    to_codes: Callable[[ConvParameters, int, Clip], ToCodes]
     activate: Callable[[Array, ConvParameters], Array]
 
 
@@ -225,13 +226,18 @@ def store_in_order(codes: Array, base: list[int], channels: int) -> Array:
     return out.reshape(len(codes), blocks * LANES, codes.shape[3])[:, :channels]
 
 
-def add_zero_point(whole: Array, p: ConvParameters, offset: int, clip: Clip) -> Array:
+def add_zero_point(p: ConvParameters, offset: int, clip: Clip) -> ToCodes:
     """``sat(v + offset)`` of rounded steps; ``offset`` is the part of yz that they lack."""
-    low, high = RANGES[p.y_dtype]
-    steps = clip(whole, low - offset, high - offset)
-    if offset:
-        steps += offset
-    return steps.astype(p.y_dtype)
+    bottom, top = RANGES[p.y_dtype]
+    low, high, dtype = bottom - offset, top - offset, p.y_dtype
+
+    def to_codes(whole: Array) -> Array:
+        steps = clip(whole, low, high)
+        if offset:
+            steps += offset
+        return steps.astype(dtype)
+
+    return to_codes
 
 
 def clamp(codes: Array, p: ConvParameters) -> Array:
