@@ -169,22 +169,27 @@ def _shape(
 
 def inferred(spec: NodeSpec) -> NodeSpec | None:
     """The spec with the result shapes that follow from its operands; None where none do."""
+    spec = _with_rows(spec)
     shapes = result_shapes(spec)
     if shapes is None or len(shapes) < len(spec.results):
         return None
-    rows = tuple(
-        replace(
-            tail,
-            constants=tuple(
-                _fitted(row, shapes[0][-1]) if shapes[0] else row for row in tail.constants
-            ),
-        )
-        for tail in spec.tails
-    )
     results = tuple(
         reshaped(each, shape) for each, shape in zip(spec.results, shapes, strict=False)
     )
-    return replace(spec, results=results, tails=rows)
+    return replace(spec, results=results)
+
+
+def _with_rows(spec: NodeSpec) -> NodeSpec:
+    """Rows of constants behind the operator, as long as its own result's last axis."""
+    if all(len(row) < 2 for tail in spec.tails for row in tail.constants):
+        return spec
+    shapes = result_shapes(replace(spec, tails=()))
+    length = shapes[0][-1] if shapes and shapes[0] else 1
+    tails = tuple(
+        replace(each, constants=tuple(_fitted(row, length) for row in each.constants))
+        for each in spec.tails
+    )
+    return replace(spec, tails=tails)
 
 
 def reshaped(tensor: Operand, shape: tuple[int, ...]) -> Operand:

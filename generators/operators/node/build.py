@@ -65,12 +65,16 @@ def values(operand: Operand) -> Array:
 
 
 def _other_codes(operand: Operand) -> Array:
-    """Codes of 4, 16 or 32 bits, uniform."""
+    """Codes of 4, 16 or 32 bits: all lowest or all highest, else uniform."""
     bits = {"int4": 4, "uint4": 4, "int32": 12}.get(operand.dtype, 16)
+    low = -(1 << bits - 1) if operand.dtype.startswith("int") else 0
+    dtype = wire.code_dtype(operand.dtype)
+    if operand.kind == "all-extremes":
+        code = low if operand.seed % 2 else low + (1 << bits) - 1
+        return np.full(operand.shape, code, np.int32).astype(dtype)
     size = int(np.prod(operand.shape))
     raw = np.frombuffer(arrays.noise(operand.seed, 2 * size), np.uint16) >> (16 - bits)
-    codes = raw.astype(np.int32) - (1 << bits - 1 if operand.dtype.startswith("int") else 0)
-    return codes.astype(wire.code_dtype(operand.dtype)).reshape(operand.shape)
+    return (raw.astype(np.int32) + low).astype(dtype).reshape(operand.shape)
 
 
 def _qdq(graph: GraphBuilder, spec: NodeSpec) -> None:

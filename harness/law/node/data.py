@@ -23,7 +23,7 @@ HUGE = 2.0**33
 REAL_REACH = 4.0  # of drawn reals
 MOST_EXPONENT = 8.0
 BIAS = 2
-LOUDEST = (("all-extremes", 1), ("all-extremes", 0), ("random", 1))
+LOUDEST = (("all-extremes", 1), ("all-extremes", 0), ("random", 1), ("random", 2))
 Way = tuple[
     str, str, float
 ]  # the data of the first operand, of the others, the scale's mantissa
@@ -139,6 +139,8 @@ def _with_scale(spec: NodeSpec, size: float, unit: float, mantissa: float) -> No
     y = spec.results[0]
     steps = max(abs(size), 1e-30) / (TARGET_STEPS * unit)
     scale = float(np.float32(unit * 2.0 ** round(log2(steps)) * mantissa))
+    while any(each.scales == (scale,) for each in spec.operands):
+        scale *= 2  # it was no operand's, and must not become one's by chance
     tails = tuple(_bounded(tail, scale / abs(y.scales[0])) for tail in spec.tails)
     y = replace(y, scales=(scale if y.scales[0] > 0 else -scale,))
     return replace(spec, results=(y, *spec.results[1:]), tails=tails)

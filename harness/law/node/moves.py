@@ -113,6 +113,19 @@ def _typed(dtype: str, tensor: Operand, _rng: Random) -> Operand | None:
     return replace(tensor, dtype=dtype)
 
 
+def all_typed(dtype: str, spec: NodeSpec, _rng: Random) -> NodeSpec | None:
+    """All tensors of 8-bit codes in one type: engines have few kernels for mixed ones."""
+
+    def typed(tensor: Operand) -> Operand:
+        return replace(tensor, dtype=dtype) if tensor.dtype in EIGHT_BITS else tensor
+
+    return replace(
+        spec,
+        operands=tuple(map(typed, spec.operands)),
+        results=tuple(map(typed, spec.results)),
+    )
+
+
 def clamped(tensor: Operand) -> Operand:
     """The tensor with zero points inside its type."""
     if not tensor.is_quantized or tensor.dtype not in CODE_RANGES:

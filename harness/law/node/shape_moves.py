@@ -159,7 +159,10 @@ def _window_moves(spec: NodeSpec) -> dict[str, list[Move]]:
         paddings = ("SAME_UPPER", "SAME_LOWER", "VALID")
         moves["pads"] += [partial(_auto_pad, padding) for padding in paddings]
     if spec.op == "ConvTranspose":
-        moves["output_padding"] = [partial(_one_axis, "output_padding", i) for i in (0, 1)]
+        moves["output_padding"] = [
+            *(partial(_one_axis, "output_padding", i) for i in (0, 1)),
+            *(partial(_all_axes, "output_padding", i) for i in (0, 1)),
+        ]
     return moves
 
 

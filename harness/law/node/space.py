@@ -8,8 +8,8 @@ from random import Random
 from typing import Any
 
 from generators.operators.node import NodeSpec
-from generators.operators.node.axes import inferred, refitted, resized, sizes
-from generators.operators.node.families import family_of
+from generators.operators.node.axes import attribute, inferred, refitted, resized, sizes
+from generators.operators.node.families import family_of, window_pads
 from generators.operators.node.words import MATRICES
 from harness.law.node import moves, shape_moves, structure_moves
 from harness.law.node.moves import Move
@@ -31,7 +31,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "C": ("C", "groups", "C/groups", "d1", "d2", "d3", "d4"),
     "depthwise": ("C/groups", "M/groups"),
     "C == M": ("C/groups", "M/groups", "M/groups == C/groups"),
-    "batch": ("batch", "b0", "b1"),
+    "batch": ("batch", "b1", "b2"),
     "kernel": ("kernel_shape", "k0", "k1", "k2"),
     "kernel taps": ("kernel_shape", "k0", "k1", "k2"),
     "kernel square": ("kernel_shape", "k0", "k1", "k2"),
@@ -96,6 +96,8 @@ def aspects(spec: NodeSpec) -> dict[str, Sequence[Move]]:
             found[name] = [partial(_replaced, {field: flag}) for flag in (True, False)]
     for name, place in _places(spec).items():
         found |= _tensor_aspects(spec, name, place)
+    if spec.op not in MATRICES:
+        found["dtype"] = [partial(moves.all_typed, dtype) for dtype in moves.EIGHT_BITS]
     return {name: each for name, each in found.items() if each}
 
 
@@ -116,7 +118,12 @@ def _tensor_aspects(spec: NodeSpec, name: str, place: int) -> dict[str, list[Mov
         return {}
     places = _places(spec)
     others = {letter: at for letter, at in places.items() if at != place}
-    found: dict[str, list[Move]] = {
+    found: dict[str, list[Move]] = {}
+    if (place == 1 and spec.op in (*WEIGHT_AXES, "Gemm")) or tensor.axis is not None:
+        axes = WEIGHT_AXES.get(spec.op, tuple(range(len(tensor.shape))))
+        blocked = bool(tensor.block_size)
+        found[f"{name} granularity"] = list(moves.granularities(place, axes, blocked))
+    found |= {
         f"{name} zero point": list(moves.zero_points(place)),
         f"{name} dtype": list(moves.types(place, tensor)),
         f"{name} scale": list(moves.scales(place, tuple(others.values()))),
@@ -126,11 +133,6 @@ def _tensor_aspects(spec: NodeSpec, name: str, place: int) -> dict[str, list[Mov
             found[f"{name} like {letter}"] = list(moves.alike(at, place))
     if min(tensor.scales) < 0:
         found[f"{name} scale negative"] = [moves.changing(place, moves.positive)]
-    is_weight = place == 1 and spec.op in (*WEIGHT_AXES, "Gemm")
-    if is_weight or tensor.axis is not None:
-        axes = WEIGHT_AXES.get(spec.op, tuple(range(len(tensor.shape))))
-        blocked = bool(tensor.block_size)
-        found[f"{name} granularity"] = list(moves.granularities(place, axes, blocked))
     if place > 0 and spec.op in ("MatMul", "Add", "Mul", "Sub", "Div", "Max", "Min"):
         found[f"{name} constant"] = list(moves.constants(place))
     return found
@@ -143,6 +145,8 @@ def affecting(name: str, given: Mapping[str, Sequence[Move]]) -> Sequence[str]:
         wanted.add(part)
         letter, _, rest = part.partition(" ")
         wanted.add(f"{letter} {OF_TENSOR.get(rest, rest)}")
+        if rest in ("dtype", "bits"):
+            wanted.add("dtype")
     if " like " in name:
         letter = name.split()[0]
         wanted |= {
@@ -179,7 +183,7 @@ def mended(spec: NodeSpec) -> NodeSpec | None:
         found = _with_larger_image(spec)
     if found is None or _work(found) > MOST_WORK or _most_elements(found) > MOST_ELEMENTS:
         return None
-    return found if _has_whole_groups(found) else None
+    return found if _has_whole_groups(found) and _has_full_windows(found) else None
 
 
 def _may_come_real(spec: NodeSpec) -> bool:
@@ -199,6 +203,23 @@ def _with_larger_image(spec: NodeSpec) -> NodeSpec | None:
     found = sizes(spec)
     least = {f"i{i}": 5 for i in range(3) if found.get(f"i{i}", 5) < 5}
     return resized(spec, least) if least else None
+
+
+def _has_full_windows(spec: NodeSpec) -> bool:
+    """Whether every window of a pool meets the image: of others no mean and no maximum exists."""
+    if spec.op not in ("MaxPool", "AveragePool"):
+        return True
+    image, out = spec.operands[0].shape[2:], spec.results[0].shape[2:]
+    pads, rank = window_pads(spec, image, out), len(image)
+    strides = attribute(spec, "strides", (1,) * rank)
+    kernel = attribute(spec, "kernel_shape", (1,) * rank)
+    if not isinstance(strides, tuple) or not isinstance(kernel, tuple):
+        return False
+    return all(
+        max(pads[i], pads[i + rank]) < kernel[i]
+        and (out[i] - 1) * strides[i] < image[i] + pads[i]
+        for i in range(rank)
+    )
 
 
 def _has_whole_groups(spec: NodeSpec) -> bool:
