@@ -135,7 +135,12 @@ def sizes(spec: NodeSpec) -> dict[str, int]:
 
 
 def resized(spec: NodeSpec, changes: Mapping[str, int]) -> NodeSpec | None:
-    """The spec with other sizes; None where no valid model has them.
+    """The spec with other sizes, its results too; None where no valid model has them."""
+    return inferred(with_sizes(spec, changes))
+
+
+def with_sizes(spec: NodeSpec, changes: Mapping[str, int]) -> NodeSpec:
+    """The spec with operands of other sizes, its results not yet made to fit.
 
     Scales and zero points are repeated or cut; arrays of plain operands too, and given codes dropped.
     What is broadcast along an axis stays so.
@@ -152,7 +157,7 @@ def resized(spec: NodeSpec, changes: Mapping[str, int]) -> NodeSpec | None:
     kernel = tuple(new[name] for name in KERNEL if name in new)
     if kernel and any(name in changes for name in KERNEL):
         spec = with_attribute(spec, "kernel_shape", kernel)
-    return inferred(spec)
+    return spec
 
 
 def _shape(

@@ -12,9 +12,9 @@ from generators.operators.node import NodeSpec, Operand
 from generators.operators.node.axes import (
     attribute,
     reshaped,
-    resized,
     sizes,
     with_attribute,
+    with_sizes,
 )
 from generators.operators.node.families import family_of
 from generators.operators.node.pool import AXES_INPUT
@@ -23,6 +23,7 @@ from harness.law.node.moves import Move
 
 SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 16, 17, 20, 24, 32, 33)
 FEW_SIZES = (1, 2, 3)
+IMAGE_SIZES = (1, 2, 3, 4, 5, 7, 8)
 SQUARES = (2, 3, 5, 8, 16)
 COINCIDENCES = (("K", "N"), ("M", "N"), ("M", "K"), ("M/groups", "C/groups"))
 WINDOWS: Mapping[str, tuple[int, ...]] = MappingProxyType(
@@ -51,8 +52,8 @@ def size_moves(spec: NodeSpec) -> dict[str, list[Move]]:
     found = sizes(spec)
     moves: dict[str, list[Move]] = {}
     for name in found:
-        few = name[0] in "kb" and name not in ("K",)
-        values = FEW_SIZES if few or name == "groups" else SIZES
+        is_few = name[0] in "kb" or name == "groups"
+        values = FEW_SIZES if is_few else IMAGE_SIZES if name[0] == "i" else SIZES
         moves[name] = [partial(_resize, ((name, size),)) for size in values]
     for first, second in COINCIDENCES:
         if first in found and second in found:
@@ -66,16 +67,16 @@ def size_moves(spec: NodeSpec) -> dict[str, list[Move]]:
 def _resize(
     changes: Sequence[tuple[str, int]], spec: NodeSpec, _rng: Random
 ) -> NodeSpec | None:
-    return resized(spec, dict(changes))
+    return with_sizes(spec, dict(changes))
 
 
 def _equal(first: str, second: str, spec: NodeSpec, _rng: Random) -> NodeSpec | None:
     found = sizes(spec)
-    return resized(spec, {second: found[first]}) if first in found else None
+    return with_sizes(spec, {second: found[first]}) if first in found else None
 
 
 def _all_equal(size: int, spec: NodeSpec, _rng: Random) -> NodeSpec | None:
-    return resized(spec, {name: size for name in sizes(spec) if name[0] == "d"})
+    return with_sizes(spec, {name: size for name in sizes(spec) if name[0] == "d"})
 
 
 def attribute_moves(spec: NodeSpec) -> dict[str, list[Move]]:
