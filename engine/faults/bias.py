@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from engine.arithmetic import RANGES
 from engine.faults.conv_reach import reach
 from engine.faults.fault import Fault
+from engine.fusion.match import View
 from engine.ir import Array
 from engine.kernels.parameters import ConvParameters
 from engine.profiles import Prepare, Requantization, Rescaling
@@ -46,6 +48,19 @@ def in_steps_of_first(p: ConvParameters) -> Array | None:
         return p.bias
     ratio = np.float64(p.w_scales[0]) / p.w_scales.astype(np.float64)
     return np.clip(np.rint(p.bias * ratio), -(2.0**31), 2.0**31 - 1).astype(np.int32)
+
+
+def without_its_zero_point(view: View, name: str) -> Array | None:
+    """``sb * qb`` for ``sb * (qb - zb)``, for a bias of 8-bit codes; other biases are left alone."""
+    node = view.producer(name, "DequantizeLinear")
+    arrays = [view.constant(node.input(i)) for i in range(3)] if node else [None]
+    if any(each is None for each in arrays):
+        return None
+    codes, scale, zero_point = (np.asarray(each) for each in arrays)
+    if codes.dtype not in RANGES or not zero_point.any() or scale.dtype != np.float32:
+        return None
+    reals: Array = codes.astype(np.float32) * scale
+    return reals
 
 
 def as_x86_converts(codes: Array) -> Array:
@@ -100,6 +115,13 @@ FAULTS = (
         "microsoft/onnxruntime#21000, PR 21645, PR 22020; x86 cvtsd2si",
         stages={"rewrite.int32": as_x86_converts},
         guards_off=_ROUNDED,
+    ),
+    Fault(
+        "F66",
+        "the zero point of a bias of 8-bit codes is ignored",
+        "biases read as codes and scales only",
+        stages={"rewrite.real_bias": without_its_zero_point},
+        guards_off=("R51.opt-in",),
     ),
     Fault(
         "F61",

@@ -137,7 +137,7 @@ FAULTS = (
     Fault(
         "F58",
         "scales of the input channels of w are used for its output channels",
-        "opencv/opencv 5.x compares lengths only; microsoft/onnxruntime, the guard of its Q/DQ rules",
+        "microsoft/onnxruntime#21712; opencv/opencv 5.x compares lengths only",
         guards_off=("G9/axis",),
     ),
     Fault(

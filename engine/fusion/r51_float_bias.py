@@ -16,7 +16,7 @@ _BETWEEN = ("Relu", "Clip")
 
 def match(view: View, node: Node) -> Answer:
     """A weighted operator with a constant float bias."""
-    bias = view.constant(node.input(2))
+    bias: Array | None = view.by_stage("rewrite.real_bias", initializer, view, node.input(2))
     if bias is None or bias.dtype != np.float32:
         return None
     data, weight = (view.producer(name, "DequantizeLinear") for name in node.inputs[:2])
@@ -43,7 +43,8 @@ def _replaced(view: View, node: Node, bias: Array, steps: Array) -> Replacement 
         if refusal := view.refuse("G10", reason, "int32"):
             return refusal
         codes = view.by_stage("rewrite.int32", clipped_to_int32, codes)
-    view.excuse_where(lambda: bool((codes * steps == bias.reshape(-1)).all()))
+    given = view.constant(node.inputs[2])
+    view.excuse_where(lambda: given is not None and bool((codes * steps == given).all()))
     name = node.inputs[2]
     real, stored, scale = (
         view.new_name(f"{node.key}_{name}{each}") for each in ("", "_codes", "_scale")
@@ -57,6 +58,11 @@ def _replaced(view: View, node: Node, bias: Array, steps: Array) -> Replacement 
         scale: steps if axis else steps.reshape(()),
     }
     return Replacement((node,), (after, same), constants)
+
+
+def initializer(view: View, name: str) -> Array | None:
+    """What the rule rounds: a bias that is a constant as it stands."""
+    return view.constant(name)
 
 
 def clipped_to_int32(codes: Array) -> Array:

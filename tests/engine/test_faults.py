@@ -342,6 +342,7 @@ def test_keys_titles_and_sources() -> None:
         "F53",
         "F60b",
         "F65",
+        "F66",
         "F67",
         "F79b",
         "F86f",

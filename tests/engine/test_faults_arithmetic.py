@@ -209,6 +209,31 @@ def test_a_float_bias_beyond_int32(fault: str, most: int) -> None:
     assert find(fault).places(Session(model, faults=(fault,)).plan())
 
 
+@pytest.mark.parametrize(("zero", "lost"), [(100, 50), (0, 0)])
+def test_the_zero_point_of_a_narrow_bias(zero: int, lost: int) -> None:
+    """Codes of 0.5 each, y in steps of 1."""
+    model = qdq_conv(
+        np.ones((2, 1, 1, 1), np.int8),
+        bias=np.zeros(2),
+        bias_scale=0.5,
+        x=(0.5, 0),
+        w_scale=1.0,
+        y=(1.0, 120),
+        image=(1, 1),
+    )
+    (codes,) = (each for each in model.graph.initializer if each.name == "b")
+    codes.CopyFrom(numpy_helper.from_array(np.array([120, 60], np.uint8), "b"))
+    model.graph.initializer.append(numpy_helper.from_array(np.uint8(zero), "bz"))
+    (dequantize,) = (each for each in model.graph.node if each.name == "db")
+    dequantize.input.append("bz")
+    x = np.zeros((1, 1, 1, 1), np.uint8)
+    right = np.array([120 + 60, 120 + 30]) - lost
+    assert run(model, x).reshape(-1).tolist() == right.tolist()
+    assert run(model, x, "F66").reshape(-1).tolist() == (right + lost).tolist()
+    places = find("F66").places(Session(model, faults=("F66",)).plan())
+    assert bool(places) == bool(lost)
+
+
 def test_a_float_bias_on_the_grid_of_the_sums_has_no_place() -> None:
     for values, places in (([1.0, -0.125], False), ([1.0, 0.3], True)):
         plan = Session(float_bias(values), faults=("F63",)).plan()

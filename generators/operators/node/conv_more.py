@@ -29,6 +29,7 @@ ALL_CELLS = (
     "ConvTranspose scales of inputs",
     "Conv as many outputs as inputs",
     "ConvTranspose bias",
+    "ConvTranspose narrow bias",
     "ConvTranspose tail Relu",
 )
 
@@ -194,8 +195,9 @@ def _transpose(
     size = sum_reach(w.shape[0] // geometry.groups * prod(geometry.kernel), x, w)
     operands = [x, w]
     if draw.choices.flag() and w.axis != 0:
-        operands.append(_bias(geometry.groups * outs, x, w, size))
-        cells.add("ConvTranspose bias")
+        channels, narrow = geometry.groups * outs, draw.choices.flag(3)
+        operands.append((_narrow_bias if narrow else _bias)(channels, x, w, size))
+        cells.add("ConvTranspose narrow bias" if narrow else "ConvTranspose bias")
     tails = (Tail("Relu"),) if draw.choices.flag(4) else ()
     cells |= {"ConvTranspose tail Relu"} if tails else set()
     shape = _shape(x, geometry.groups * outs, geometry)
@@ -212,3 +214,11 @@ def _bias(channels: int, x: Operand, w: Operand, size: float) -> Operand:
     scales = tuple(row.tolist())
     bias = Operand("b", (channels,), "int32", scales[:1], (0,), constant=True, array=codes)
     return bias if w.axis is None else on_axis(bias, 0, scales)
+
+
+def _narrow_bias(channels: int, x: Operand, w: Operand, size: float) -> Operand:
+    """Codes of 8 bits, with a zero point, in steps of their own."""
+    step = qparams.float32(x.scales[0] * max(w.scales) * max(size / 128, 1.0))
+    dtype, zero = ("uint8", 100) if w.seed % 2 else ("int8", -30)
+    codes = np.frombuffer(noise(w.seed, channels), dtype)
+    return Operand("b", (channels,), dtype, (step,), (zero,), constant=True, array=codes)
