@@ -53,12 +53,17 @@ def gather(
 
 
 def _parameters(case: Case) -> Mapping[str, int | bool | str]:
-    """Those of a case that is a single operator, in the words of laws."""
+    """Those of a case that is a single operator, in the words of laws; of many words, those that say yes."""
     convolution = convolutions.describe(case)
     if convolution is not None:
         return convolutions.parameters(convolution)
     operator = nodes.describe(case)
-    return nodes.parameters(operator) if operator else {}
+    words = nodes.parameters(operator) if operator else {}
+    return {
+        name: value
+        for name, value in words.items()
+        if value is not False and value not in ("none", -1)
+    }
 
 
 def _everyone(bench: Bench, suspect: Suspect) -> tuple[BackendSpec, ...]:

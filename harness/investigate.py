@@ -36,6 +36,7 @@ DATA_ALONE = (
 )  # whether they show is no matter of parameters
 HANGS = "timed-out"
 TOO_SLOW = "neither passes nor a law are looked for: each try would take the time limit"
+LAW_BUDGET_S = 4.0
 NO_LAW = Law("", (), 0, 0, 0, 0, ())
 
 
@@ -128,7 +129,9 @@ def is_wrong_alone(bench: Bench, suspect: Suspect) -> bool:
     return is_wrong(suspect.case, bench.run(suspect.case, suspect.spec))
 
 
-def law_of(bench: Bench, suspect: Suspect, case: Case, seed: int) -> Law:
+def law_of(
+    bench: Bench, suspect: Suspect, case: Case, seed: int, *, budget_s: float = LAW_BUDGET_S
+) -> Law:
     """The law over the case's parameters; none for a graph that is more than one operator.
 
     A neighbour says nothing about this bug where the backend refuses it, runs it as another
@@ -140,12 +143,14 @@ def law_of(bench: Bench, suspect: Suspect, case: Case, seed: int) -> Law:
         return NO_LAW
     convolution = convolutions.describe(case)
     if convolution is not None:
-        return _law_around(bench, suspect, convolution, seed)
+        return _law_around(bench, suspect, convolution, seed, budget_s)
     operator = nodes.describe(case)
-    return NO_LAW if operator is None else _law_around(bench, suspect, operator, seed)
+    if operator is not None:
+        return _law_around(bench, suspect, operator, seed, budget_s)
+    return NO_LAW
 
 
-def _law_around(bench: Bench, suspect: Suspect, spec: S, seed: int) -> Law:
+def _law_around(bench: Bench, suspect: Suspect, spec: S, seed: int, budget_s: float) -> Law:
     kind = kind_of(spec)
     settled: set[S] = set()
     silent: set[S] = set()
@@ -180,7 +185,7 @@ def _law_around(bench: Bench, suspect: Suspect, spec: S, seed: int) -> Law:
 
     louder = kind.loud(spec)
     still = any(fails(each) for each in kind.fresh_data(louder, Random(seed)))
-    return find_law(louder if still else spec, fails, seed=seed)
+    return find_law(louder if still else spec, fails, seed=seed, budget_s=budget_s)
 
 
 def _foreseen(
