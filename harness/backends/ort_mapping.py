@@ -13,11 +13,15 @@ import numpy as np
 import onnx
 
 from harness.backends.graph import Graph, attributes, node_id
+from harness.backends.ort_early import quantized_early
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping as TypeMapping
+
     from harness.backends.protocol import Array
 
 LAYOUT = ("Transpose", "ReorderInput", "ReorderOutput")
+CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
 SUFFIX = re.compile(r"(_token_\d+|_nhwc|_nchwc)+$")  # what onnxruntime appends to node names
 
 
@@ -27,7 +31,12 @@ class Mapping:
     ``_of[name] = (source, order)``: the source tensor is ``transpose(array, order)``.
     """
 
-    def __init__(self, source: onnx.ModelProto, optimized: onnx.ModelProto) -> None:
+    def __init__(
+        self,
+        source: onnx.ModelProto,
+        optimized: onnx.ModelProto,
+        dtypes: TypeMapping[str, np.dtype[np.generic]],
+    ) -> None:
         self._source, self._optimized = Graph(source.graph), Graph(optimized.graph)
         self._facts = _facts(source)
         self._of: dict[str, tuple[str, list[int] | None]] = {}
@@ -36,6 +45,10 @@ class Mapping:
         for node in self._optimized.nodes:
             if node.output[0] not in self._of:
                 self._place(node)
+        sources = {name: source for name, (source, _) in self._of.items()}
+        kinds = {name: kind for name, (kind, _) in self._facts.items()}
+        for name in quantized_early(self._optimized, sources, kinds, dtypes):
+            del self._of[name]
 
     def source_array(self, name: str, array: Array) -> dict[str, Array]:
         """The source tensor's name and codes, or nothing where that is not certain."""
@@ -62,7 +75,7 @@ class Mapping:
         for name in node.input:
             inputs += [each for each in self._origins(name) if each not in inputs]
         moves_only = set(outputs) <= set(inputs)
-        computes = self._behind_layout(node)
+        computes = self._computing(node)
         return {
             "kind": computes.op_type,
             "name": computes.name,
@@ -71,14 +84,21 @@ class Mapping:
             "outputs": outputs,
         }
 
-    def _behind_layout(self, node: onnx.NodeProto) -> onnx.NodeProto:
-        """The node whose result a node only moves, where that result has no name in the source."""
-        while node.op_type in LAYOUT and node.input[0] not in self._of:
-            maker = self._optimized.maker(node.input[0])
-            if maker is None:
-                break
-            node = maker
-        return node
+    def _computing(self, node: onnx.NodeProto) -> onnx.NodeProto:
+        """The first node that computes, of this one and those before it up to tensors of the source."""
+        region, stack = {node_id(node)}, list(node.input)
+        while stack:
+            name = stack.pop()
+            maker = None if name in self._of else self._optimized.maker(name)
+            if maker is not None and node_id(maker) not in region:
+                region.add(node_id(maker))
+                stack += maker.input
+        computing = (
+            each
+            for each in self._optimized.nodes
+            if node_id(each) in region and each.op_type not in (*LAYOUT, *CONVERSIONS)
+        )
+        return next(computing, node)
 
     def _origins(self, name: str) -> list[str]:
         """The nearest source tensors that an optimized tensor is computed from."""

@@ -35,8 +35,9 @@ def tapped(
     Raises:
         Limit: onnxruntime cannot load what it wrote.
     """
-    mapping = Mapping(onnx.ModelProto.FromString(model), graph)
     values = _all_tensors(graph, inputs)
+    dtypes = {name: array.dtype for name, array in values.items()}
+    mapping = Mapping(onnx.ModelProto.FromString(model), graph, dtypes)
     confirmed = all(
         name in values and _same_bits(values[name], array) for name, array in untapped.items()
     )
@@ -60,18 +61,20 @@ def _same_bits(one: Array, other: Array) -> bool:
 
 
 def _all_tensors(graph: onnx.ModelProto, inputs: dict[str, Array]) -> dict[str, Array]:
-    outputs = {each.name for each in graph.graph.output}
+    own = [each.name for each in graph.graph.output]
     for node in graph.graph.node:
         for name in node.output:
-            if name and name not in outputs:
+            if name and name not in own:
                 graph.graph.output.add().name = name
+    revealing = graph.SerializeToString()
+    del graph.graph.output[len(own) :]
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = settings.inter_op_num_threads = 1
     settings.log_severity_level = 4
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = onnxruntime.InferenceSession(
-            graph.SerializeToString(), settings, providers=["CPUExecutionProvider"]
+            revealing, settings, providers=["CPUExecutionProvider"]
         )
     except Exception as error:
         raise Limit(f"its optimized graph cannot be run again: {error}") from error

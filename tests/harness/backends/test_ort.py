@@ -250,3 +250,28 @@ def test_taps_without_optimization_show_every_tensor(ort: Ort) -> None:
     nodes = onnx.ModelProto.FromString(whole).graph.node
     assert {each.output[0] for each in nodes} | {"x"} == set(tapped["arrays"])
     assert [each["nodes"] for each in tapped["plan"]] == [[each.name] for each in nodes]
+
+
+def test_reals_that_are_quantized_early_are_no_taps(ort: Ort) -> None:
+    """A QuantizeLinear behind a MaxPool goes before it: nothing holds the reals between any more."""
+    dq = "DequantizeLinear"
+    nodes = [
+        helper.make_node(dq, ["x", "s", "z"], ["xr"], name="dx"),
+        helper.make_node(dq, ["w", "s"], ["wr"], name="dw"),
+        helper.make_node("Conv", ["xr", "wr"], ["c"], name="conv"),
+        helper.make_node("MaxPool", ["c"], ["m"], name="pool", kernel_shape=[2, 2]),
+        helper.make_node("QuantizeLinear", ["m", "s", "z"], ["y"], name="qy"),
+    ]
+    weights = np.random.default_rng(3).integers(-20, 20, (3, 2, 1, 1))
+    constants = [
+        constant("s", 0.5, "f4"),
+        constant("z", 7, "u1"),
+        constant("w", weights, "i1"),
+    ]
+    made = model(nodes, constants, ("u1", [1, 2, 3, 3]), ("u1", [1, 3, 2, 2]))
+    tapped = ort.tap(made, {"x": np.ones((1, 2, 3, 3), np.uint8)}, {})
+    assert tapped["confirmed"]
+    assert set(tapped["arrays"]) == {"x", "y"}
+    (step,) = tapped["plan"]
+    assert (step["kind"], step["inputs"], step["outputs"]) == ("QLinearConv", ["x"], ["y"])
+    assert step["nodes"] == ["dx", "dw", "conv", "pool", "qy"]
