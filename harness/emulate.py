@@ -33,8 +33,6 @@ class Emulator:
         """Whether some operation triggers the fault, as it is fused with it; of two, each of them."""
         if fault.parts:
             return all(self.acts(each) for each in fault.parts)
-        if fault.quantize is not None:
-            return True
         if fault.key not in self._acting:
             self._acting[fault.key] = bool(self.places(fault))
         return self._acting[fault.key]

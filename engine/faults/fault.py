@@ -8,7 +8,6 @@ from engine.kernels.parameters import ConvParameters
 from engine.kernels.stages import Stages, correct_stages
 from engine.plan import Plan
 from engine.profiles import Profile
-from engine.profiles.quantization import Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +17,7 @@ class Fault:
     ``key`` names the variant, ``id`` the fault in the catalogue; ``source`` is where the bug was
     seen; ``trigger`` the smallest condition on an operation, whose parameters are a ``record``,
     under which values can differ; ``stages`` the stages it replaces, by name: those of
-    convolutions, or ``"family.stage"``; ``quantize`` the rounding of QuantizeLinear, and
-    ``quantizes`` the condition on any operation under which that can show; ``guards_off``
+    convolutions, or ``"family.stage"``; ``guards_off``
     the guards of the fusion rules it removes, as `engine.fusion.match.View.refuse` reads them: it
     can then show where one of them would have stopped a rule, or where its ``"rewrite."`` stage gave
     something else, and needs no ``trigger``. ``parts``
@@ -31,11 +29,9 @@ class Fault:
     source: str
     trigger: Callable[[Any], bool] = field(default=lambda _: False, compare=False)
     stages: Mapping[str, Callable[..., Any]] = field(default_factory=dict, compare=False)
-    quantize: Rule | None = field(default=None, compare=False)
     guards_off: tuple[str, ...] = ()
     record: type | tuple[type, ...] = ConvParameters
     parts: tuple["Fault", ...] = ()
-    quantizes: Callable[[object], bool] = field(default=lambda _: False, compare=False)
 
     @property
     def id(self) -> str:
@@ -55,15 +51,15 @@ class Fault:
             return tuple(
                 dict.fromkeys(node for each in self.parts for node in each.places(plan))
             )
-        steps = (each.nodes for each in plan.steps if self._shows(each.parameters))
+        steps = (
+            each.nodes
+            for each in plan.steps
+            if isinstance(each.parameters, self.record) and self.trigger(each.parameters)
+        )
         of_rules = {each for each in self.stages if each.startswith("rewrite.")}
         changed = of_rules or {*self.guards_off}
         removed = (each.nodes for each in plan.removed if not changed.isdisjoint(each.guards))
         return tuple(dict.fromkeys(node for nodes in (*steps, *removed) for node in nodes))
-
-    def _shows(self, parameters: object) -> bool:
-        own = isinstance(parameters, self.record) and self.trigger(parameters)
-        return own or self.quantizes(parameters)
 
 
 def together(first: Fault, second: Fault) -> Fault:
@@ -73,7 +69,6 @@ def together(first: Fault, second: Fault) -> Fault:
         f"{first.title}; {second.title}",
         f"{first.source}; {second.source}",
         stages={**first.stages, **second.stages},
-        quantize=second.quantize or first.quantize,
         guards_off=(*first.guards_off, *second.guards_off),
         parts=(first, second),
     )
@@ -99,7 +94,5 @@ def apply_faults(profile: Profile, faults: Sequence[Fault]) -> Changed:
         replaced |= {name: each for name, each in fault.stages.items() if "." in name}
         if own:
             stages = replace(stages, **own)
-        if fault.quantize:
-            profile = replace(profile, quantize=fault.quantize)
         guards_off.update(fault.guards_off)
     return Changed(profile, stages, replaced, frozenset(guards_off))

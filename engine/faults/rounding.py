@@ -1,7 +1,8 @@
 """Faults of rounding and conversion between the accumulator of a convolution, or reals, and the code."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -17,10 +18,12 @@ from engine.faults.quantizing import (
 from engine.faults.roundings import half_up
 from engine.ir import Array
 from engine.kernels.parameters import ConvParameters
-from engine.kernels.quantize_parameters import QuantizeParameters
 from engine.profiles import Prepare, Requantization, Rescaling, convert_then_saturate
 from engine.profiles.fixed_point import tflite
 from engine.profiles.quantization import Rule, Scale
+
+ChooseRule = Callable[[Rule, object], Rule]
+"""(QuantizeLinear's rule, the record of an operation) -> the rule that it follows."""
 
 
 def away_from_zero(steps: Array, zero_point: int) -> Array:
@@ -57,16 +60,16 @@ def in_fixed_point(prepare: Prepare, r: Requantization, p: ConvParameters) -> Re
     return tflite(r)
 
 
-def _quantize(rounding: Callable[[Array], Array]) -> Rule:
+def _quantize(rounding: Callable[[Array], Array]) -> ChooseRule:
     """QuantizeLinear with another rounding."""
 
     def rule(x: Array, scale: Scale, zero_point: Array) -> Array:
         return rounding(np.asarray(x / scale)) + zero_point
 
-    return rule
+    return lambda right, p: rule
 
 
-def quantize_rounded_down(right: Rule, p: QuantizeParameters) -> Rule:
+def quantize_rounded_down(right: Rule, p: object) -> Rule:
     """QuantizeLinear as ``floor(fl(x/s)) + z``, where that gives codes below the zero point."""
 
     def rule(x: Array, scale: Scale, zero_point: Array) -> Array:
@@ -119,50 +122,69 @@ def _rounds_twice(p: ConvParameters) -> bool:
     )
 
 
+def _rounding(
+    key: str,
+    title: str,
+    source: str,
+    trigger: Callable[[ConvParameters], bool],
+    stages: Mapping[str, Callable[..., Any]],
+    rule: ChooseRule,
+    quantizes: Callable[[object], bool],
+) -> Fault:
+    """A fault of convolutions and of QuantizeLinear, with the condition on each."""
+
+    def shows(p: object) -> bool:
+        own = isinstance(p, ConvParameters) and trigger(p)
+        return own or quantizes(p)
+
+    return Fault(key, title, source, shows, {**stages, "quantize.rule": rule}, record=object)
+
+
 FAULTS = (
-    Fault(
+    _rounding(
         "F70",
         "ties are rounded away from zero",
         "microsoft/onnxruntime#25045; sonos/tract PR 2672",
         can_tie,
         {"round": away_from_zero},
         _quantize(round_half_away),
-        quantizes=quantizes,
+        quantizes,
     ),
-    Fault(
+    _rounding(
         "F71",
         "ties are rounded up",
         "tenstorrent/tt-metal#56525",
         can_tie,
         {"round": up},
         _quantize(half_up),
-        quantizes=quantizes,
+        quantizes,
     ),
-    Fault(
+    _rounding(
         "F75",
         "the zero point is added before rounding: with an odd one, ties go to odd steps",
         "opencv/opencv modules/dnn/src/int8layers/conv2_int8_layer.cpp; onnx/onnx op_qlinear_conv.py",
         lambda p: p.y_zero_point % 2 != 0 and can_tie(p),
         {"round": with_zero_point_inside},
-        quantize_with_zero_point_inside,
-        quantizes=quantizes_with_odd_zero_point,
+        lambda right, p: quantize_with_zero_point_inside,
+        quantizes_with_odd_zero_point,
     ),
-    Fault(
+    _rounding(
         "F72",
         "the fraction of a step is cut off",
         "microsoft/onnxruntime PR 32452",
         _has_fractions,
         {"round": cut_off},
         _quantize(np.trunc),
-        quantizes=quantizes,
+        quantizes,
     ),
-    Fault(
+    _rounding(
         "F73a",
         "steps are rounded down, negative ones away from zero",
         "casts that floor",
         _has_negative_fractions,
-        {"rescaling": rounded_down, "quantize.rule": quantize_rounded_down},
-        quantizes=quantizes_negative_values,
+        {"rescaling": rounded_down},
+        quantize_rounded_down,
+        quantizes_negative_values,
     ),
     Fault(
         "F77",
@@ -171,13 +193,13 @@ FAULTS = (
         _rounds_twice,
         {"rescaling": in_fixed_point},
     ),
-    Fault(
+    _rounding(
         "F76",
         "values from 2**31 up convert to INT32_MIN and clip to the lowest code",
         "x86 cvtps2dq; onnx/onnx reference/ops/op_quantize_linear.py",
         lambda p: any(each.steps >= 2**31 - 64 for each in reach(p)),
         {"saturate": saturate_int32_first},
-        quantize_int32_first,
-        quantizes=quantizes_far_values,
+        lambda right, p: quantize_int32_first,
+        quantizes_far_values,
     ),
 )

@@ -17,7 +17,7 @@ from engine.kernels.float_convolution import CONV_ATTRIBUTES
 from engine.kernels.operator import INTERNAL, Kernel, Run, Setting, operator
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.qlinear_conv import read_parameters
-from engine.kernels.quantize_linear import quantize_linear
+from engine.kernels.quantize_linear import quantize_linear, rule_of_profile
 from engine.kernels.stages import to_nearest_even
 from engine.profiles.residual import Residual, exact_residual
 
@@ -121,7 +121,8 @@ def qlinear_conv_silu(node: Node, setting: Setting) -> Kernel:
     acc_of = biased_sums(p, setting)
     scale = np.float64(p.x_scale) * _scales(p, setting).astype(np.float64)
     activate = setting.stage("silu.activate", swish)
-    rule, zero = setting.profile.quantize, np.array(p.y_zero_point, p.y_dtype)
+    rule = setting.stage("quantize.rule", rule_of_profile)(setting.profile.quantize, p)
+    zero = np.array(p.y_zero_point, p.y_dtype)
 
     def run(x: Array, *_: Array) -> Array:
         real = (acc_of(x) * scale).astype(_F)

@@ -1,5 +1,6 @@
 """DynamicQuantizeLinear: the scale and zero point that just hold the range of the data."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,14 +9,15 @@ from engine.errors import EngineError, Unsupported
 from engine.ir import Array, Node
 from engine.kernels.number_types import saturate_codes
 from engine.kernels.operator import Kernel, Setting, operator
+from engine.kernels.quantize_linear import rule_of_profile
 from engine.profiles.quantization import RangeRule, Rule
 
 _F = np.float32
+Quantized = tuple[Array, Array, Array]
+"""Codes, scale, zero point."""
 
 
-def dynamic_quantize_linear(
-    x: Array, dynamic_range: RangeRule, rule: Rule
-) -> tuple[Array, Array, Array]:
+def dynamic_quantize_linear(x: Array, dynamic_range: RangeRule, rule: Rule) -> Quantized:
     """``s = (max(0, max x) - min(0, min x)) / 255``, ``z = sat(rne(-min(0, min x) / s))``, eq. (2).
 
     Shapes:
@@ -47,18 +49,25 @@ class DynamicQuantizeParameters:
 
 def dynamic_quantize_operator(node: Node, setting: Setting) -> Kernel:
     """DynamicQuantizeLinear as a function of ``x``."""
-    dynamic_range = setting.stage("dynamic_quantize.range", setting.profile.dynamic_range)
-    rule, outputs = setting.profile.quantize, len(node.outputs)
+    quantize, outputs = dynamic_quantizer(node, setting), len(node.outputs)
 
     def run(x: Array) -> tuple[Array, ...]:
         if x.dtype != _F:
             raise Unsupported(f"{node.op} {node.id!r}: {x.dtype} data; it takes float32")
         try:
-            return dynamic_quantize_linear(x, dynamic_range, rule)[:outputs]
+            return quantize(x)[:outputs]
         except EngineError as error:
             raise EngineError(f"{node.op} {node.id!r}: {error}") from error
 
     return Kernel(run, parameters=DynamicQuantizeParameters(node.id))
+
+
+def dynamic_quantizer(node: Node, setting: Setting) -> Callable[[Array], Quantized]:
+    """What quantizes reals by their own range, for a node that does."""
+    span = setting.stage("dynamic_quantize.range", setting.profile.dynamic_range)
+    choose = setting.stage("quantize.rule", rule_of_profile)
+    rule = choose(setting.profile.quantize, DynamicQuantizeParameters(node.id))
+    return lambda x: dynamic_quantize_linear(x, span, rule)
 
 
 OPERATORS = (

@@ -9,7 +9,7 @@ import numpy as np
 from engine.arithmetic import RANGES
 from engine.errors import InvalidModel, Unsupported
 from engine.ir import Array, Node
-from engine.kernels.dynamic_quantize import dynamic_quantize_linear
+from engine.kernels.dynamic_quantize import dynamic_quantizer
 from engine.kernels.float_matmul import float_attribute
 from engine.kernels.matmul import product, product_of_computed, weighted_sums
 from engine.kernels.matmul_foreseen import (
@@ -23,7 +23,6 @@ from engine.kernels.matmul_foreseen import (
 from engine.kernels.matmul_stages import MatMulParameters
 from engine.kernels.operator import CONTRIB, Kernel, Setting, operator
 from engine.kernels.qlinear_conv import scale_problem
-from engine.profiles.matmul_dynamic import Activation
 
 _F = np.float32
 _ONE, _ZERO = np.ones((), _F), np.zeros((), np.int8)
@@ -176,7 +175,7 @@ def dynamic_quantize_matmul(node: Node, setting: Setting) -> Kernel:
     Source:
         onnxruntime com.microsoft DynamicQuantizeMatMul-1.
     """
-    quantized = _activation_of(setting)
+    quantized = setting.profile.matmul_activation or dynamic_quantizer(node, setting)
     b, b_scale, b_zero = (setting.constant(node.input(i)) for i in (1, 2, 3))
     fixed = None
     if b is not None and b_scale is not None and bool(node.input(3)) == (b_zero is not None):
@@ -200,14 +199,6 @@ def dynamic_quantize_matmul(node: Node, setting: Setting) -> Kernel:
 
     read = read_matmul_integer_to_float
     return Kernel(run, parameters=foreseen_dynamic(read, node, setting))
-
-
-def _activation_of(setting: Setting) -> Activation:
-    profile = setting.profile
-    if profile.matmul_activation:
-        return profile.matmul_activation
-    span = setting.stage("dynamic_quantize.range", profile.dynamic_range)
-    return lambda a: dynamic_quantize_linear(a, span, profile.quantize)
 
 
 def _output(node: Node, scale: Array | None, zero_point: Array | None) -> dict[str, Any]:

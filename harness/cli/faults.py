@@ -124,7 +124,6 @@ def _document(fault: Fault) -> dict[str, object]:
         "title": fault.title,
         "source": fault.source,
         "stages": sorted(fault.stages),
-        "quantize": fault.quantize is not None,
         "guards_off": list(fault.guards_off),
     }
 
@@ -133,7 +132,5 @@ def _table(catalogue: Sequence[Fault]) -> Table:
     table = Table("fault", "what it does", "changes", "seen in", box=None)
     for each in catalogue:
         changes = [*sorted(each.stages), *(f"without {guard}" for guard in each.guards_off)]
-        if each.quantize is not None:
-            changes.append("QuantizeLinear")
         table.add_row(each.key, each.title, ", ".join(changes), each.source)
     return table

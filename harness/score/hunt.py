@@ -78,4 +78,4 @@ def answer(judged: Judged, session: Session) -> Outcome:
 
 def _may_show(fault: Fault, plan: Plan) -> bool:
     """False where no operation of the correct plan triggers it; a fault of rules has its own plan."""
-    return fault.acts_on_rules or fault.quantize is not None or bool(fault.places(plan))
+    return fault.acts_on_rules or bool(fault.places(plan))

@@ -19,7 +19,7 @@ from tests.engine.models import qdq_conv, qlinear_conv
 OF_CONVOLUTIONS = [
     each
     for each in CATALOGUE
-    if each.record is ConvParameters and (each.id == "F60" or not each.acts_on_rules)
+    if each.record in (ConvParameters, object) and (each.id == "F60" or not each.acts_on_rules)
 ]
 SEES_SIZES = ("F07", "F08", "F10b", "F11.tail")
 """Those that show at some sizes of images and batches, of which a trigger knows nothing."""
