@@ -19,9 +19,11 @@ def saturate_pairs(p: MatMulParameters, b: Array) -> Sums:
     signed = _signed(p)
     extra = signed - b
     columns = b.sum(axis=-2, dtype=np.int64)
-    shift = p.a_zero_point.astype(np.int64) + (128 if p.a_dtype == np.int8 else 0)
+    known = p.a_zero_point.astype(np.int64) + (128 if p.a_dtype == np.int8 else 0)
 
     def run(a: Array) -> Int32:
+        # A zero point found by the run is not in the record; the lowest of its codes is 0.
+        shift = known - min(0, int((a + known).min(initial=0)))
         unsigned = a + shift
         total = _sum_pairs(unsigned, signed)
         total -= shift * (

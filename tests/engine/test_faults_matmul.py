@@ -186,6 +186,26 @@ def test_pairs_are_the_formula() -> None:
     assert faulty == round(pairs / 200) + 3
 
 
+def test_pairs_with_a_zero_point_that_the_data_decide() -> None:
+    """Reals from -128 to 127 have the scale 1 and the zero point 128: codes 255, 255 and 0."""
+    b = np.array([[127], [127], [1]], np.int8)
+    constants: dict[str, Array] = {
+        "b": b,
+        "s": np.array(1, np.float32),
+        "z": np.array(0, np.int8),
+    }
+    node = onnx.helper.make_node(
+        "DynamicQuantizeMatMul", ["a", "b", "s", "z"], ["y"], domain="com.microsoft"
+    )
+    model = graph_model([node], {"a": (np.float32, [1, 3])}, {"y": np.float32}, constants)
+    a = np.array([[127, 127, -128]], np.float32)
+    found = [
+        Session(model, faults=faults).run({"a": a})["y"].item()
+        for faults in ((), ["F79a.matmul"])
+    ]
+    assert found == [2 * 127 * 127 - 128, 32767 - 128 * (127 + 127 + 1)]
+
+
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
