@@ -10,11 +10,29 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from engine import Session
-from engine.faults import bias, find, scales
+from engine import EngineError, Session, load
+from engine.faults import (
+    accumulator,
+    activation,
+    bias,
+    find,
+    output,
+    pair_saturation,
+    rounding,
+    scales,
+    weights,
+    zero_points,
+)
 from engine.kernels.parameters import ConvParameters
+from generators.graphs import draw_case
 from tests.engine.models import Array, graph_model, qdq_conv, qlinear_conv
 
+THEME = (
+    *(zero_points, weights, scales, bias, accumulator),
+    *(pair_saturation, rounding, output, activation),
+)
+FAULTS = tuple(fault for module in THEME for fault in module.FAULTS)
+FAMILIES = ("conv", "conv-more", "graphs", "elementwise", "matmul")
 HALVES: dict[str, Any] = {"x": (1.0, 10), "w_scale": 1.0, "y": (2.0, 100)}
 ONE = np.ones((1, 1, 1, 1), np.int8)
 R = np.random.default_rng(5)
@@ -307,3 +325,20 @@ def test_where_nothing_is_negative_rounding_down_is_f72_and_left_to_it(
     assert run(model, np.array([x], np.float32), "F73a").tolist() == [expected]
     places = find("F73a").places(Session(model, faults=("F73a",)).plan())
     assert places == (() if zero == 0 else ("q1",))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_drawn_case_shows_a_fault_that_has_no_place_in_it(family: str) -> None:
+    for seed in range(25):
+        case = draw_case(family, "any", seed)
+        graph = load(case.model)
+        try:
+            right = Session(graph).run(case.inputs)
+        except EngineError:
+            continue
+        for fault in FAULTS:
+            session = Session(graph, faults=(fault.key,))
+            if not fault.places(session.plan()):
+                wrong = session.run(case.inputs)
+                same = all(wrong[name].tobytes() == y.tobytes() for name, y in right.items())
+                assert same, (fault.key, case.origin)
