@@ -19,6 +19,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden")
 
 
+def pytest_configure() -> None:
+    """Before anything loads torch: the profile ``onednn`` is that of its AVX2 kernels.
+
+    oneDNN chooses kernels by the CPU, and they order float operations differently; capped, the
+    choice is the same on every x86 machine. Source: oneDNN developer guide, CPU dispatcher control.
+    """
+    os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
+
+
+def pytest_report_header() -> str:
+    """The CPU's names for what int8 kernels are chosen by."""
+    found = ", ".join(sorted(instruction_sets())) or "not told by /proc/cpuinfo"
+    return f"instruction sets: {found}"
+
+
+def instruction_sets() -> set[str]:
+    """Those of /proc/cpuinfo that engines look for; none where there is no such file."""
+    try:
+        words = set(Path("/proc/cpuinfo").read_text(encoding="ascii").split())
+    except OSError:
+        return set()
+    return {each for each in words if each.startswith(("avx", "amx", "fma", "ssse3"))}
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Prints what tests want to be seen in every run: ``record_property("said", line)``."""
     for reports in terminalreporter.stats.values():
