@@ -17,15 +17,21 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     found = count(given.elements, given.seconds, given.start, given.only)
     backends = (*ENGINE, *ORT)
-    print(f"{'operator':<28}{'elements':>11}{'ties':>10}  alarms of {', '.join(backends)}")
+    print(
+        f"{'operator':<26}{'cases':>7}{'elements':>11}{'of ort':>11}{'ties':>9}"
+        f"  alarms of {', '.join(backends)}"
+    )
     for operator, counts in sorted(found.items()):
-        row = "".join(f"{len(counts.alarms.get(each, ())):>7}" for each in backends)
-        elements = counts.elements[ENGINE[0]]
-        print(f"{operator:<28}{elements:>11,}{counts.ties:>10,}{row}", flush=True)
+        row = "".join(f"{counts.alarms.get(each, Counter()).total():>7}" for each in backends)
+        ours, theirs = (counts.elements[each] for each in (ENGINE[0], ORT[0]))
+        print(
+            f"{operator:<26}{counts.cases:>7,}{ours:>11,}{theirs:>11,}{counts.ties:>9,}{row}",
+            flush=True,
+        )
     for operator, counts in sorted(found.items()):
         for backend, alarms in sorted(counts.alarms.items()):
-            for cause, times in Counter(each.split(" ")[0] for each in alarms).items():
-                first = next(each for each in alarms if each.startswith(cause))
+            for cause, times in alarms.items():
+                first = counts.first[backend, cause]
                 print(f"{operator} {backend}: {times} {cause}, first {first}")
     return int(any(each in counts.alarms for counts in found.values() for each in ENGINE))
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from corpus.case import Array, Case
 from engine import EngineError, Session, load
+from engine.ir import Graph
 from generators.graphs import FAMILIES, draw_case
 from harness.backends.ort import LEVELS, Ort
 from harness.diagnose import diagnose
@@ -17,21 +18,39 @@ from harness.observe import CONVERSIONS
 from harness.oracle import Allowed, Oracle, Silent
 from harness.outcome import Outcome, Refused, Values
 from harness.verdicts import is_suspicious, verdict_on
+from tests.falsealarms.enlarge import enlargements, shuffled
 
-INPUTS = 64
-"""How many inputs each model is run on: reading it costs more than running it."""
+LONGER = 16
+"""How many times as long the inputs are made, where the model allows it."""
+OF_A_CASE = 20_000
+"""Elements after which another case says more than the same one."""
+MOST_INPUTS = 64
+"""How many inputs a model is run on at most: reading it costs more than running it."""
 
 ENGINE = ("engine", "engine:fusion=off")
 ORT = tuple(f"ort:level={level}" for level in LEVELS)
+UNEXPLAINED = "unexplained"
+
+Allowances = Mapping[str, Allowed]
 
 
 @dataclass(slots=True)
 class Counts:
-    """Of one operator: elements judged, exact ties among them, and the alarms of each backend."""
+    """Of one operator: cases, elements judged, exact ties among them, alarms by backend and cause.
 
+    ``first`` has the first case of each alarm.
+    """
+
+    cases: int = 0
     elements: Counter[str] = field(default_factory=Counter)
     ties: int = 0
-    alarms: dict[str, list[str]] = field(default_factory=dict)
+    alarms: dict[str, Counter[str]] = field(default_factory=dict)
+    first: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def add(self, backend: str, cause: str, where: str) -> None:
+        """One more alarm."""
+        self.alarms.setdefault(backend, Counter())[cause] += 1
+        self.first.setdefault((backend, cause), where)
 
 
 def count(
@@ -39,9 +58,12 @@ def count(
     seconds: float,
     start: int,
     only: Sequence[str] = (),
-    inputs: int = INPUTS,
+    inputs: int = MOST_INPUTS,
 ) -> dict[str, Counts]:
-    """Counts by operator, until the time is over; one with ``elements`` of our engine has enough."""
+    """Counts by operator, until all have ``elements`` of every backend or the time is over.
+
+    Refusals are no elements: an operator that onnxruntime never runs has none of its levels'.
+    """
     found: dict[str, Counts] = {}
     ort = Ort()
     for case in _cases(start, time.monotonic() + seconds):
@@ -69,71 +91,102 @@ def operator_of(case: Case) -> str:
     return str(next(named, nodes[0].op_type))
 
 
-def _judge(case: Case, counts: Counts, ort: Ort, number: int) -> None:
-    model = case.proto()
-    rng = np.random.default_rng(1)
-    try:
-        oracle, sessions = Oracle(model), _sessions(case)
-    except EngineError:
-        return
-    for inputs in [case.inputs, *(_shuffled(case.inputs, rng) for _ in range(number - 1))]:
+@dataclass(slots=True)
+class _Model:
+    """What judges and runs one model, and the causes of the alarms that it has raised."""
+
+    case: Case
+    graph: Graph
+    oracle: Oracle
+    sessions: Mapping[str, Session]
+    causes: dict[tuple[str, str], Session] = field(default_factory=dict)
+
+    def cause(self, case: Case, profile: str, outcome: Values, allowed: Allowances) -> str:
+        """The fault of our engine, in the backend's arithmetic, that gives the same values."""
+        for (key, of), session in self.causes.items():
+            if of == profile and _same(session.run(case.inputs), outcome.arrays):
+                return key
+        found = diagnose(case, outcome.arrays, allowed, profile).matches
+        if not found:
+            return UNEXPLAINED
+        keys = tuple(found[0].fault.split("+"))
+        self.causes[found[0].fault, profile] = Session(
+            self.graph, profile=profile, faults=keys
+        )
+        return found[0].fault
+
+
+def _same(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> bool:
+    return all(np.array_equal(ours[name], array) for name, array in theirs.items())
+
+
+def _read(case: Case, rng: np.random.Generator) -> _Model | None:
+    """The largest form of the case that the oracle judges and our engine runs."""
+    for each in enlargements(case, LONGER, rng):
         try:
-            allowed = oracle.allowed(inputs)
-        except Silent:
-            return
-        size = sum(each.centre.size for each in allowed.values())
+            graph = load(each.model)
+            sessions = {ENGINE[0]: Session(graph), ENGINE[1]: Session(graph, fusion="off")}
+            model = _Model(each, graph, Oracle(each.proto()), sessions)
+            model.oracle.allowed(each.inputs)
+            sessions[ENGINE[0]].run(each.inputs)
+        except (EngineError, Silent):
+            continue
+        return model
+    return None
+
+
+def _judge(case: Case, counts: Counts, ort: Ort, most: int) -> None:
+    rng = np.random.default_rng(1)
+    model = _read(case, rng)
+    if model is None:
+        return
+    counts.cases += 1
+    seen = 0
+    inputs: Mapping[str, Array] = model.case.inputs
+    for _ in range(most):
+        allowed = model.oracle.allowed(inputs)
         counts.ties += sum(_ties(each) for each in allowed.values())
-        outcomes = _outcomes(case, inputs, sessions, ort)
-        for backend, outcome in outcomes.items():
-            word = verdict_on(outcome, allowed)
+        size = sum(each.centre.size for each in allowed.values())
+        seen += size
+        for backend, outcome in _outcomes(model, inputs, ort).items():
             if isinstance(outcome, Values):
                 counts.elements[backend] += size
+            word = verdict_on(outcome, allowed)
             if is_suspicious(word, outcome):
-                cause = _cause(case.with_inputs(inputs), backend, outcome, allowed)
-                counts.alarms.setdefault(backend, []).append(
-                    f"{cause} ({case.origin}: {word})"
-                )
+                cause = _cause(model, inputs, backend, outcome, allowed)
+                counts.add(backend, cause, f"{case.origin}: {word}")
+        if seen >= OF_A_CASE:
+            return
+        inputs = shuffled(model.case.inputs, rng)
 
 
-def _cause(case: Case, backend: str, outcome: Outcome, allowed: Mapping[str, Allowed]) -> str:
-    """The fault of our engine, in the backend's arithmetic, that gives the same values."""
+def _cause(
+    model: _Model,
+    inputs: Mapping[str, Array],
+    backend: str,
+    outcome: Outcome,
+    allowed: Allowances,
+) -> str:
     if not isinstance(outcome, Values):
         return "refused"
     profile = "ort" if backend in ORT else "spec"
-    found = diagnose(case, outcome.arrays, allowed, profile)
-    return found.matches[0].fault if found.matches else "unexplained"
+    return model.cause(model.case.with_inputs(inputs), profile, outcome, allowed)
 
 
-def _sessions(case: Case) -> Mapping[str, Session]:
-    graph = load(case.model)
-    return {ENGINE[0]: Session(graph), ENGINE[1]: Session(graph, fusion="off")}
-
-
-def _outcomes(
-    case: Case, inputs: Mapping[str, Array], sessions: Mapping[str, Session], ort: Ort
-) -> dict[str, Outcome]:
+def _outcomes(model: _Model, inputs: Mapping[str, Array], ort: Ort) -> dict[str, Outcome]:
     found: dict[str, Outcome] = {}
-    for name, session in sessions.items():
+    for name, session in model.sessions.items():
         try:
             found[name] = Values(session.run(inputs))
         except EngineError as error:
             found[name] = Refused(str(error), documented=False)
     for level in LEVELS:
         try:
-            found[f"ort:level={level}"] = Values(
-                ort.run(case.model, dict(inputs), {"level": level})
-            )
+            given = ort.run(model.case.model, dict(inputs), {"level": level})
+            found[f"ort:level={level}"] = Values(given)
         except Exception as error:
             found[f"ort:level={level}"] = Refused(str(error)[:80], documented=True)
     return found
-
-
-def _shuffled(inputs: Mapping[str, Array], rng: np.random.Generator) -> dict[str, Array]:
-    """The same values in other places, so that halves of a step stay what they are."""
-    return {
-        name: rng.permutation(array.reshape(-1)).reshape(array.shape)
-        for name, array in inputs.items()
-    }
 
 
 def _ties(allowed: Allowed) -> int:
