@@ -106,14 +106,14 @@ class _Model:
         for (key, of), session in self.causes.items():
             if of == profile and _same(session.run(case.inputs), outcome.arrays):
                 return key
-        found = diagnose(case, outcome.arrays, allowed, profile).matches
-        if not found:
-            return UNEXPLAINED
-        keys = tuple(found[0].fault.split("+"))
-        self.causes[found[0].fault, profile] = Session(
-            self.graph, profile=profile, faults=keys
+        found = diagnose(case, outcome.arrays, allowed, profile)
+        if not found.matches:
+            return f"nearly {found.near[0].fault}" if found.near else UNEXPLAINED
+        cause = found.matches[0].fault
+        self.causes[cause, profile] = Session(
+            self.graph, profile=profile, faults=cause.split("+")
         )
-        return found[0].fault
+        return cause
 
 
 def _same(ours: Mapping[str, Array], theirs: Mapping[str, Array]) -> bool:
