@@ -128,9 +128,10 @@ class CampaignFinished:
 
 @dataclass(frozen=True, slots=True)
 class CampaignInterrupted:
-    """A person or a signal ended the campaign; everything found so far is saved."""
+    """A person or a signal (``SIGTERM``) ended the campaign; everything found so far is saved."""
 
     seconds: float
+    signal: str = ""
 
 
 Event = (

@@ -86,9 +86,9 @@ class Campaign:
             while numbers := self._next_batch(number):
                 yield from self._batch(numbers)
                 number = numbers.stop
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             yield from self._sightings()
-            yield CampaignInterrupted(seconds=self._elapsed())
+            yield CampaignInterrupted(seconds=self._elapsed(), signal=str(interrupt))
             raise
         yield CampaignFinished(seconds=self._elapsed())
 

@@ -143,7 +143,8 @@ def progress(report: Report, command: str) -> str:
 
 def _left(report: Report) -> str:
     if report.state == "interrupted":
-        return f"interrupted after {clock(report.seconds)}"
+        by = f" by {short(report.signal)}" if report.signal else ""
+        return f"interrupted{by} after {clock(report.seconds)}"
     planned = report.started.planned_seconds
     if planned is not None:
         return f"{clock(planned - report.seconds)} left"

@@ -29,8 +29,9 @@ class Report:
     """A campaign so far: its header, totals, and findings in the order they were first saved.
 
     ``state`` is ``running``, ``finished`` or ``interrupted``; a log that ends while ``running`` is
-    that of a killed process. ``cells`` are the coverage cells reached. ``seconds`` counts all
-    sessions of a resumed campaign, ``earlier_seconds`` those before the current one.
+    that of a killed process. ``signal`` is what interrupted it, if known. ``cells`` are the
+    coverage cells reached. ``seconds`` counts all sessions of a resumed campaign,
+    ``earlier_seconds`` those before the current one.
     """
 
     started: CampaignStarted
@@ -43,6 +44,7 @@ class Report:
     findings: tuple[FindingSaved, ...] = ()
     cells: frozenset[str] = frozenset()
     state: str = "running"
+    signal: str = ""
 
     @property
     def cases_per_second(self) -> float:
@@ -100,10 +102,9 @@ def advance(report: Report, event: Event) -> Report:
             return replace(report, findings=_with_seen(report.findings, event))
         case CampaignFinished(seconds):
             return replace(report, seconds=report.earlier_seconds + seconds, state="finished")
-        case CampaignInterrupted(seconds):
-            return replace(
-                report, seconds=report.earlier_seconds + seconds, state="interrupted"
-            )
+        case CampaignInterrupted(seconds, signal):
+            seconds += report.earlier_seconds
+            return replace(report, seconds=seconds, state="interrupted", signal=signal)
 
 
 def _add_batch(report: Report, batch: BatchJudged) -> Report:

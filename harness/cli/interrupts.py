@@ -14,11 +14,11 @@ INSISTS = 4  # signals after which even what is held is given up
 
 
 class Interrupts:
-    """While entered, a signal raises ``KeyboardInterrupt``, at once or when what is held is done."""
+    """While entered, a signal raises ``KeyboardInterrupt(name)``, at once or when what is held is done."""
 
     def __init__(self) -> None:
         self._signals = self._raised = 0
-        self._is_held = False
+        self._is_held, self._last = False, ""
         self._before = {each: signal.getsignal(each) for each in SIGNALS}
 
     def __enter__(self) -> Self:
@@ -64,12 +64,12 @@ class Interrupts:
             yield event
             if self._signals > self._raised == 0:
                 self._raised = 1
-                event = events.throw(KeyboardInterrupt)
+                event = events.throw(KeyboardInterrupt(self._last))
             else:
                 event = next(events, None)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        self._signals += 1
+        self._signals, self._last = self._signals + 1, signal.Signals(number).name
         if not self._is_held or self._signals >= INSISTS:
             self._raised += 1
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(self._last)

@@ -36,7 +36,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(BackendSkipped, st.text(), st.text()),
     st.builds(FindingSeen, st.text(), st.integers()),
     st.builds(CampaignFinished, FLOATS),
-    st.builds(CampaignInterrupted, FLOATS),
+    st.builds(CampaignInterrupted, FLOATS, st.text()),
     st.builds(
         BatchJudged,
         st.integers(),

@@ -79,6 +79,7 @@ def test_a_campaign_that_is_interrupted_leaves_a_whole_folder(
     _, said = process.communicate(timeout=30)
     assert process.returncode == 3
     assert "Traceback" not in said
+    assert f"interrupted by {number.name} after" in said
     summary = json.loads((out / "summary.json").read_text())
     kept = [each.name for each in (out / "findings").iterdir()]
     assert [each["id"] for each in summary["findings"]] == kept
