@@ -88,7 +88,7 @@ def fuzzed(issue: Issue, release: str, options: str, seed: int, out: Path) -> li
     backend = spelled(release, options)
     what = ["-b", backend, "--family", issue.family, "--seed", str(seed)]
     status = run(["fuzz", *what, "--cases", str(CASES), "--out", str(out)])
-    if status == INTERRUPTED:  # half a campaign proves nothing, and the signal was for all tests
+    if status == INTERRUPTED:  # half a campaign proves nothing; the signal was for all of us
         raise KeyboardInterrupt
     summary = json.loads((out / "summary.json").read_text())
     assert summary["cases"] == CASES
