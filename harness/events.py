@@ -103,6 +103,15 @@ class BatchJudged:
 
 
 @dataclass(frozen=True, slots=True)
+class LookedInto:
+    """A bug nobody knew is being looked into: ``step`` is ``reducing`` or ``explaining``."""
+
+    backend: str
+    op: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
 class FindingSaved:
     """A new finding, or better evidence for a known one; ``folder`` is relative to the run's."""
 
@@ -139,6 +148,7 @@ Event = (
     | CampaignResumed
     | BackendSkipped
     | BatchJudged
+    | LookedInto
     | FindingSaved
     | FindingSeen
     | CampaignFinished
@@ -236,6 +246,7 @@ _READERS: dict[str, Callable[[dict[str, Any]], Event]] = {
     "CampaignResumed": lambda data: CampaignResumed(**data),
     "BackendSkipped": lambda data: BackendSkipped(**data),
     "BatchJudged": _batch_judged,
+    "LookedInto": lambda data: LookedInto(**data),
     "FindingSaved": _finding_saved,
     "FindingSeen": lambda data: FindingSeen(**data),
     "CampaignFinished": lambda data: CampaignFinished(**data),

@@ -1,11 +1,14 @@
-"""The console: a header, one line of progress, a block for each finding, and where the report is."""
+"""The console: a header, one line of progress, a block for each finding, and a closing summary."""
 
+import io
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
 from typing import TextIO
 
 from rich.console import Console as RichConsole
+from rich.console import RenderableType
 from rich.live import Live
 from rich.text import Text
 
@@ -18,6 +21,7 @@ from harness.events import (
     FindingSaved,
 )
 from reports import words
+from reports.closing import closing
 from reports.model import Report, advance
 from reports.text import clock, plural, short, visible
 
@@ -32,7 +36,8 @@ class Console:
     """Follows a campaign live on ``stream``: in place on a terminal, else a line now and then.
 
     ``command`` is the word before the progress; ``every_seconds`` how often a stream that is no
-    terminal gets a progress line; ``now`` a clock in seconds.
+    terminal gets a progress line; ``quiet`` shows findings and the closing summary alone; ``now``
+    is a clock in seconds.
     """
 
     def __init__(
@@ -41,10 +46,11 @@ class Console:
         *,
         command: str = "fuzz",
         every_seconds: float = 10.0,
+        quiet: bool = False,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rich = RichConsole(file=stream, highlight=False, soft_wrap=True)
-        self._command, self._now = command, now
+        self._command, self._now, self._quiet = command, now, quiet
         self._every = 0.2 if self._rich.is_terminal else every_seconds
         self._live: Live | None = None
         self._report: Report | None = None
@@ -76,6 +82,8 @@ class Console:
     def _start(self, event: CampaignStarted) -> None:
         self.close()
         self._report = Report(event)
+        if self._quiet:
+            return
         self._print(Text(header(self._report), style="bold"))
         if self._rich.is_terminal:
             line = Text(
@@ -92,8 +100,9 @@ class Console:
             self._live.start()
 
     def _progress(self) -> None:
-        running = self._report is not None and self._report.state == "running"
-        if self._report is None or not running or self._now() - self._shown_at < self._every:
+        if self._report is None or self._report.state != "running" or self._quiet:
+            return
+        if self._now() - self._shown_at < self._every:
             return
         self._shown_at = self._now()
         line = Text(progress(self._report, self._command), overflow="ellipsis", no_wrap=True)
@@ -105,19 +114,28 @@ class Console:
     def _finish(self, report: Report) -> None:
         self.close()
         self._print(Text(progress(report, self._command)))
+        for each in closing(report):
+            self._print(each)
         self._print(Text(report_line(report)))
 
-    def _print(self, line: Text) -> None:
+    def _print(self, line: RenderableType) -> None:
         self._rich.print(line)
 
 
 def render(report: Report, command: str = "fuzz") -> str:
     """The whole campaign as the console shows it when it is over."""
-    lines = [header(report), *(skipped_line(each).plain for each in report.skipped)]
-    lines.append(progress(report, command))
+    shown: list[RenderableType] = [header(report)]
+    shown += (skipped_line(each) for each in report.skipped)
     for each in report.findings:
-        lines.extend(line.plain for line in finding_block(each, report.started.out))
-    return "\n".join([*lines, report_line(report)]) + "\n"
+        shown += finding_block(each, report.started.out)
+    shown += (progress(report, command), *closing(report), report_line(report))
+    stream = io.StringIO()
+    console = RichConsole(
+        file=stream, highlight=False, markup=False, soft_wrap=True, color_system=None
+    )
+    for line in shown:
+        console.print(line)
+    return stream.getvalue()
 
 
 def header(report: Report) -> str:
@@ -131,14 +149,26 @@ def header(report: Report) -> str:
 
 
 def progress(report: Report, command: str) -> str:
-    """``  fuzz  12,418 cases · 207/s · 3 findings · 0:00 left``."""
+    """``  fuzz  12,418 cases · 207/s · 3 findings · 0:00 left``.
+
+    Where several backends have findings, how many each; and what is looked into just now.
+    """
     parts = [
         plural(report.cases, "case"),
         f"{report.cases_per_second:,.0f}/s",
-        plural(len(report.findings), "finding"),
+        _found(report),
+        *([short(report.phase)] if report.phase else []),
         _left(report),
     ]
     return f"  {command}  {' · '.join(parts)}"
+
+
+def _found(report: Report) -> str:
+    of = Counter(each.finding.backend.name for each in report.findings)
+    total = plural(len(report.findings), "finding")
+    if len(of) < 2:
+        return total
+    return f"{total} ({', '.join(f'{short(name, 24)} {count}' for name, count in of.items())})"
 
 
 def _left(report: Report) -> str:

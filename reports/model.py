@@ -18,6 +18,7 @@ from harness.events import (
     Event,
     FindingSaved,
     FindingSeen,
+    LookedInto,
     read,
 )
 
@@ -31,7 +32,8 @@ class Report:
     ``state`` is ``running``, ``finished`` or ``interrupted``; a log that ends while ``running`` is
     that of a killed process. ``signal`` is what interrupted it, if known. ``cells`` are the
     coverage cells reached. ``seconds`` counts all sessions of a resumed campaign,
-    ``earlier_seconds`` those before the current one.
+    ``earlier_seconds`` those before the current one. ``phase`` is what a campaign does besides
+    judging: ``reducing ort Gemm``.
     """
 
     started: CampaignStarted
@@ -45,6 +47,7 @@ class Report:
     cells: frozenset[str] = frozenset()
     state: str = "running"
     signal: str = ""
+    phase: str = ""
 
     @property
     def cases_per_second(self) -> float:
@@ -96,15 +99,21 @@ def advance(report: Report, event: Event) -> Report:
             return replace(report, skipped=(*report.skipped, event))
         case BatchJudged():
             return _add_batch(report, event)
+        case LookedInto(backend, op, step):
+            return replace(report, phase=f"{step} {backend} {op}")
         case FindingSaved():
-            return replace(report, findings=_with_finding(report.findings, event))
+            findings = _with_finding(report.findings, event)
+            return replace(report, findings=findings, phase="")
         case FindingSeen():
             return replace(report, findings=_with_seen(report.findings, event))
         case CampaignFinished(seconds):
-            return replace(report, seconds=report.earlier_seconds + seconds, state="finished")
+            return _ended(report, seconds, "finished")
         case CampaignInterrupted(seconds, signal):
-            seconds += report.earlier_seconds
-            return replace(report, seconds=seconds, state="interrupted", signal=signal)
+            return replace(_ended(report, seconds, "interrupted"), signal=signal)
+
+
+def _ended(report: Report, seconds: float, state: str) -> Report:
+    return replace(report, seconds=report.earlier_seconds + seconds, state=state, phase="")
 
 
 def _add_batch(report: Report, batch: BatchJudged) -> Report:
@@ -118,6 +127,7 @@ def _add_batch(report: Report, batch: BatchJudged) -> Report:
         seconds=report.earlier_seconds + batch.seconds,
         counts=counts,
         cells=report.cells.union(batch.cells),
+        phase="",
     )
 
 

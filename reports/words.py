@@ -117,6 +117,13 @@ def near_score(match: Match) -> str:
     return f"{match.matched:,} of {match.total:,} wrong values reproduced"
 
 
+def cause(finding: Finding) -> str:
+    """In one phrase: the fault that explains it, else the passes to blame, else what is wrong."""
+    if finding.diagnosis:
+        return fault(finding.diagnosis[0])
+    return switches(finding) if finding.switches else headline(finding)
+
+
 def instruction_sets(finding: Finding) -> str:
     """``divergent with avx2, exact with sse41``; empty where the backend cannot be held to any."""
     by_level = finding.instruction_sets.items()

@@ -13,8 +13,9 @@ from harness.events import (
     CampaignStarted,
     Event,
     FindingSaved,
+    LookedInto,
 )
-from reports import console
+from reports import closing, console
 from reports.model import replay
 from tests.reports import samples
 
@@ -73,6 +74,38 @@ def test_closing_in_the_middle_gives_the_terminal_back(
     monkeypatch.setenv("TERM", "xterm-256color")
     text = shown(samples.campaign()[:2], Terminal())
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+
+
+def test_quiet_shows_findings_and_the_closing_summary() -> None:
+    stream = io.StringIO()
+    handler = console.Console(stream, every_seconds=0.0, quiet=True)
+    for event in samples.campaign():
+        handler.handle(event)
+    said = stream.getvalue()
+    assert said.startswith("  3a91  opencv")
+    assert said.count("  fuzz  ") == 1
+    assert said.endswith("report out/index.html\n")
+
+
+def test_progress_says_what_is_looked_into_until_it_is_found() -> None:
+    start, batch = samples.campaign()[:2]
+    looking = replay((start, batch, LookedInto("opencv", "Conv", "reducing")))
+    assert "· reducing opencv Conv ·" in console.progress(looking, "fuzz")
+    found = FindingSaved(samples.finding(), samples.evidence(), "findings/3a91")
+    after = replay((start, batch, LookedInto("opencv", "Conv", "reducing"), found))
+    assert "reducing" not in console.progress(after, "fuzz")
+
+
+def test_many_bugs_are_counted_and_the_most_frequent_are_listed() -> None:
+    saved = FindingSaved(samples.finding(), samples.evidence(), "findings/3a91")
+    many = tuple(
+        replace(saved, finding=replace(saved.finding, id=f"b{number:02}", seen=number))
+        for number in range(1, 31)
+    )
+    lines = [line.plain for line in closing.bugs(replay((samples.campaign()[0], *many)))]
+    assert len(lines) == 13
+    assert lines[0].startswith("  b30  opencv  Conv2Int8")
+    assert lines[-1] == "  and 18 more bugs, see the report"
 
 
 def test_nothing_is_shown_before_the_start() -> None:

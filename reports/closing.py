@@ -1,0 +1,67 @@
+"""The closing summary: who was right how often, which bugs there are, what was covered."""
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from corpus.finding import Finding
+from reports import words
+from reports.model import Report
+from reports.text import plural, short
+
+_MOST_BUGS = 12  # lines a person reads; the page has all
+_COLUMNS = ("right", "wrong", "refused", "crashed", "timed out", "bugs")
+
+
+def closing(report: Report) -> Iterator[RenderableType]:
+    """The whole of it, for a console."""
+    yield answers(report)
+    yield from bugs(report)
+    if line := coverage_line(report):
+        yield Text(line)
+
+
+def answers(report: Report) -> Table:
+    """A row a backend: how many of its answers were what."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("  backend", no_wrap=True)
+    for name in _COLUMNS:
+        table.add_column(name, justify="right")
+    for engine, counts in report.backends:
+        bugs = len(report.findings_of(engine.name))
+        numbers = (
+            counts.exact + counts.tie,
+            counts.divergent + counts.rounding_mode,
+            counts.refused,
+            counts.crashed,
+            counts.timed_out,
+            bugs,
+        )
+        row = [Text(f"{number:,}", style="" if number else "dim") for number in numbers]
+        table.add_row(Text(f"  {words.engine(engine)}", style="red" if bugs else ""), *row)
+    return table
+
+
+def bugs(report: Report) -> Iterator[Text]:
+    """A line a bug, the most frequent first; the last says how many are not shown."""
+    found = sorted((each.finding for each in report.findings), key=lambda each: -each.seen)
+    for each in found[:_MOST_BUGS]:
+        yield _bug(each)
+    if (rest := len(found) - _MOST_BUGS) > 0:
+        yield Text(f"  and {plural(rest, 'more bug')}, see the report", style="dim")
+
+
+def _bug(finding: Finding) -> Text:
+    line = Text(f"  {short(finding.id)}", style="bold red")
+    line.append(f"  {short(finding.backend.name)}  ", style="bold")
+    line.append(f"{words.culprit(finding, limit=24)}  ", style="default")
+    line.append(f"{plural(finding.seen, 'case')}  ", style="default")
+    return line.append(words.cause(finding), style="dim")
+
+
+def coverage_line(report: Report) -> str:
+    """``  covered 1,020 of 1,050 cells``."""
+    known = len(report.started.cells)
+    return f"  covered {len(report.cells):,} of {known:,} cells" if known else ""
