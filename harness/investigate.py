@@ -37,6 +37,9 @@ DATA_ALONE = (
 HANGS = "timed-out"
 TOO_SLOW = "neither passes nor a law are looked for: each try would take the time limit"
 LAW_BUDGET_S = 4.0
+UNEXPLAINED_LAW_BUDGET_S = (
+    2.0  # without a fault to tell its cases from others', few laws are exact
+)
 NO_LAW = Law("", (), 0, 0, 0, 0, ())
 
 
@@ -130,7 +133,7 @@ def is_wrong_alone(bench: Bench, suspect: Suspect) -> bool:
 
 
 def law_of(
-    bench: Bench, suspect: Suspect, case: Case, seed: int, *, budget_s: float = LAW_BUDGET_S
+    bench: Bench, suspect: Suspect, case: Case, seed: int, *, budget_s: float | None = None
 ) -> Law:
     """The law over the case's parameters; none for a graph that is more than one operator.
 
@@ -138,9 +141,12 @@ def law_of(
     operation or gets it wrong in another way, and where right values are all the same. With a
     diagnosis the fault is emulated first: where its trigger holds and yet the data hide it, a
     right answer says nothing; where its trigger does not hold, a right answer always counts.
+    ``budget_s`` seconds, where nothing is given fewer for a bug without a diagnosis.
     """
     if suspect.signature.kind in DATA_ALONE:
         return NO_LAW
+    if budget_s is None:
+        budget_s = LAW_BUDGET_S if suspect.matches else UNEXPLAINED_LAW_BUDGET_S
     convolution = convolutions.describe(case)
     if convolution is not None:
         return _law_around(bench, suspect, convolution, seed, budget_s)

@@ -6,27 +6,41 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 FAULTS = ("F01", "F02")
 
 
+SEEDS = (1, 2, 3, 4, 5)
+
+
 def report() -> Iterator[str]:
+    yield "OpenCV's grouped convolution, cold start to kept finding"
+    spent = []
+    for seed in SEEDS:
+        seconds, found = _hunt(seed)
+        spent.append(seconds)
+        yield f"  seed {seed}: {seconds:5.1f} s   {found}"
+    yield f"  median {median(spent):.1f} s   (goal: < 20 s)"
+
+
+def _hunt(seed: int) -> tuple[float, str]:
+    """Seconds until the finding is kept, or all cases are judged; and its law."""
     with TemporaryDirectory() as temporary:
         out = Path(temporary) / "run"
-        command = [sys.executable, "-m", "harness", "fuzz", "-b", "opencv", "--cases", "128"]
+        command = [sys.executable, "-m", "harness", "fuzz", "-b", "opencv", "--cases", "2000"]
         start = time.perf_counter()
         process = subprocess.Popen(
-            [*command, "--seed", "1", "--out", str(out)], stderr=subprocess.DEVNULL
+            [*command, "--seed", str(seed), "--out", str(out)], stderr=subprocess.DEVNULL
         )
         try:
             found = _wait_for(out / "events.ndjson", process)
         finally:
+            spent = time.perf_counter() - start
             process.terminate()
             process.wait()
-        spent = time.perf_counter() - start
-    yield f"OpenCV's grouped convolution, cold start to kept finding: {spent:.1f} s   (goal: < 20 s)"
-    yield f"  {found}"
+    return spent, found
 
 
 def _wait_for(log: Path, process: subprocess.Popen[bytes]) -> str:
