@@ -3,9 +3,10 @@
 import os
 from pathlib import Path
 
+from corpus.history import FILE, History, read_history
 from harness.events import BadLog, FindingSaved
 from reports import html, junit, markdown, summary
-from reports.model import Report
+from reports.model import LOG_NAME, Report, replay
 from reports.nodes import read_nodes
 
 
@@ -28,6 +29,7 @@ def write_finding(saved: FindingSaved, out: Path) -> None:
 
     Raises:
         BadLog: it does not.
+        InputError: the history in the folder is damaged.
     """
     folder = (out / saved.folder).resolve()
     if not folder.is_relative_to(out.resolve()):
@@ -39,9 +41,23 @@ def write_finding(saved: FindingSaved, out: Path) -> None:
         {each.name for each in folder.iterdir() if each.is_file()} - {"report.html"}
     )
     page = html.render_finding(
-        saved, index=html.index_link(saved.folder), files=files, nodes=nodes
+        saved,
+        index=html.index_link(saved.folder),
+        files=files,
+        nodes=nodes,
+        history=read_history(folder),
     )
     _write(folder / "report.html", page)
+
+
+def write_history(history: History, folder: Path) -> None:
+    """``since.json`` in a finding's folder, and its page again where the run's log is still there."""
+    _write(folder / FILE, history.to_json())
+    run = folder.resolve().parent.parent
+    if (run / LOG_NAME).is_file():
+        for each in replay(run).findings:
+            if (run / each.folder).resolve() == folder.resolve():
+                write_finding(each, run)
 
 
 def _write(path: Path, text: str) -> None:

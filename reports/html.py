@@ -18,8 +18,9 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from corpus.finding import Finding
+from corpus.history import History
 from harness.events import FindingSaved, finite
-from reports import text, words
+from reports import text, timeline, words
 from reports.drawing import draw
 from reports.heat import heat_map, legend
 from reports.model import Report
@@ -43,11 +44,13 @@ def render_finding(
     index: str = "",
     files: Sequence[str] = (),
     nodes: Sequence[NodeWords] = (),
+    history: History | None = None,
 ) -> str:
     """The page of a finding.
 
     ``index`` is the link to the run's page, ``files`` the names of the files beside this page,
-    ``nodes`` the model's nodes in words; each may be absent.
+    ``nodes`` the model's nodes in words, ``history`` what other releases make of the case; each
+    may be absent.
     """
     evidence = saved.evidence
     return _render(
@@ -57,6 +60,7 @@ def render_finding(
         index=index,
         files=files,
         nodes=nodes,
+        history=history,
         drawing=draw(evidence, {name for node in nodes for name in node.given}),
         heat=heat_map(evidence.heat),
         legend=legend(),
@@ -64,6 +68,11 @@ def render_finding(
         own=words.actual(saved.finding, evidence),
         data=htmlsafe_json_dumps(finite(saved.finding.to_dict())),
     )
+
+
+def render_history(history: History) -> str:
+    """The page of ``quantdiff since``, without its finding."""
+    return _render("history", history=history)
 
 
 def render_score(score: Mapping[str, Any]) -> str:
@@ -121,6 +130,7 @@ def _environment() -> jinja2.Environment:
         "href": quote,
     }
     environment.globals |= {"words": words, "plural": text.plural, "culprit": _culprit}
+    environment.globals |= {"sentences": timeline.sentences, "tone": timeline.tone}
     return environment
 
 

@@ -12,6 +12,7 @@ from harness.cli.fuzz import fuzz
 from harness.cli.reduce import reduce
 from harness.cli.replay import replay
 from harness.cli.report import report
+from harness.cli.since import since
 from harness.errors import BadInput
 from harness.events import BadLog
 from harness.run import own_version
@@ -25,7 +26,7 @@ def quantdiff() -> None:
     """Find, locate, explain, shrink and report wrong answers of int8 inference engines."""
 
 
-for command in (backends, check, faults, fuzz, reduce, replay, report):
+for command in (backends, check, faults, fuzz, reduce, replay, report, since):
     quantdiff.add_command(command)
 
 

@@ -1,0 +1,142 @@
+"""A kept bug, and what another release makes of its case."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from corpus import store
+from corpus.case import Array, Case
+from corpus.finding import Finding
+from corpus.history import (
+    ANOTHER,
+    CRASHED,
+    REFUSED,
+    RIGHT,
+    SAME,
+    TIMED_OUT,
+    UNJUDGED,
+    Release,
+)
+from corpus.load import InputError
+from harness.backends.spec import BackendSpec, parse
+from harness.bench import Bench
+from harness.oracle import Oracle, Silent
+from harness.outcome import Outcome, Values
+from harness.same import shows_bug
+from harness.suspect import Signature, Suspect, suspects, tested, whole_graph
+from harness.verdicts import failure_of, is_wrong
+
+FINDING = "finding.json"
+_FAILED = {"refused": REFUSED, "crashed": CRASHED, "timed-out": TIMED_OUT}
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """A finding's folder: the finding, its smallest case, and the wrong values it was kept with."""
+
+    finding: Finding
+    case: Case
+    actual: dict[str, Array]
+
+    @property
+    def spec(self) -> BackendSpec:
+        """The backend that it was found on."""
+        return parse(self.finding.backend.name)
+
+    @property
+    def words(self) -> str:
+        """Its signature without the backend: the same in every release."""
+        return bug_words(self.finding.signature, self.spec)
+
+
+def read_bug(folder: Path) -> Bug:
+    """The bug that a finding's folder keeps.
+
+    Raises:
+        InputError: a file is missing or damaged.
+        BadInput: its backend is unknown here.
+    """
+    path = folder / FINDING
+    if not path.is_file():
+        raise InputError(f"{folder} holds no {FINDING}; name the folder of a finding")
+    try:
+        finding = Finding.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        steps = replace(finding.steps, max=float(finding.steps.max))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: {error}") from None
+    case, arrays = store.load(folder)
+    return Bug(replace(finding, steps=steps), case, arrays.get("actual", {}))
+
+
+def bug_words(signature: str, spec: BackendSpec) -> str:
+    """A signature's text without the backend, which is its first part."""
+    return signature.removeprefix(f"{tested(spec)} | ")
+
+
+def replayed(bench: Bench, spec: BackendSpec, bug: Bug, version: str) -> Release:
+    """What a release makes of the bug's case; ``spec`` is on the bench, with that release."""
+    outcome = bench.run(bug.case, spec)
+    if _is_same(bench, spec, bug, outcome):
+        return Release(version, SAME)
+    kind, message = failure_of(outcome)
+    if kind:
+        return Release(version, _FAILED[kind], message)
+    if not is_wrong(bug.case, outcome):
+        return Release(version, RIGHT if _is_judged(bug.case) else UNJUDGED)
+    found = [
+        bug_words(each.signature.text, spec)
+        for each in suspects(bench, spec, bug.case, outcome)
+    ]
+    if bug.words in found:
+        return Release(version, SAME)
+    return Release(version, ANOTHER, "; ".join(found))
+
+
+def _is_same(bench: Bench, spec: BackendSpec, bug: Bug, outcome: Outcome) -> bool:
+    """The same failure, the same bits, or wrong values that the same fault explains."""
+    known = _suspect(spec, bug)
+    if not isinstance(outcome, Values) or known.signature.kind == "nondeterministic":
+        return shows_bug(bench, known, bug.case, outcome)
+    if not is_wrong(bug.case, outcome):
+        return False
+    return _has_same_bits(outcome, bug.actual) or (
+        bool(known.matches) and shows_bug(bench, known, bug.case, outcome)
+    )
+
+
+def _has_same_bits(outcome: Values, actual: dict[str, Array]) -> bool:
+    return bool(actual) and all(
+        name in outcome.arrays
+        and outcome.arrays[name].dtype == array.dtype
+        and outcome.arrays[name].shape == array.shape
+        and outcome.arrays[name].tobytes() == array.tobytes()
+        for name, array in actual.items()
+    )
+
+
+def _suspect(spec: BackendSpec, bug: Bug) -> Suspect:
+    """The finding as what is looked for on another backend."""
+    finding, words = bug.finding, bug.words
+    cause = words.removeprefix(f"{finding.kind} | ")
+    cause = cause.removeprefix(f"{finding.fused_as or finding.op} | ")
+    return Suspect(
+        spec=spec,
+        signature=Signature(tested(spec), finding.kind, finding.op, finding.fused_as, cause),
+        case=bug.case,
+        whole=bug.case,
+        unit=whole_graph(bug.case),
+        steps=finding.steps,
+        pattern=finding.pattern,
+        matches=finding.diagnosis,
+        located_by=finding.located_by,
+        message=finding.message,
+        rows=(),
+    )
+
+
+def _is_judged(case: Case) -> bool:
+    try:
+        Oracle(case.proto()).allowed(case.inputs)
+    except Silent:
+        return False
+    return True
