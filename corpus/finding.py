@@ -71,7 +71,8 @@ class Finding:
     the operation at fault; ``fused_as`` its name inside the backend; ``switches`` the minimal sets
     of passes whose removal restores the answer; ``near_misses`` faults that reproduce more than 95 %
     of the wrong elements where none reproduces all; ``instruction_sets`` the verdict on each that the
-    backend can be held to; ``seen`` how many cases of the run show it.
+    backend can be held to; ``releases`` what each release of the engine that took part makes of the
+    smallest case (words of ``corpus.history``); ``seen`` how many cases of the run show it.
     """
 
     id: str
@@ -95,6 +96,7 @@ class Finding:
     near_misses: tuple[Match, ...] = ()
     verdict: str = ""
     instruction_sets: Mapping[str, str] = field(default_factory=dict)
+    releases: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, keys as in the class."""

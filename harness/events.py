@@ -8,28 +8,18 @@ most the line it was writing. Floats that JSON cannot hold are written as the st
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, astuple, dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
+from corpus.changes import Compared
+from corpus.counts import Counts as Counts  # who reads the log counts with it
+from corpus.counts import count as count
 from corpus.finding import Engine, Evidence, Finding
 
 SCHEMA = 1
-
-_COUNTED_AS = {
-    "exact": "exact",
-    "tie": "tie",
-    "rounding-mode": "rounding_mode",
-    "divergent": "divergent",
-    "nonfinite": "divergent",
-    "wrong-type-or-shape": "divergent",
-    "nondeterministic": "divergent",
-    "refused": "refused",
-    "crashed": "crashed",
-    "timed-out": "timed_out",
-}
 
 
 class BadLog(ValueError):  # noqa: N818 - reads as what it is: "bad log: ..."
@@ -37,32 +27,12 @@ class BadLog(ValueError):  # noqa: N818 - reads as what it is: "bad log: ..."
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """How many comparisons of one backend got which verdict."""
-
-    exact: int = 0
-    tie: int = 0
-    rounding_mode: int = 0
-    divergent: int = 0
-    refused: int = 0
-    crashed: int = 0
-    timed_out: int = 0
-
-    def __add__(self, other: "Counts") -> "Counts":
-        return Counts(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
-
-
-def count(verdicts: Iterable[str]) -> Counts:
-    """One count for each verdict; every way of giving wrong values counts as ``divergent``."""
-    totals = dict.fromkeys(asdict(Counts()), 0)
-    for each in verdicts:
-        totals[_COUNTED_AS[each]] += 1
-    return Counts(**totals)
-
-
-@dataclass(frozen=True, slots=True)
 class CampaignStarted:
-    """A campaign begins; ``cells`` are the names of the coverage cells that it could reach."""
+    """A campaign begins; ``cells`` are the names of the coverage cells that it could reach.
+
+    ``named`` are the backends as given, ``timeout`` the seconds for one answer, ``memory`` the bytes
+    for one worker: what it takes to go on with the campaign.
+    """
 
     quantdiff: str
     seed: int
@@ -73,6 +43,9 @@ class CampaignStarted:
     planned_cases: int | None = None
     planned_seconds: float | None = None
     cells: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+    timeout: float = 0.0
+    memory: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +65,8 @@ class BackendSkipped:
 class BatchJudged:
     """A batch is done: its own numbers, not totals, except ``seconds`` since the start.
 
-    ``counts`` is by backend name; ``cells`` names the coverage cells the batch reached.
+    ``counts`` is by backend name; ``cells`` names the coverage cells the batch reached; ``unasked``
+    says how many cases a backend was not asked, because it hung on others again and again.
     """
 
     cases: int
@@ -100,6 +74,7 @@ class BatchJudged:
     seconds: float
     counts: Mapping[str, Counts] = field(default_factory=dict)
     cells: tuple[str, ...] = ()
+    unasked: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +104,14 @@ class FindingSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class ReleasesCompared:
+    """What changed between releases of one engine; ``findings`` tells by id what each makes of it."""
+
+    compared: tuple[Compared, ...]
+    findings: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignFinished:
     """The campaign did what was planned."""
 
@@ -151,6 +134,7 @@ Event = (
     | LookedInto
     | FindingSaved
     | FindingSeen
+    | ReleasesCompared
     | CampaignFinished
     | CampaignInterrupted
 )
@@ -208,7 +192,8 @@ def from_json(line: str) -> Event:
 
 def _campaign_started(data: dict[str, Any]) -> CampaignStarted:
     backends = tuple(Engine(**each) for each in data["backends"])
-    return CampaignStarted(**{**data, "backends": backends, "cells": tuple(data["cells"])})
+    lists = {key: tuple(data.get(key, ())) for key in ("cells", "named")}
+    return CampaignStarted(**{**data, **lists, "backends": backends})
 
 
 def _batch_judged(data: dict[str, Any]) -> BatchJudged:
@@ -221,6 +206,11 @@ def _finding_saved(data: dict[str, Any]) -> FindingSaved:
     steps = replace(finding.steps, max=float(finding.steps.max))
     evidence = _with_floats(Evidence.from_dict(data["evidence"]))
     return FindingSaved(replace(finding, steps=steps), evidence, data["folder"])
+
+
+def _releases_compared(data: dict[str, Any]) -> ReleasesCompared:
+    compared = tuple(Compared.from_dict(each) for each in data["compared"])
+    return ReleasesCompared(**{**data, "compared": compared})
 
 
 def _with_floats(evidence: Evidence) -> Evidence:
@@ -249,6 +239,7 @@ _READERS: dict[str, Callable[[dict[str, Any]], Event]] = {
     "LookedInto": lambda data: LookedInto(**data),
     "FindingSaved": _finding_saved,
     "FindingSeen": lambda data: FindingSeen(**data),
+    "ReleasesCompared": _releases_compared,
     "CampaignFinished": lambda data: CampaignFinished(**data),
     "CampaignInterrupted": lambda data: CampaignInterrupted(**data),
 }
@@ -270,7 +261,7 @@ class LogWriter:
     """Appends events to a log, one flushed line each; an unfinished last line is cut off first."""
 
     def __init__(self, path: Path) -> None:
-        _cut_unfinished_line(path)
+        cut_unfinished_line(path)
         self._file = path.open("a", encoding="utf-8", newline="\n")
 
     def handle(self, event: Event) -> None:
@@ -294,7 +285,8 @@ class LogWriter:
         self.close()
 
 
-def _cut_unfinished_line(path: Path) -> None:
+def cut_unfinished_line(path: Path) -> None:
+    """Remove what a killed process wrote of its last event."""
     if path.exists():
         with path.open("r+b") as file:
             file.truncate(file.read().rfind(b"\n") + 1)

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from corpus.finding import Finding
-from reports import words
+from reports import changes, words
 from reports.model import Report
 from reports.text import plural, short
 
@@ -19,6 +19,7 @@ def closing(report: Report) -> Iterator[RenderableType]:
     """The whole of it, for a console."""
     yield answers(report)
     yield from bugs(report)
+    yield from changes.lines(report)
     if line := coverage_line(report):
         yield Text(line)
 

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from corpus.finding import Finding
 from corpus.history import History
 from harness.events import FindingSaved, finite
-from reports import text, timeline, words
+from reports import changes, text, timeline, words
 from reports.drawing import draw
 from reports.heat import heat_map, legend
 from reports.model import Report
@@ -131,6 +131,7 @@ def _environment() -> jinja2.Environment:
     }
     environment.globals |= {"words": words, "plural": text.plural, "culprit": _culprit}
     environment.globals |= {"sentences": timeline.sentences, "tone": timeline.tone}
+    environment.globals |= {"changed": changes}
     return environment
 
 

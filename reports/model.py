@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import reduce
 from pathlib import Path
 
+from corpus.changes import Compared
 from corpus.finding import Engine
 from harness.events import (
     BackendSkipped,
@@ -19,6 +20,7 @@ from harness.events import (
     FindingSaved,
     FindingSeen,
     LookedInto,
+    ReleasesCompared,
     read,
 )
 
@@ -45,6 +47,7 @@ class Report:
     skipped: tuple[BackendSkipped, ...] = ()
     findings: tuple[FindingSaved, ...] = ()
     cells: frozenset[str] = frozenset()
+    compared: tuple[Compared, ...] = ()
     state: str = "running"
     signal: str = ""
     phase: str = ""
@@ -106,6 +109,9 @@ def advance(report: Report, event: Event) -> Report:
             return replace(report, findings=findings, phase="")
         case FindingSeen():
             return replace(report, findings=_with_seen(report.findings, event))
+        case ReleasesCompared(compared, findings):
+            told = _with_releases(report.findings, findings)
+            return replace(report, compared=compared, findings=told)
         case CampaignFinished(seconds):
             return _ended(report, seconds, "finished")
         case CampaignInterrupted(seconds, signal):
@@ -146,6 +152,17 @@ def _with_seen(
     return tuple(
         replace(each, finding=replace(each.finding, seen=event.seen))
         if each.finding.id == event.id
+        else each
+        for each in findings
+    )
+
+
+def _with_releases(
+    findings: tuple[FindingSaved, ...], releases: Mapping[str, Mapping[str, str]]
+) -> tuple[FindingSaved, ...]:
+    return tuple(
+        replace(each, finding=replace(each.finding, releases=releases[each.finding.id]))
+        if each.finding.id in releases
         else each
         for each in findings
     )

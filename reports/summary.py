@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from corpus.changes import Compared
 from harness.events import SCHEMA, finite
 from reports.model import Report
 
@@ -23,6 +24,7 @@ def summary(report: Report) -> dict[str, Any]:
             for engine, counts in report.backends
         },
         "coverage": coverage(report),
+        "releases": [_changes(each) for each in report.compared],
         "findings": [each.finding.to_dict() for each in report.findings],
     }
     plain: dict[str, Any] = finite(document)
@@ -33,6 +35,15 @@ def coverage(report: Report) -> dict[str, Any]:
     """How many of the coverage cells were reached, and the names of those that were not."""
     missing = sorted(set(report.started.cells) - report.cells)
     return {"reached": len(report.cells), "missing": missing}
+
+
+def _changes(compared: Compared) -> dict[str, Any]:
+    """Two releases: every bug, and the answers that changed, each with its change in a word."""
+    return {
+        **asdict(compared),
+        "bugs": [{"change": each.change, **asdict(each)} for each in compared.bugs],
+        "changed": [{"change": each.change, **asdict(each)} for each in compared.changed],
+    }
 
 
 def render(report: Report) -> str:

@@ -77,6 +77,7 @@ def test_the_summary_has_exactly_the_keys_of_the_contract() -> None:
         "comparisons",
         "backends",
         "coverage",
+        "releases",
         "findings",
     ]
     assert document["cases_per_second"] == 207.0

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corpus.changes import BugSeen, Changed, Compared
 from corpus.finding import Engine, Steps
 from harness.events import (
     BackendSkipped,
@@ -22,6 +23,7 @@ from harness.events import (
     FindingSaved,
     FindingSeen,
     LogWriter,
+    ReleasesCompared,
     count,
     from_json,
     read,
@@ -29,12 +31,33 @@ from harness.events import (
 )
 from tests.reports import samples
 
+TUPLES = st.lists(st.text()).map(tuple)
+COMPARED = st.builds(
+    Compared,
+    *[st.text()] * 3,
+    st.lists(st.builds(BugSeen, st.text(), TUPLES, st.text(), st.text())).map(tuple),
+    st.integers(),
+    st.lists(
+        st.builds(
+            Changed,
+            st.text(),
+            st.text(),
+            st.integers(),
+            st.lists(st.integers()).map(tuple),
+        )
+    ).map(tuple),
+)
 COUNTS = st.builds(Counts, *[st.integers(0, 10**9)] * 7)
 FLOATS = st.floats(allow_nan=False)
 EVENTS: st.SearchStrategy[Event] = st.one_of(
     st.builds(CampaignResumed),
     st.builds(BackendSkipped, st.text(), st.text()),
     st.builds(FindingSeen, st.text(), st.integers()),
+    st.builds(
+        ReleasesCompared,
+        st.lists(COMPARED, max_size=2).map(tuple),
+        st.dictionaries(st.text(), st.dictionaries(st.text(), st.text())),
+    ),
     st.builds(CampaignFinished, FLOATS),
     st.builds(CampaignInterrupted, FLOATS, st.text()),
     st.builds(

@@ -123,13 +123,6 @@ def test_the_same_bug_without_a_diagnosis_is_known_by_its_values(
     assert words == [history.SAME, history.ANOTHER, history.RIGHT]
 
 
-def test_many_releases_are_halved(wrong: Path, tmp_path: Path) -> None:
-    behaves = {f"{n}.0": "F25" if 2 < n < 9 else "right" for n in range(1, 13)}
-    told = traced(read_bug(wrong), Shelf(tmp_path, behaves))
-    assert (told.first_bad, told.first_good) == ("3.0", "9.0")
-    assert sum(each.word != history.UNTRIED for each in told.releases) < 12
-
-
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What the command finds instead of a package index."""
