@@ -1,7 +1,10 @@
 """The bench: the backends of one run, started once and described once."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+
+import onnx
 
 from corpus.case import Case
 from corpus.finding import Engine
@@ -11,7 +14,10 @@ from harness.backends.description import Description, Unavailable, check_options
 from harness.backends.pool import Pool
 from harness.backends.spec import BackendSpec
 from harness.errors import BadInput
+from harness.observe import main_op
 from harness.outcome import Outcome
+
+Skipped = AbstractSet[tuple[str, str]]  # backend's text and ONNX operator
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +45,25 @@ class Bench:
         """The outcome of one case on one backend."""
         return self.pool.run_one(case, spec)
 
-    def run_all(self, cases: Sequence[Case]) -> list[dict[BackendSpec, Outcome]]:
-        """The outcome of every case on every backend that is worth running on it."""
-        always = [
-            each.spec for each in self.contestants if each.variant.helps is catalogue.always
-        ]
+    def run_all(
+        self, cases: Sequence[Case], skipped: Skipped = frozenset()
+    ) -> list[dict[BackendSpec, Outcome]]:
+        """The outcome of every case on every backend that is worth running on it.
+
+        ``skipped`` are backends, by their text, that are not asked about an operator.
+        """
+        picky = {
+            each
+            for each in self.contestants
+            if each.variant.helps is not catalogue.always
+            or any(each.spec.text == text for text, _ in skipped)
+        }
+        always = [each.spec for each in self.contestants if each not in picky]
         answers: list[dict[BackendSpec, Outcome]] = [{} for _ in cases]
         self._into(answers, range(len(cases)), cases, always)
         for each in self.contestants:
-            if each.variant.helps is not catalogue.always:
-                chosen = [
-                    n for n, case in enumerate(cases) if each.variant.helps(case.proto())
-                ]
+            if each in picky:
+                chosen = [n for n, case in enumerate(cases) if _takes(each, case, skipped)]
                 self._into(answers, chosen, [cases[n] for n in chosen], [each.spec])
         return answers
 
@@ -78,6 +91,18 @@ class Bench:
         return dict(spec.options).get("profile", self.describe(spec).profile)
 
 
+def _takes(contestant: Contestant, case: Case, skipped: Skipped) -> bool:
+    model = case.proto()
+    is_skipped = skipped and (contestant.spec.text, operator_of(model)) in skipped
+    return not is_skipped and contestant.variant.helps(model)
+
+
+def operator_of(model: onnx.ModelProto) -> str:
+    """The ONNX operator that a case is about: the first that does more than convert."""
+    nodes = list(model.graph.node)
+    return main_op(nodes) if nodes else ""
+
+
 def with_variants(specs: Sequence[BackendSpec]) -> tuple[Contestant, ...]:
     """What a campaign runs when these are named: a bare name stands for all of its variants."""
     found: dict[BackendSpec, Contestant] = {}
@@ -98,6 +123,7 @@ def set_up(pool: Pool, contestants: Sequence[Contestant]) -> Bench:
         BadInput: one of them cannot be used here, or does not take an option.
     """
     descriptions: dict[tuple[str, str], Description] = {}
+    pool.start([each.spec for each in contestants])
     for each in contestants:
         description = pool.describe(each.spec)
         if isinstance(description, Unavailable):

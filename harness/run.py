@@ -1,96 +1,100 @@
-"""A campaign: draw, run, judge, and make a finding of every new bug. Yields events; prints nothing."""
+"""A campaign: draw, run, judge, and make a finding of every new bug. Yields events; prints nothing.
 
-import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+Cases are judged by `harness.campaign.judge`, here or by a crew of other processes. What makes
+findings happens here, case by case in the order of their numbers: so the findings do not depend
+on how many processes judge.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 
 from corpus.case import Case
-from generators.graphs import all_cells, draw_case
-from harness.backends.spec import BackendSpec
+from generators.graphs import all_cells
+from harness.backends.spec import parse
 from harness.bench import Bench
+from harness.campaign.crew import Crew, CrewLost, Feeder, alone
+from harness.campaign.journal import Journal, NoJournal, Past, Pending
+from harness.campaign.judge import (
+    JudgedTask,
+    Row,
+    Suspicion,
+    bug_of,
+    how_flaky,
+    looked_into,
+    place_of,
+    recognised,
+)
+from harness.campaign.known import KnownBugs
+from harness.campaign.plan import Plan as Plan
+from harness.campaign.supply import Supply
 from harness.events import (
     BatchJudged,
     CampaignFinished,
     CampaignInterrupted,
+    CampaignResumed,
     CampaignStarted,
     Event,
     FindingSaved,
-    FindingSeen,
+    LookedInto,
     count,
 )
 from harness.investigate import Dossier, investigate, shrink
-from harness.outcome import Outcome, Values
-from harness.same import shows_bug
-from harness.suspect import Signature, Suspect, suspects, tested
-from harness.verdicts import is_suspicious, judge_all
-
-BATCH = 64
-BATCH_SECONDS = 2.0  # of engines that are slow or hang, a batch holds fewer cases
-UNEXPLAINED_LIMIT = 6  # findings without a diagnosis for one operation of one backend
+from harness.same import Bug
+from harness.suspect import TWO_RUNS, Suspect
+from harness.verdicts import is_wrong
 
 Keep = Callable[[Dossier], FindingSaved]
-Note = Callable[[int, Case, Mapping[str, str]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a campaign is to do; it ends after ``cases`` or ``seconds``, whichever comes first."""
-
-    seed: int
-    family: str
-    scales: str
-    out: str
-    cases: int | None = None
-    seconds: float | None = None
-
-    def case(self, number: int) -> Case:
-        """The case of that number: it depends on the plan and the number alone."""
-        return draw_case(self.family, self.scales, (self.seed << 32) + number)
-
-
-@dataclass(slots=True)
-class _Known:
-    """A bug that already has its finding: the shrunk suspect, and how often it was met."""
-
-    suspect: Suspect
-    seen: int
-    reported: int
+Where = tuple[int, str, int]  # number, backend, and how many of its suspects are then handled
 
 
 @dataclass(slots=True)
 class Campaign:
-    """The life of one campaign.
+    """The life of one campaign, or of one session of it.
 
-    ``keep`` stores a new finding and says in which folder; ``note`` is told the verdicts of every
-    case, by backend.
+    ``keep`` stores a new finding and says in which folder; ``journal`` is told what it takes to
+    go on later from ``past``. Without a ``crew`` cases are judged here. A signal is to be held
+    while ``guard`` is entered.
     """
 
     bench: Bench
     plan: Plan
     keep: Keep
-    note: Note
-    known: dict[str, _Known] = field(default_factory=dict)
-    aliases: dict[str, str] = field(default_factory=dict)
-    unexplained: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    journal: Journal = field(default_factory=NoJournal)
+    crew: Crew | None = None
+    past: Past = field(default_factory=Past)
+    guard: Callable[[], AbstractContextManager[object]] = nullcontext
     cells: set[str] = field(default_factory=set)
-    batch_size: int = 1
-    started: float = field(default_factory=time.monotonic)
+    supply: Supply = field(init=False)
+    known: KnownBugs = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.supply = Supply(self.plan, self.past.number, self.past.seconds)
+        self.known = KnownBugs(self.past, self.journal)
+        self.cells |= self.past.cells
+        self.supply.known = self.known.knowledge()
 
     def events(self) -> Generator[Event]:
-        """Everything that happens, in order; a KeyboardInterrupt ends it with its own event."""
-        yield self._started()
+        """Everything that happens, in order; an interrupt ends it with its own event.
+
+        Raises:
+            KeyboardInterrupt: after that event.
+            CrewLost: after that event, too.
+        """
+        yield CampaignResumed() if self.past.resumed else self._started()
         try:
-            number = 0
-            while numbers := self._next_batch(number):
-                yield from self._batch(numbers)
-                number = numbers.stop
-        except KeyboardInterrupt as interrupt:
-            yield from self._sightings()
-            yield CampaignInterrupted(seconds=self._elapsed(), signal=str(interrupt))
+            for pending in self.past.pending:
+                yield from self._take_up(pending)
+            yield from self.known.sightings()
+            with closing(self._judged()) as results:
+                for judged in results:
+                    yield from self._settle(judged)
+        except (KeyboardInterrupt, CrewLost) as interrupt:
+            yield from self.known.sightings()
+            yield CampaignInterrupted(seconds=self.supply.elapsed, signal=str(interrupt))
             raise
-        yield CampaignFinished(seconds=self._elapsed())
+        yield CampaignFinished(seconds=self.supply.elapsed)
 
     def _started(self) -> CampaignStarted:
         plan = self.plan
@@ -104,117 +108,141 @@ class Campaign:
             planned_cases=plan.cases,
             planned_seconds=plan.seconds,
             cells=tuple(all_cells(plan.family)),
+            named=plan.backends,
+            timeout=plan.timeout,
+            memory=plan.memory,
         )
 
-    def _elapsed(self) -> float:
-        return time.monotonic() - self.started
+    def _judged(self) -> Generator[JudgedTask]:
+        if self.crew is None:
+            return alone(self.bench, self.supply)
+        return Feeder(self.crew, self.supply).judged()
 
-    def _next_batch(self, number: int) -> range:
-        """The numbers of the next cases; there is always a first."""
-        late = self.plan.seconds is not None and self._elapsed() >= self.plan.seconds
-        last = number + self.batch_size
-        if self.plan.cases is not None:
-            last = min(last, self.plan.cases)
-        return range(number, number if late and number else last)
+    def _settle(self, judged: JudgedTask) -> Iterator[Event]:
+        with self.guard():
+            self.journal.judged(judged)
+            for name, times in judged.seen.items():
+                self.known.saw_elsewhere(name, times)
+        yield self._batch_judged(judged)
+        for suspicion in judged.suspicions:
+            case = self.plan.case(suspicion.number)
+            yield from self._look_into(suspicion, case)
+        yield from self.known.sightings()
 
-    def _run(self, cases: Sequence[Case]) -> list[dict[BackendSpec, Outcome]]:
-        """All outcomes; how long they took decides how many cases are asked next."""
-        start = time.monotonic()
-        outcomes = self.bench.run_all(cases)
-        slow = time.monotonic() - start > BATCH_SECONDS
-        self.batch_size = max(1, len(cases) // 2) if slow else min(BATCH, 2 * len(cases))
-        return outcomes
-
-    def _batch(self, numbers: Sequence[int]) -> Iterator[Event]:
-        cases = [self.plan.case(number) for number in numbers]
-        verdicts: dict[str, list[str]] = defaultdict(list)
-        wrong: list[tuple[BackendSpec, Case, Outcome]] = []
-        for number, case, outcomes in zip(numbers, cases, self._run(cases), strict=True):
-            judged = judge_all(case, outcomes)
-            self.note(number, case, judged.words)
-            for spec, outcome in outcomes.items():
-                if (word := judged.words.get(spec.text)) is not None:
-                    verdicts[spec.text].append(word)
-                    vague = judged.is_vague and isinstance(outcome, Values)
-                    if vague or is_suspicious(word, outcome):
-                        wrong.append((spec, case, outcome))
-        yield BatchJudged(
-            cases=len(cases),
+    def _batch_judged(self, judged: JudgedTask) -> BatchJudged:
+        verdicts: dict[str, list[str]] = {}
+        for row in judged.rows:
+            for backend, word in row.words.items():
+                verdicts.setdefault(backend, []).append(word)
+        return BatchJudged(
+            cases=len(judged.rows),
             comparisons=sum(len(each) for each in verdicts.values()),
-            seconds=self._elapsed(),
+            seconds=self.supply.elapsed,
             counts={name: count(each) for name, each in verdicts.items()},
-            cells=self._new_cells(cases),
+            cells=self._new_cells(judged.rows),
+            unasked=judged.unasked,
         )
-        for spec, case, outcome in wrong:
-            yield from self._look_into(spec, case, outcome)
-        yield from self._sightings()
 
-    def _new_cells(self, cases: Sequence[Case]) -> tuple[str, ...]:
+    def _new_cells(self, rows: tuple[Row, ...]) -> tuple[str, ...]:
         """Coverage cells that no earlier batch reached."""
-        new = {cell for case in cases for cell in case.cells} - self.cells
+        new = {cell for row in rows for cell in row.cells} - self.cells
         self.cells |= new
         return tuple(sorted(new))
 
-    def _look_into(self, spec: BackendSpec, case: Case, outcome: Outcome) -> Iterator[Event]:
-        if self._recognise(spec, case, outcome):
+    def _take_up(self, pending: Pending) -> Iterator[Event]:
+        """Look into what an earlier session had no time for."""
+        spec, case = parse(pending.backend), self.plan.case(pending.number)
+        outcome = self.bench.run(case, spec)
+        flaky = pending.flaky
+        if not flaky and pending.word not in ("exact", "tie"):
+            gone = not is_wrong(case, outcome)
+            flaky = TWO_RUNS if gone else how_flaky(self.bench, spec, case, outcome)
+        suspicion = Suspicion(pending.number, spec, outcome, 0, flaky)
+        yield from self._look_into(suspicion, case, pending.handled)
+
+    def _look_into(
+        self, suspicion: Suspicion, case: Case, handled: int = 0
+    ) -> Iterator[Event]:
+        """Make findings of what is new; the first ``handled`` suspects were dealt with before."""
+        number, backend = suspicion.number, suspicion.spec.text
+        bug = None if handled else self._recognised(suspicion, case)
+        if bug is not None:
+            with self.guard():
+                self.known.saw(bug.signature.id)
+                self.journal.settled(number, backend)
             return
-        for suspect in suspects(self.bench, spec, case, outcome):
-            alias = self.aliases.get(suspect.signature.id, suspect.signature.id)
-            if alias in self.known:
-                self.known[alias].seen += 1
-            elif suspect.matches or self._may_investigate(suspect.signature):
-                yield from self._investigate(suspect)
+        if suspicion.suspects is None:
+            suspicion = looked_into(self.bench, case, suspicion, self.supply.known)
+        for place, each in enumerate(suspicion.suspects or (), 1):
+            if place > handled:
+                yield from self._deal_with(each, (number, backend, place))
+        with self.guard():
+            self.journal.settled(number, backend)
 
-    def _recognise(self, spec: BackendSpec, case: Case, outcome: Outcome) -> bool:
-        """Whether a known bug of this backend explains the outcome; counted if so."""
-        for each in self.known.values():
-            bug = each.suspect
-            told_apart = bool(bug.matches) or not isinstance(outcome, Values)
-            same_engine = bug.signature.backend == tested(spec)
-            if same_engine and told_apart and shows_bug(self.bench, bug, case, outcome):
-                each.seen += 1
-                return True
-        return False
+    def _recognised(self, suspicion: Suspicion, case: Case) -> Bug | None:
+        """A bug that was found after the suspicion arose."""
+        later = self.supply.known.bugs[suspicion.tried :]
+        outcome = suspicion.outcome
+        return (
+            None
+            if suspicion.flaky
+            else recognised(self.bench, later, suspicion.spec, case, outcome)
+        )
 
-    def _may_investigate(self, signature: Signature) -> bool:
-        self.unexplained[_place(signature)] += 1
-        return self.unexplained[_place(signature)] <= UNEXPLAINED_LIMIT
+    def _deal_with(self, suspect: Suspect | str, where: Where) -> Iterator[Event]:
+        name = (
+            suspect if isinstance(suspect, str) else self.known.finding_of(suspect.signature)
+        )
+        if name:
+            self._meet(name, where)
+        elif isinstance(suspect, Suspect) and (suspect.matches or self._is_wanted(suspect)):
+            yield from self._investigate(suspect, where)
 
-    def _investigate(self, suspect: Suspect) -> Iterator[Event]:
+    def _meet(self, name: str, where: Where) -> None:
+        with self.guard():
+            self.known.saw(name)
+            self.journal.handled(*where)
+
+    def _is_wanted(self, suspect: Suspect) -> bool:
+        with self.guard():
+            wanted = self.known.is_wanted(place_of(suspect.signature))
+            self.supply.known = self.known.knowledge()
+        return wanted
+
+    def _investigate(self, suspect: Suspect, where: Where) -> Iterator[Event]:
+        backend, op = suspect.spec.text, suspect.signature.op
+        yield LookedInto(backend, op, "reducing")
         try:
             small = shrink(self.bench, suspect)
         except KeyboardInterrupt:
-            yield self._save(suspect)
+            yield self._save(suspect, where)
             raise
-        self.aliases[suspect.signature.id] = small.signature.id
-        if small.signature.id in self.known:
-            self.known[small.signature.id].seen += 1
+        with self.guard():
+            self.known.became(suspect.signature, small.signature)
+            self.supply.known = self.known.knowledge()
+        if name := self.known.finding_of(small.signature):
+            self._meet(name, where)
             return
+        yield LookedInto(backend, op, "explaining")
         try:
             dossier = investigate(self.bench, small, seed=self.plan.seed)
         except KeyboardInterrupt:
-            yield self._save(small)
+            yield self._save(small, where)
             raise
-        yield self._keep(small, dossier)
+        yield self._keep(small, dossier, where)
 
-    def _save(self, suspect: Suspect) -> FindingSaved:
+    def _save(self, suspect: Suspect, where: Where) -> FindingSaved:
         """Keep a bug in a hurry: without its law, and as large as it is."""
         dossier = investigate(self.bench, suspect, seed=self.plan.seed, law=False)
-        return self._keep(suspect, dossier)
+        return self._keep(suspect, dossier, where)
 
-    def _keep(self, suspect: Suspect, dossier: Dossier) -> FindingSaved:
-        self.known[suspect.signature.id] = _Known(suspect, seen=1, reported=1)
-        return self.keep(dossier)
-
-    def _sightings(self) -> Iterator[Event]:
-        for name, each in self.known.items():
-            if each.seen != each.reported:
-                each.reported = each.seen
-                yield FindingSeen(id=name, seen=each.seen)
-
-
-def _place(signature: Signature) -> tuple[str, str, str]:
-    return signature.backend, signature.kind, signature.op
+    def _keep(self, suspect: Suspect, dossier: Dossier, where: Where) -> FindingSaved:
+        with self.guard():
+            saved = self.keep(dossier)
+            self.known.found(bug_of(suspect))
+            self.journal.handled(*where)
+            self.supply.known = self.known.knowledge()
+        return saved
 
 
 def own_version() -> str:

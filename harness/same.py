@@ -1,16 +1,28 @@
 """Whether a candidate still shows the same bug: the question that reducing and law-finding ask."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from corpus.case import Case
+from corpus.finding import Match
 from engine.faults import Fault
+from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.diagnose import explain, variants
 from harness.oracle import Oracle, Silent, judge
 from harness.outcome import Outcome, Values
-from harness.suspect import Suspect, is_stable
+from harness.suspect import Signature, Suspect, is_stable
 from harness.verdicts import failure_of
 from harness.wording import message_words
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """A suspect without its case: as much as it takes to recognise it."""
+
+    spec: BackendSpec
+    signature: Signature
+    matches: tuple[Match, ...]
 
 
 def same_bug(bench: Bench, suspect: Suspect) -> Callable[[Case], bool]:
@@ -22,7 +34,7 @@ def same_bug(bench: Bench, suspect: Suspect) -> Callable[[Case], bool]:
     return shows
 
 
-def shows_bug(bench: Bench, suspect: Suspect, case: Case, outcome: Outcome) -> bool:
+def shows_bug(bench: Bench, suspect: Suspect | Bug, case: Case, outcome: Outcome) -> bool:
     """Same kind of verdict; with a diagnosis, the same fault explains every wrong element."""
     signature = suspect.signature
     kind, message = failure_of(outcome)
@@ -39,7 +51,7 @@ def shows_bug(bench: Bench, suspect: Suspect, case: Case, outcome: Outcome) -> b
     return _diverges_alike(bench, suspect, case, outcome)
 
 
-def faults_of(suspect: Suspect) -> tuple[Fault, ...]:
+def faults_of(suspect: Suspect | Bug) -> tuple[Fault, ...]:
     """Every variant of the fault that the suspect was diagnosed with, the likeliest first."""
     return variants(suspect.matches[0]) if suspect.matches else ()
 
@@ -48,7 +60,7 @@ def _has_op(case: Case, op: str) -> bool:
     return any(node.op_type == op for node in case.proto().graph.node)
 
 
-def _diverges_alike(bench: Bench, suspect: Suspect, case: Case, outcome: Values) -> bool:
+def _diverges_alike(bench: Bench, suspect: Suspect | Bug, case: Case, outcome: Values) -> bool:
     try:
         allowed = Oracle(case.proto()).allowed(case.inputs)
     except Silent:

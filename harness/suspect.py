@@ -23,6 +23,7 @@ from harness.verdicts import failure_of, is_suspicious, is_wrong
 from harness.wording import message_words, place_words
 
 PASS = "pass "
+TWO_RUNS = "two runs of the same case differ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +248,9 @@ def _failed(bench: Bench, spec: BackendSpec, case: Case, outcome: Outcome) -> Su
     return _whole(spec, case, kind, message)
 
 
-def nondeterministic(spec: BackendSpec, case: Case) -> Suspect:
+def nondeterministic(spec: BackendSpec, case: Case, message: str = TWO_RUNS) -> Suspect:
     """The suspect for a backend that answers one case in different ways."""
-    return _whole(spec, case, "nondeterministic", "two runs of the same case differ")
+    return _whole(spec, case, "nondeterministic", message)
 
 
 def _whole(spec: BackendSpec, case: Case, kind: str, message: str) -> Suspect:

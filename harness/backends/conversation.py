@@ -18,6 +18,8 @@ from harness.outcome import Crashed, TimedOut
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120.0  # importing an engine from a cold disk can take long
 EXIT_SECONDS = 1.0
+MEMORY = 4 << 30
+LOOK_SECONDS = 0.05  # how often memory is looked at
 
 
 class Lost(Exception):  # noqa: N818
@@ -67,6 +69,9 @@ class Batch:
 class Conversation:
     """One worker and what it has been asked; survives the worker's end.
 
+    A worker that holds more than ``memory`` bytes is killed. Where that is the harm of earlier
+    cases, it is no outcome: the case is asked again in a fresh worker.
+
     Raises:
         Lost: the interpreter cannot be run.
     """
@@ -74,14 +79,24 @@ class Conversation:
     process: Process
     description: Description
 
-    def __init__(self, entry: catalogue.Entry, python: str, isa: str, timeout: float) -> None:
-        self._entry, self._timeout = entry, timeout
+    def __init__(
+        self,
+        entry: catalogue.Entry,
+        python: str,
+        isa: str,
+        timeout: float,
+        memory: int = MEMORY,
+    ) -> None:
+        self._entry, self._timeout, self._memory = entry, timeout, memory
         self._environment = entry.isa.get(isa, {})
         self._python = _interpreter(entry.name, python)
         self._is_foreign = self._python != sys.executable
         self._batch, self._options = Batch("run", ()), [dict[str, str]()]
         self.answers: list[Message | Crashed | TimedOut] = []
         self._wanted = 0
+        self._base = 0  # bytes before the first case
+        self._is_fresh = True  # has answered nothing since it was started
+        self._look_at = 0.0
         self.is_starting = False
         self.deadline = 0.0
         self._start()
@@ -90,9 +105,8 @@ class Conversation:
         """Send a batch; ``answers`` fills up as `hear` is called, case by case, option by option."""
         self._batch, self._options, self.answers = batch, list(options), []
         self._wanted = len(batch) * len(self._options)
-        if (
-            not self.process.is_alive()
-        ):  # it ended after its last answer, so no case is to blame
+        # Where it ended after its last answer, no case is to blame.
+        if not self.process.is_alive() or self._leaks():
             self.end()
             self._start()
         if self.is_waiting():
@@ -133,6 +147,33 @@ class Conversation:
             how, stderr = self.process.end()
             self._replace(Crashed(how, stderr) if died else TimedOut(self._timeout))
 
+    def check_memory(self) -> None:
+        """Give up on an answer that takes too much memory.
+
+        Raises:
+            Lost: the worker needs more before its first case.
+        """
+        now = time.monotonic()
+        if now < self._look_at or not self.is_waiting():
+            return
+        self._look_at = now + LOOK_SECONDS
+        if self.process.resident() <= self._memory:
+            return
+        if self._is_fresh:
+            self.hear()  # a case whose answer is on its way is not to blame
+        if not self.is_waiting() or not self.process.is_alive():
+            return
+        self.process.end()
+        if self._is_fresh:
+            self._replace(Crashed(f"used more than {_size(self._memory)}", ""))
+        else:
+            self._start()
+            self._send_rest()
+
+    def _leaks(self) -> bool:
+        """Whether it has used up half of what it may grow by."""
+        return self.process.resident() > (self._base + self._memory) / 2
+
     def end(self, patience: float = 0.0) -> None:
         """End the worker; it is killed after ``patience`` seconds."""
         self.process.end(patience)
@@ -142,6 +183,7 @@ class Conversation:
             self._greet(message[0])
         else:
             self.answers.append(message)
+            self._is_fresh = False
         self.deadline = time.monotonic() + self._timeout
 
     def _greet(self, header: dict[str, Any]) -> None:
@@ -154,6 +196,7 @@ class Conversation:
             self.process.end()
             raise Lost(self._entry.name, f"its description is wrong: {error}") from error
         self.is_starting = False
+        self._base = self.process.resident()
 
     def _replace(self, outcome: Crashed | TimedOut) -> None:
         if self.is_starting:
@@ -170,7 +213,7 @@ class Conversation:
             )
         except OSError as error:
             raise Lost(self._entry.name, f"{self._python}: {error.strerror}") from error
-        self.is_starting = True
+        self.is_starting = self._is_fresh = True
         self.deadline = time.monotonic() + START_SECONDS
         ours = catalogue.is_ours(self._entry)
         hello = {
@@ -197,6 +240,12 @@ def _interpreter(name: str, python: str) -> str:
     if found is None:
         raise Lost(name, f"{python} is not a Python interpreter that can be run")
     return str(Path(found).absolute())
+
+
+def _size(count: int) -> str:
+    """Bytes as a person writes them: ``4 GiB``, ``800 MiB``."""
+    gib, mib = count / (1 << 30), count / (1 << 20)
+    return f"{gib:g} GiB" if gib >= 1 else f"{mib:g} MiB"
 
 
 def _why(outcome: Crashed | TimedOut) -> str:

@@ -11,7 +11,7 @@ from typing import Self, TypeVar
 
 from corpus.case import Case
 from harness.backends import catalogue, reply
-from harness.backends.conversation import Batch, Conversation, Lost
+from harness.backends.conversation import LOOK_SECONDS, MEMORY, Batch, Conversation, Lost
 from harness.backends.description import ISA, Description, Unavailable, check_options
 from harness.backends.process import Message
 from harness.backends.spec import BackendSpec
@@ -32,10 +32,14 @@ class Pool:
 
     A crash, a hang (no reply within ``timeout`` seconds) or garbage on the pipe is the outcome of
     the case that was running; the worker is started again and the rest of the batch is sent again.
+    A worker that uses more than ``memory`` bytes is killed, and so is its case.
+    No more than ``busy`` workers are at work at once, by default as many as there are cores.
     """
 
-    def __init__(self, timeout: float = 10.0) -> None:
-        self._timeout = timeout
+    def __init__(
+        self, timeout: float = 10.0, *, memory: int = MEMORY, busy: int | None = None
+    ) -> None:
+        self._timeout, self._memory, self._busy = timeout, memory, busy
         self._talks: dict[Key, Conversation] = {}
         self._unavailable: dict[Key, Unavailable] = {}
         self._lost_taps: Counter[Key] = Counter()
@@ -77,11 +81,19 @@ class Pool:
             return self._unavailable[key]
         return self._talks[key].description
 
+    def start(self, specs: Sequence[BackendSpec]) -> None:
+        """Start all of their workers at once; `describe` waits for each and says what went wrong."""
+        with contextlib.suppress(Lost):
+            for spec in specs:
+                self._talk(_key(spec))
+
     def _talk(self, key: Key) -> Conversation:
         if key in self._unavailable:
             raise Lost(key[0], self._unavailable[key].reason)
         if key not in self._talks:
-            self._talks[key] = Conversation(catalogue.find(key[0]), *key[1:], self._timeout)
+            self._talks[key] = Conversation(
+                catalogue.find(key[0]), *key[1:], self._timeout, self._memory
+            )
         return self._talks[key]
 
     def run(
@@ -129,7 +141,7 @@ class Pool:
         questions = [
             (talks[key], [_for_adapter(spec) for spec in by_worker[key]]) for key in talks
         ]
-        _discuss(batch, questions)
+        _discuss(batch, questions, self._busy or _cores())
         for key, talk in talks.items():
             said = iter(talk.answers)
             texts = [spec.text for spec in by_worker[key]]
@@ -143,9 +155,7 @@ class Pool:
         by_worker: dict[Key, list[BackendSpec]] = {}
         for spec in specs:
             by_worker.setdefault(_key(spec), []).append(spec)
-        with contextlib.suppress(Lost):  # describe() says what went wrong
-            for key in by_worker:
-                self._talk(key)
+        self.start(specs)
         for spec in specs:
             description = self.describe(spec)
             if isinstance(description, Unavailable):
@@ -163,8 +173,8 @@ def _for_adapter(spec: BackendSpec) -> dict[str, str]:
     return {key: value for key, value in spec.options if key != ISA}
 
 
-def _discuss(batch: Batch, questions: Sequence[Question]) -> None:
-    """Ask every worker and hear all answers; no more of them are busy at once than there are cores.
+def _discuss(batch: Batch, questions: Sequence[Question], most: int) -> None:
+    """Ask every worker and hear all answers; no more than ``most`` of them are busy at once.
 
     Raises:
         BadInput: a worker that crashed does not start again.
@@ -172,7 +182,7 @@ def _discuss(batch: Batch, questions: Sequence[Question]) -> None:
     waiting, busy = deque(questions), list[Conversation]()
     try:
         while waiting or busy:
-            while waiting and len(busy) < _cores():
+            while waiting and len(busy) < most:
                 talk, options = waiting.popleft()
                 busy.append(talk)
                 talk.ask(batch, options)
@@ -205,7 +215,8 @@ def _attend(waiting: Sequence[Conversation]) -> None:
             poll.register(talk.process.writes_to, select.POLLOUT)
             by_descriptor[talk.process.writes_to] = talk.process.flush
     patience = min(talk.deadline for talk in waiting) - time.monotonic()
-    for descriptor, _ in poll.poll(max(0.0, patience) * 1000):
+    for descriptor, _ in poll.poll(max(0.0, min(patience, LOOK_SECONDS)) * 1000):
         by_descriptor[descriptor]()
     for talk in waiting:
         talk.check_time()
+        talk.check_memory()

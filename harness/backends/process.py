@@ -18,6 +18,9 @@ WORKER = Path(__file__).with_name("worker.py")
 PIPE_BYTES = 1 << 20
 STDERR_BYTES = 1 << 20
 TAIL_LINES = 12
+MOST_HEADER_BYTES = 1 << 26
+MOST_BODY_BYTES = 1 << 31
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 SINGLE_THREADED = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
 )
@@ -77,6 +80,14 @@ class Process:
         """Whether the process has not ended yet."""
         return self._popen.poll() is None
 
+    def resident(self) -> int:
+        """Bytes of memory that it holds; 0 where the system does not tell (it has no /proc)."""
+        try:
+            pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
+        except (OSError, IndexError):
+            return 0
+        return int(pages) * PAGE_BYTES
+
     def send(self, message: bytes) -> None:
         """Queue a message and write what the pipe takes."""
         if os.fstat(self._stderr.fileno()).st_size > STDERR_BYTES:
@@ -112,6 +123,8 @@ class Process:
         while len(self._incoming) >= protocol.PREFIX.size:
             head = protocol.PREFIX.size
             header_size, body_size = protocol.sizes(self._incoming[:head])
+            if header_size > MOST_HEADER_BYTES or body_size > MOST_BODY_BYTES:
+                raise protocol.Garbage("a reply of more than 2 GiB")
             middle = head + header_size
             if len(self._incoming) < middle + body_size:
                 break

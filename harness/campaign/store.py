@@ -1,65 +1,208 @@
 """``run.sqlite``: every case a campaign judged, every verdict, every finding, for queries of one's own.
 
-Tables: ``cases(number, digest, origin)``, ``verdicts(number, backend, verdict)`` and
-``findings(id, signature, backend, folder, seen)``; ``number`` is the case's place in the campaign.
+Tables: ``cases(number, digest, origin)``, ``verdicts(number, backend, verdict)``,
+``findings(id, signature, backend, folder, seen)`` and ``coverage(cell, cases)``; ``number`` is the
+case's place in the campaign. The others are the campaign's journal: ``suspicions`` that are not
+settled, ``bugs``, ``became``, ``unexplained``, and in ``outbox`` the events that the log may lack.
+
+What the journal is told becomes safe with the next event, in one transaction with it; the event is
+written to the log afterwards. So the database is never behind the log, and `resume` makes up what
+the log lacks. Nothing waits for the disk: a killed process loses nothing, a power cut may.
 """
 
+import json
 import sqlite3
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from corpus.case import Case
-from harness.events import BatchJudged, Event, FindingSaved, FindingSeen
+from corpus.finding import Match
+from harness.backends.spec import parse
+from harness.campaign.journal import Past, Pending
+from harness.campaign.judge import JudgedTask, Place
+from harness.events import Event, FindingSaved, FindingSeen, to_json
+from harness.same import Bug
+from harness.suspect import Signature
 
 _SCHEMA = """
-create table cases (number integer primary key, digest text not null, origin text not null);
-create table verdicts (number integer not null, backend text not null, verdict text not null,
+create table if not exists cases (number integer primary key, digest text not null,
+  origin text not null);
+create table if not exists verdicts (number integer not null, backend text not null,
+  verdict text not null, primary key (number, backend)) without rowid;
+create table if not exists findings (id text primary key, signature text not null,
+  backend text not null, folder text not null, seen integer not null);
+create table if not exists coverage (cell text primary key, cases integer not null)
+  without rowid;
+create table if not exists suspicions (number integer not null, backend text not null,
+  handled integer not null, flaky text not null, place integer not null,
   primary key (number, backend)) without rowid;
-create table findings (id text primary key, signature text not null, backend text not null,
-  folder text not null, seen integer not null);
+create table if not exists bugs (place integer primary key, id text not null unique,
+  bug text not null, seen integer not null);
+create table if not exists became (larger text primary key, name text not null) without rowid;
+create table if not exists unexplained (backend text not null, kind text not null,
+  op text not null, times integer not null, primary key (backend, kind, op)) without rowid;
+create table if not exists outbox (line integer primary key, event text not null);
 """
 
 
 class Store:
-    """A handler of events that writes the database; a batch is one transaction."""
+    """The journal of a campaign, and a handler of its events: the first, before the log.
 
-    def __init__(self, path: Path) -> None:
-        self._database = sqlite3.connect(path)
+    ``lines`` is how many events the log holds already.
+    """
+
+    def __init__(self, path: Path, *, lines: int = 0) -> None:
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.execute("pragma synchronous = off")
         self._database.executescript(_SCHEMA)
+        self._database.execute("begin")
+        self._lines = lines
 
-    def note(self, number: int, case: Case, verdicts: Mapping[str, str]) -> None:
-        """Remember one judged case; safe on disk when its batch is."""
-        self._database.execute(
-            "insert into cases values (?, ?, ?)", (number, case.digest, case.origin)
+    def judged(self, judged: JudgedTask) -> None:
+        """The rows of a task, what it met and covered, and its suspicions."""
+        rows = judged.rows
+        self._all("cases", [(row.number, row.digest, row.origin) for row in rows])
+        self._all(
+            "verdicts",
+            [(row.number, name, word) for row in rows for name, word in row.words.items()],
         )
+        self._all(
+            "suspicions",
+            [
+                (each.number, each.spec.text, 0, each.flaky, place)
+                for place, each in enumerate(judged.suspicions)
+            ],
+        )
+        cells = Counter(cell for row in rows for cell in row.cells)
         self._database.executemany(
-            "insert into verdicts values (?, ?, ?)",
-            [(number, backend, verdict) for backend, verdict in verdicts.items()],
+            "insert into coverage values (?, ?) "
+            "on conflict (cell) do update set cases = cases + excluded.cases",
+            cells.items(),
         )
+        for name, times in judged.seen.items():
+            self._do("update bugs set seen = seen + ? where id = ?", times, name)
+
+    def seen(self, name: str) -> None:
+        """Count a sighting."""
+        self._do("update bugs set seen = seen + 1 where id = ?", name)
+
+    def became(self, larger: str, name: str) -> None:
+        """Remember what a bug was shrunk to."""
+        self._do("insert or replace into became values (?, ?)", larger, name)
+
+    def unexplained(self, place: Place) -> None:
+        """Count a bug without a diagnosis."""
+        self._do(
+            "insert into unexplained values (?, ?, ?, 1) "
+            "on conflict (backend, kind, op) do update set times = times + 1",
+            *place,
+        )
+
+    def found(self, bug: Bug) -> None:
+        """Remember how to recognise a bug."""
+        document = {
+            "backend": bug.spec.text,
+            "signature": asdict(bug.signature),
+            "matches": [asdict(each) for each in bug.matches],
+        }
+        self._do(
+            "insert into bugs (id, bug, seen) values (?, ?, 1)",
+            bug.signature.id,
+            json.dumps(document),
+        )
+
+    def handled(self, number: int, backend: str, suspects: int) -> None:
+        """Remember how far the look into a suspicion got."""
+        self._do(
+            "update suspicions set handled = ? where number = ? and backend = ?",
+            suspects,
+            number,
+            backend,
+        )
+
+    def settled(self, number: int, backend: str) -> None:
+        """Forget a suspicion."""
+        self._do("delete from suspicions where number = ? and backend = ?", number, backend)
 
     def handle(self, event: Event) -> None:
-        """Commit at the end of a batch; keep the findings."""
+        """Make everything so far safe, together with the event."""
         match event:
-            case BatchJudged():
-                self._database.commit()
             case FindingSaved(finding=finding, folder=folder):
-                row = (
+                self._do(
+                    "insert or replace into findings values (?, ?, ?, ?, ?)",
                     finding.id,
                     finding.signature,
                     finding.backend.name,
                     folder,
                     finding.seen,
                 )
-                self._write("insert or replace into findings values (?, ?, ?, ?, ?)", row)
             case FindingSeen(id=name, seen=seen):
-                self._write("update findings set seen = ? where id = ?", (seen, name))
+                self._do("update findings set seen = ? where id = ?", seen, name)
             case _:
                 pass
+        self._do("delete from outbox where line < ?", self._lines)
+        self._do("insert into outbox values (?, ?)", self._lines, to_json(event))
+        self._lines += 1
+        self._database.execute("commit")
+        self._database.execute("begin")
 
     def close(self) -> None:
-        """Close the file; cases of a batch that was not finished are not in it."""
+        """Close the file; what was not followed by an event is not in it."""
         self._database.close()
 
-    def _write(self, statement: str, row: tuple[object, ...]) -> None:
+    def past(self, *, seconds: float, reported: dict[str, int]) -> Past:
+        """All that it takes to go on; ``seconds`` used and sightings ``reported`` are the log's."""
+        ask = self._database.execute
+        bugs = [
+            (_read_bug(text), seen)
+            for text, seen in ask("select bug, seen from bugs order by place")
+        ]
+        (judged,) = ask("select count(*) from cases").fetchone()
+        return Past(
+            number=judged,
+            seconds=seconds,
+            bugs=tuple(bug for bug, _ in bugs),
+            seen={bug.signature.id: seen for bug, seen in bugs},
+            reported={bug.signature.id: reported.get(bug.signature.id, 0) for bug, _ in bugs},
+            became=dict(ask("select larger, name from became")),
+            unexplained={row[:3]: row[3] for row in ask("select * from unexplained")},
+            cells=frozenset(cell for (cell,) in ask("select cell from coverage")),
+            pending=tuple(
+                Pending(*row)
+                for row in ask(
+                    "select number, backend, handled, flaky, verdict from suspicions "
+                    "join verdicts using (number, backend) order by number, place"
+                )
+            ),
+            resumed=True,
+        )
+
+    def unsent(self) -> list[str]:
+        """The lines that the log lacks, where it holds as many as was said."""
+        rows = self._database.execute(
+            "select event from outbox where line >= ? order by line", (self._lines,)
+        )
+        return [line for (line,) in rows]
+
+    def folders(self) -> set[str]:
+        """The folders of all findings that are safe."""
+        return {row[0] for row in self._database.execute("select folder from findings")}
+
+    def _all(self, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+        if rows:
+            marks = ", ".join("?" * len(rows[0]))
+            self._database.executemany(f"insert into {table} values ({marks})", rows)
+
+    def _do(self, statement: str, *row: object) -> None:
         self._database.execute(statement, row)
-        self._database.commit()
+
+
+def _read_bug(text: str) -> Bug:
+    document: dict[str, Any] = json.loads(text)
+    return Bug(
+        parse(document["backend"]),
+        Signature(**document["signature"]),
+        tuple(Match(**each) for each in document["matches"]),
+    )

@@ -1,39 +1,40 @@
 """``quantdiff fuzz``: a campaign."""
 
+import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from harness.bench import Bench
-from harness.campaign.store import Store
+from harness.backends.conversation import MEMORY
+from harness.campaign.plan import Plan
+from harness.campaign.resume import locked
 from harness.cli.interrupts import Interrupts
-from harness.cli.keep import FINDING, as_json, keep_in
+from harness.cli.keep import FINDING, as_json
 from harness.cli.options import (
     backend_option,
     free_folder,
     fresh_seed,
     json_option,
-    open_bench,
     timeout_option,
 )
+from harness.cli.session import Session, beginning, going_on, run, taken_up
 from harness.errors import BadInput
-from harness.events import BackendSkipped, Event, Handler, LogWriter
-from harness.run import Campaign, Plan
 from reports import summary
-from reports.console import Console
 from reports.folder import write_run
-from reports.model import LOG_NAME, Report, replay
+from reports.model import Report, replay
 
 FAMILIES = (
     *("conv", "matmul", "elementwise", "pool", "movement", "blockwise"),
-    *("conv-more", "graphs", "all"),
+    *("graphs", "all"),
 )
 SCALES = ("any", "tie-free", "tie-rich", "saturating")
 DEFAULT_SECONDS = 60.0
+INTERRUPTED = 3
 
 
 class Duration(click.ParamType[float]):
@@ -51,6 +52,23 @@ class Duration(click.ParamType[float]):
         return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
+class Size(click.ParamType[int]):
+    """``800m`` or ``4g`` as bytes."""
+
+    name = "size"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        """Bytes; anything else is bad usage."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([mg])", str(value).lower())
+        if match is None or float(match[1]) == 0:
+            self.fail(f"{value!r} is not a size; write 800m or 4g", param, ctx)
+        return int(float(match[1]) * {"m": 1 << 20, "g": 1 << 30}[match[2]])
+
+
 @click.command()
 @backend_option()
 @click.option("--cases", type=click.IntRange(min=1), metavar="N", help="Stop after N cases.")
@@ -58,96 +76,117 @@ class Duration(click.ParamType[float]):
     "--time", "seconds", type=Duration(), metavar="T", help="Stop after 60s, 10m, 2h."
 )
 @click.option("--seed", type=click.IntRange(min=0), metavar="S", help="Same seed, same cases.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    metavar="J",
+    help="Processes that judge, a core each.",
+)
+@click.option(
+    "--memory",
+    type=Size(),
+    default=MEMORY,
+    show_default="4g",
+    metavar="SIZE",
+    help="An engine's process that uses more is ended.",
+)
 @click.option("--family", type=click.Choice(FAMILIES), default="conv", show_default=True)
 @click.option("--scales", type=click.Choice(SCALES), default="any", show_default=True)
 @click.option("--out", metavar="DIR", help="A folder that does not exist yet [default: out].")
+@click.option(
+    "--resume", is_flag=True, help="Go on with the run in DIR [default: the newest out]."
+)
 @json_option("summary.json on stdout, nothing else.")
 @timeout_option()
+@click.pass_context
 def fuzz(
-    backends: tuple[str, ...],
-    cases: int | None,
-    seconds: float | None,
-    seed: int | None,
-    family: str,
-    scales: str,
+    context: click.Context,
+    /,
+    *,
+    jobs: int,
     out: str | None,
+    resume: bool,
     as_json: bool,
-    timeout: float,
+    **options: Any,
 ) -> int:
     """Draw cases, run them on every backend, and make a finding of each new bug."""
-    folder = free_folder(out)
+    if resume:
+        return _resume(_newest(out), _given(context), jobs, as_json)
+    plan = _plan(str(free_folder(out)), **options)
+    with Interrupts() as interrupts, ExitStack() as stack:
+        session = stack.enter_context(beginning(plan))
+        stack.enter_context(locked(Path(plan.out)))
+        return _whole(session, jobs, interrupts, as_json)
+
+
+def _plan(
+    out: str, cases: int | None, seconds: float | None, seed: int | None, **others: Any
+) -> Plan:
     if cases is None and seconds is None:
         seconds = DEFAULT_SECONDS
-    plan = Plan(
-        seed=fresh_seed() if seed is None else seed,
-        family=family,
-        scales=scales,
-        out=str(folder),
-        cases=cases,
-        seconds=seconds,
-    )
-    with (
-        Interrupts() as interrupts,
-        open_bench(backends, timeout, variants=True) as (bench, skipped),
-    ):
-        create(folder)
-        try:
-            _run(bench, plan, folder, skipped, timeout, interrupts)
-        finally:
-            interrupts.hold()
-            report = write_pages(folder)
+    seed = fresh_seed() if seed is None else seed
+    return Plan(seed=seed, out=out, cases=cases, seconds=seconds, **others)
+
+
+def _resume(folder: Path, given: dict[str, Any], jobs: int, as_json: bool) -> int:
+    """Go on with a run, or say that it is finished."""
+    with Interrupts() as interrupts, ExitStack() as stack:
+        stack.enter_context(locked(folder))
+        plan, told = taken_up(folder, given)
+        if told.is_finished:
+            print(f"  {folder} is finished: nothing is left to do", file=sys.stderr)
+            return _status(write_pages(folder), as_json)
+        session = stack.enter_context(going_on(plan, told))
+        return _whole(session, jobs, interrupts, as_json)
+
+
+def _whole(session: Session, jobs: int, interrupts: Interrupts, as_json: bool) -> int:
+    """Run a session to its end, render its pages, and say how it ended."""
+    lost = ""
+    try:
+        lost = run(session, jobs, interrupts)
+    finally:
+        interrupts.hold()
+        report = write_pages(Path(session.plan.out))
+    status = _status(report, as_json)
+    if lost:
+        print(f"quantdiff: {lost}; everything is saved, see --resume", file=sys.stderr)
+    return INTERRUPTED if lost or interrupts.came else status
+
+
+def _status(report: Report, as_json: bool) -> int:
     if as_json:
         print(summary.render(report), end="")
-    if interrupts.came:
-        return 3
     return 1 if report.findings else 0
 
 
-def _run(
-    bench: Bench,
-    plan: Plan,
-    folder: Path,
-    skipped: Sequence[tuple[str, str]],
-    timeout: float,
-    interrupts: Interrupts,
-) -> None:
-    """Run the campaign into its folder, until it is done or a person ends it."""
-    store = Store(folder / "run.sqlite")
-    keep = interrupts.holding(keep_in(folder, patience=timeout))
-    campaign = Campaign(bench, plan, keep, store.note)
-    events = interrupts.stopping(campaign.events())
-    with (
-        suppress(KeyboardInterrupt),
-        _handlers(store, LogWriter(folder / LOG_NAME), Console(sys.stderr)) as handlers,
-    ):
-        for event in _with_skipped(events, skipped):
-            with interrupts.held():
-                for handler in handlers:
-                    handler.handle(event)
+def _given(context: click.Context) -> dict[str, Any]:
+    """The options that a person gave and that a run cannot change, by the plan's names."""
+    return {
+        name: value
+        for name, value in context.params.items()
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT
+        and name not in ("jobs", "out", "resume", "as_json")
+    }
 
 
-def _with_skipped(
-    events: Iterator[Event], skipped: Sequence[tuple[str, str]]
-) -> Iterator[Event]:
-    yield next(events)
-    yield from (BackendSkipped(name, reason) for name, reason in skipped)
-    yield from events
+def _newest(out: str | None) -> Path:
+    """The folder to go on with: ``out``, or the last of ``out``, ``out-2``, ...
 
-
-@contextmanager
-def _handlers(*handlers: Handler) -> Iterator[Sequence[Handler]]:
-    with ExitStack() as stack:
-        for each in handlers:
-            stack.callback(each.close)
-        yield handlers
-
-
-def create(folder: Path) -> None:
-    """Make the run's folder."""
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise BadInput(f"--out {folder} cannot be made: {error.strerror}") from error
+    Raises:
+        BadInput: there is none.
+    """
+    if out is not None:
+        folder = Path(out)
+    else:
+        nearest = free_folder(None)
+        number = int(nearest.name.partition("-")[2] or 1) - 1
+        folder = Path("out" if number < 2 else f"out-{number}")
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise BadInput(f"--resume: {folder} is no folder to write to; name one with --out")
+    return folder
 
 
 def write_pages(folder: Path) -> Report:

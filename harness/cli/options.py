@@ -104,16 +104,22 @@ def open_bench(
     Raises:
         BadInput: a backend that was named is unknown or cannot be used.
     """
-    specs = [parse(name) for name in names]
     with Pool(timeout=timeout) as pool:
-        skipped: tuple[tuple[str, str], ...] = ()
-        if not specs:
-            specs, skipped = _available(pool)
+        specs, skipped = chosen(pool, names)
         plain = tuple(each for each in with_variants(specs) if variants or each.spec in specs)
         yield set_up(pool, plain), skipped
 
 
-def _available(pool: Pool) -> tuple[list[BackendSpec], tuple[tuple[str, str], ...]]:
+def chosen(
+    pool: Pool, names: Sequence[str]
+) -> tuple[list[BackendSpec], tuple[tuple[str, str], ...]]:
+    """The backends named, or else every one that is available; and those that are not, with why.
+
+    Raises:
+        BadInput: a name means no backend.
+    """
+    if names:
+        return [parse(name) for name in names], ()
     specs, skipped = [], []
     for name in catalogue.names():
         answer = pool.describe(BackendSpec(name))

@@ -109,7 +109,7 @@ def _pages() -> Iterator[str]:
         out.mkdir()
         bench = set_up(pool, [Contestant(parse("engine:fault=F25"), PLAIN)])
         plan = Plan(seed=1, family="conv", scales="any", out=str(out), cases=1000)
-        campaign = Campaign(bench, plan, _keep, lambda *_: None)
+        campaign = Campaign(bench, plan, _keep)
         with LogWriter(out / LOG_NAME) as log:
             for event in campaign.events():
                 log.handle(event)

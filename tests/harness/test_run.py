@@ -1,15 +1,12 @@
 """Campaigns: what is counted, what is found, what is kept when somebody interrupts."""
 
-import sqlite3
 import time
-from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from corpus.case import Case
-from harness.campaign.store import Store
+from harness.campaign.journal import NoJournal, Past
+from harness.campaign.judge import JudgedTask
 from harness.events import (
     BatchJudged,
     CampaignFinished,
@@ -36,7 +33,7 @@ def keep(dossier: Dossier) -> FindingSaved:
 
 def events_of(name: str, cases: int = 64) -> list[Event]:
     with bench_of(name) as bench:
-        return list(Campaign(bench, plan(cases), keep, lambda *_: None).events())
+        return list(Campaign(bench, plan(cases), keep).events())
 
 
 def test_a_right_backend_gives_no_finding_and_every_case_is_counted() -> None:
@@ -66,16 +63,22 @@ def test_the_same_seed_gives_the_same_cases() -> None:
 
 def test_an_interrupt_ends_with_everything_found_so_far() -> None:
     with bench_of("engine:fault=F25") as bench:
-        calls = iter(range(10**6))
-
-        def note(number: int, case: Case, words: object) -> None:
-            if next(calls) == 100:
-                raise KeyboardInterrupt
-
-        events = Campaign(bench, plan(640), keep, note).events()
+        events = Campaign(bench, plan(640), keep, InterruptsAfter(100)).events()
         found = list(_until_interrupted(events))
     assert isinstance(found[-1], CampaignInterrupted)
     assert any(isinstance(each, FindingSaved) for each in found)
+
+
+class InterruptsAfter(NoJournal):
+    """A person who interrupts once so many cases are judged."""
+
+    def __init__(self, cases: int) -> None:
+        self.left = cases
+
+    def judged(self, judged: JudgedTask) -> None:
+        self.left -= len(judged.rows)
+        if self.left <= 0:
+            raise KeyboardInterrupt
 
 
 def _until_interrupted(events: Iterator[Event]) -> Iterator[Event]:
@@ -87,23 +90,6 @@ def test_failures_have_their_own_words() -> None:
     assert verdict_on(Refused("no", documented=True), {}) == "refused"
     assert verdict_on(Crashed("signal SIGSEGV", ""), {}) == "crashed"
     assert verdict_on(TimedOut(1.0), {}) == "timed-out"
-
-
-def test_the_store_holds_every_judged_case(tmp_path: Path) -> None:
-    store = Store(tmp_path / "run.sqlite")
-    case = plan().case(0)
-    store.note(0, case, {"engine": "exact", "ort": "divergent"})
-    store.handle(BatchJudged(cases=1, comparisons=2, seconds=0.1))
-    store.close()
-    database = sqlite3.connect(tmp_path / "run.sqlite")
-    assert database.execute("select number, digest from cases").fetchall() == [
-        (0, case.digest)
-    ]
-    rows = database.execute(
-        "select backend, verdict from verdicts order by backend"
-    ).fetchall()
-    database.close()
-    assert rows == [("engine", "exact"), ("ort", "divergent")]
 
 
 def test_a_hang_costs_a_few_time_limits_and_nothing_is_looked_for_in_vain(
@@ -121,18 +107,11 @@ def test_a_hang_costs_a_few_time_limits_and_nothing_is_looked_for_in_vain(
     assert sum(each.timed_out for batch in counts for each in batch) > 1
 
 
-def test_cases_of_an_unfinished_batch_are_not_in_the_store(tmp_path: Path) -> None:
-    store = Store(tmp_path / "run.sqlite")
-    store.note(0, plan().case(0), {"engine": "exact"})
-    store.close()
-    database = sqlite3.connect(tmp_path / "run.sqlite")
-    assert database.execute("select count(*) from cases").fetchone() == (0,)
-    database.close()
-
-
 def test_the_limit_for_unexplained_bugs_never_drops_a_diagnosed_one() -> None:
-    spent = Counter({("engine", "divergent", op): 99 for op in ("QLinearConv", "Conv")})
+    spent = Past(
+        unexplained={("engine", "divergent", op): 99 for op in ("QLinearConv", "Conv")}
+    )
     with bench_of("engine:fault=F25") as bench:
-        campaign = Campaign(bench, plan(64), keep, lambda *_: None, unexplained=spent)
-        saved = [each.finding for each in campaign.events() if isinstance(each, FindingSaved)]
+        events = Campaign(bench, plan(64), keep, past=spent).events()
+        saved = [each.finding for each in events if isinstance(each, FindingSaved)]
     assert [each.diagnosis[0].fault for each in saved] == ["F25"]

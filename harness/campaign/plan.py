@@ -1,0 +1,48 @@
+"""What a campaign is to do, as plain data that any process can be handed."""
+
+from dataclasses import dataclass
+
+from corpus.case import Case
+from generators.graphs import draw_case
+from harness.backends.conversation import MEMORY
+from harness.backends.pool import Pool
+from harness.backends.spec import parse
+from harness.bench import Bench, set_up, with_variants
+
+TIMEOUT = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a campaign is to do; it ends after ``cases`` or ``seconds``, whichever comes first.
+
+    ``backends`` are the names as given, ``timeout`` the seconds for one answer and ``memory`` the
+    bytes for one worker, with which other processes make a bench of their own.
+    """
+
+    seed: int
+    family: str
+    scales: str
+    out: str
+    cases: int | None = None
+    seconds: float | None = None
+    backends: tuple[str, ...] = ()
+    timeout: float = TIMEOUT
+    memory: int = MEMORY
+
+    def case(self, number: int) -> Case:
+        """The case of that number: it depends on the plan and the number alone."""
+        return draw_case(self.family, self.scales, (self.seed << 32) + number)
+
+    def open_bench(self, *, busy: int = 1) -> Bench:
+        """A bench with workers of its own, no more than ``busy`` of them at work at once.
+
+        Raises:
+            BadInput: a backend cannot be used here.
+        """
+        pool = Pool(self.timeout, memory=self.memory, busy=busy)
+        try:
+            return set_up(pool, with_variants([parse(name) for name in self.backends]))
+        except BaseException:
+            pool.close()
+            raise

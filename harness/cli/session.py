@@ -1,0 +1,166 @@
+"""One session of a campaign: its run folder is made or taken up, and written to until the end."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from corpus.finding import Engine
+from harness.backends.pool import Pool
+from harness.backends.spec import parse
+from harness.bench import Bench, set_up, with_variants
+from harness.campaign.crew import Crew, CrewLost
+from harness.campaign.jobs import Jobs
+from harness.campaign.journal import Past
+from harness.campaign.plan import Plan
+from harness.campaign.resume import Logged, logged, mend, plan_of, reopen
+from harness.campaign.store import Store
+from harness.cli.interrupts import Interrupts
+from harness.cli.keep import keep_in
+from harness.cli.options import chosen
+from harness.cli.releases import comparing
+from harness.errors import BadInput
+from harness.events import BackendSkipped, Event, Handler, LogWriter
+from harness.run import Campaign, own_version
+from reports.console import Console
+from reports.model import LOG_NAME
+
+Skipped = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A plan, the bench of this process, what is known from before, and where notes go."""
+
+    plan: Plan
+    bench: Bench
+    past: Past
+    store: Store
+    skipped: Skipped
+
+
+@contextmanager
+def beginning(plan: Plan) -> Iterator[Session]:
+    """A session of a new run, in a folder that is made now.
+
+    Raises:
+        BadInput: a backend cannot be used, or the folder cannot be made.
+    """
+    folder = Path(plan.out)
+    with Pool(plan.timeout, memory=plan.memory) as pool:
+        specs, skipped = chosen(pool, plan.backends)
+        bench = set_up(pool, with_variants(specs))
+        named = tuple(dict.fromkeys(each.text for each in specs))
+        create(folder)
+        store = Store(folder / "run.sqlite")
+        yield Session(replace(plan, backends=named), bench, Past(), store, skipped)
+
+
+@contextmanager
+def going_on(plan: Plan, told: Logged) -> Iterator[Session]:
+    """A session that goes on with the mended run of a plan.
+
+    Raises:
+        BadInput: a backend cannot be used, or is not the one it was.
+    """
+    with Pool(plan.timeout, memory=plan.memory) as pool:
+        bench = set_up(pool, with_variants([parse(name) for name in plan.backends]))
+        _must_be_as_before(bench, told)
+        store, past = reopen(Path(plan.out), told)
+        yield Session(plan, bench, past, store, ())
+
+
+def taken_up(folder: Path, given: Mapping[str, Any]) -> tuple[Plan, Logged]:
+    """The plan of a run that was killed or interrupted; ``given`` are options, which must agree.
+
+    Raises:
+        BadInput: there is no such run, or an option differs from what it was begun with.
+    """
+    mend(folder)
+    told = logged(folder)
+    plan = plan_of(told.started, folder)
+    for name, value in given.items():
+        if value != getattr(plan, name):
+            raise BadInput(
+                f"--resume: {folder} was begun with {name} {_shown(getattr(plan, name))}, "
+                f"not {_shown(value)}; leave the option out"
+            )
+    return plan, told
+
+
+def _shown(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _must_be_as_before(bench: Bench, told: Logged) -> None:
+    before = {each.name: each.version for each in told.started.backends}
+    before["quantdiff"] = told.started.quantdiff
+    ours = Engine("quantdiff", own_version())
+    for each in (ours, *(bench.engine(spec) for spec in bench.specs)):
+        if before.get(each.name) != each.version:
+            raise BadInput(
+                f"--resume: {each.name} was {before.get(each.name, 'absent')} and is "
+                f"{each.version} now; start a new run"
+            )
+
+
+def run(session: Session, jobs: int, interrupts: Interrupts, *, cluster: str = "") -> str:
+    """Run the campaign until it is done or ended; why it lost those who judge, if it did."""
+    plan, folder = session.plan, Path(session.plan.out)
+    with crew_of(plan, jobs) as crew:
+        campaign = Campaign(
+            session.bench,
+            plan,
+            keep_in(folder, patience=plan.timeout),
+            session.store,
+            crew,
+            session.past,
+            interrupts.held,
+        )
+        events = _with_skipped(interrupts.stopping(campaign.events()), session.skipped)
+        log, console = LogWriter(folder / LOG_NAME), Console(sys.stderr)
+        with _handlers(session.store, log, console) as handlers:
+            try:
+                for event in comparing(events, session.bench, folder):
+                    with interrupts.held():
+                        for handler in handlers:
+                            handler.handle(event)
+            except KeyboardInterrupt:
+                return ""
+            except CrewLost as lost:
+                return str(lost)
+    return ""
+
+
+@contextmanager
+def crew_of(plan: Plan, jobs: int) -> Iterator[Crew | None]:
+    """Other processes that judge; nobody, where one job is enough."""
+    if jobs == 1:
+        yield None
+        return
+    with Jobs(plan, jobs, busy=1) as crew:
+        yield crew
+
+
+def _with_skipped(events: Iterator[Event], skipped: Skipped) -> Iterator[Event]:
+    yield next(events)
+    yield from (BackendSkipped(name, reason) for name, reason in skipped)
+    yield from events
+
+
+@contextmanager
+def _handlers(*handlers: Handler) -> Iterator[Sequence[Handler]]:
+    with ExitStack() as stack:
+        for each in handlers:
+            stack.callback(each.close)
+        yield handlers
+
+
+def create(folder: Path) -> None:
+    """Make the run's folder."""
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise BadInput(f"--out {folder} cannot be made: {error.strerror}") from error
