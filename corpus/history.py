@@ -1,6 +1,7 @@
 """The history of a bug: what each release of an engine made of its case. It is ``since.json``."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -119,6 +120,8 @@ class History:
             raise ValueError("written by another quantdiff")
         if any(each.word not in WORDS for each in releases):
             raise ValueError("a release has a word that means nothing here")
+        if not all(_VERSION.fullmatch(each.version) for each in releases):
+            raise ValueError("a release has no version")
         return cls(**{**given, "releases": releases})
 
     def to_json(self) -> str:
@@ -126,6 +129,7 @@ class History:
         return json.dumps(self.to_dict(), indent=2) + "\n"
 
 
+_VERSION = re.compile(r"[A-Za-z0-9.!+_-]{1,64}")
 _ANSWERS = ("first_bad", "last_good", "last_bad", "first_good", "comes_and_goes")
 
 

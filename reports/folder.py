@@ -36,7 +36,8 @@ def write_finding(saved: FindingSaved, out: Path) -> None:
         raise BadLog(f"finding {saved.finding.id!a}: folder {saved.folder!a} is outside {out}")
     folder.mkdir(parents=True, exist_ok=True)
     nodes = read_nodes(folder / "model.onnx")
-    _write(folder / "issue.md", markdown.render(saved, nodes))
+    history = read_history(folder)
+    _write(folder / "issue.md", markdown.render(saved, nodes, history))
     files = sorted(
         {each.name for each in folder.iterdir() if each.is_file()} - {"report.html"}
     )
@@ -45,7 +46,7 @@ def write_finding(saved: FindingSaved, out: Path) -> None:
         index=html.index_link(saved.folder),
         files=files,
         nodes=nodes,
-        history=read_history(folder),
+        history=history,
     )
     _write(folder / "report.html", page)
 

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from corpus.finding import Evidence, Finding
+from corpus.history import History
 from harness.events import FindingSaved
-from reports import words
+from reports import timeline, words
 from reports.nodes import NodeWords
 from reports.text import plural, short, size, visible
 from reports.values import table
@@ -24,13 +25,19 @@ _SYMPTOMS = {
 }
 
 
-def render(saved: FindingSaved, nodes: Sequence[NodeWords] = ()) -> str:
-    """The issue's text; ``nodes`` are those of the finding's model file, where it is at hand."""
+def render(
+    saved: FindingSaved, nodes: Sequence[NodeWords] = (), history: History | None = None
+) -> str:
+    """The issue's text; ``nodes`` are those of the finding's model file, where it is at hand.
+
+    ``history`` is what other releases make of it, where they were asked.
+    """
     finding, evidence = saved.finding, saved.evidence
     sections = (
         f"# {title(finding)}",
         _what_happens(finding, evidence),
         "## Environment\n\n" + _table(("what", "version"), _environment(finding, evidence)),
+        _since(finding, history),
         _model(finding, evidence, nodes),
         _values(finding, evidence),
         _law(finding, evidence),
@@ -105,6 +112,15 @@ def _what_is_right(finding: Finding, evidence: Evidence) -> str:
 def _environment(finding: Finding, evidence: Evidence) -> list[Sequence[str]]:
     versions = {finding.backend.name: finding.backend.version, **evidence.versions}
     return [(_cell(name), _cell(version)) for name, version in versions.items()]
+
+
+def _since(finding: Finding, history: History | None) -> str:
+    if history is not None:
+        return "\n".join(
+            ["## Since when", "", *(f"- {e}" for e in timeline.sentences(history))]
+        )
+    told = [f"- {code(short(e))}: {short(word)}" for e, word in finding.releases.items()]
+    return "\n".join(["## Releases", "", *told]) if told else ""
 
 
 def _model(finding: Finding, evidence: Evidence, nodes: Sequence[NodeWords]) -> str:

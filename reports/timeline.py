@@ -28,14 +28,16 @@ def sentences(history: History) -> tuple[str, ...]:
 def _came(history: History) -> str:
     first, before = history.first_bad or "", history.last_good
     if before is None:
-        return f"First bad release: {short(first)} or earlier; none before it tells."
+        return (
+            f"First bad release: {short(first)} or earlier; it is the oldest that was judged."
+        )
     return f"First bad release: {short(first)}; {short(before)} is right{_gap(history, before, first)}."
 
 
 def _went(history: History) -> str:
     last, after = history.last_bad or "", history.first_good
     if after is None:
-        return f"First good release: none; {short(last)}, the newest that tells, has the bug."
+        return f"First good release: none; {short(last)}, the newest that was judged, has the bug."
     return f"First good release: {short(after)}; {short(last)} has the bug{_gap(history, last, after)}."
 
 

@@ -13,7 +13,7 @@ import click
 from corpus.history import SAME, UNAVAILABLE, UNTRIED, History, Release
 from harness.cli.options import free_place, json_option, timeout_option
 from harness.errors import BadInput
-from harness.releases.bug import Bug, read_bug
+from harness.releases.bug import KeptBug, read_bug
 from harness.releases.environments import Environments, default_folder
 from harness.releases.packages import BY_BACKEND
 from harness.releases.trace import trace
@@ -84,7 +84,7 @@ def since(
     return 3 if interrupted else _status(history)
 
 
-def _package(bug: Bug, given: str | None) -> str:
+def _package(bug: KeptBug, given: str | None) -> str:
     name = given or BY_BACKEND.get(bug.spec.name, "")
     if not name:
         raise BadInput(
@@ -95,7 +95,7 @@ def _package(bug: Bug, given: str | None) -> str:
     return name
 
 
-def _own_python(bug: Bug) -> tuple[str, ...]:
+def _own_python(bug: KeptBug) -> tuple[str, ...]:
     """The interpreter that the bug was found in, if it is still there: it has that release."""
     python = bug.spec.python
     return (python,) if python and shutil.which(Path(python).expanduser()) else ()

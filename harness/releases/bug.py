@@ -31,7 +31,7 @@ _FAILED = {"refused": REFUSED, "crashed": CRASHED, "timed-out": TIMED_OUT}
 
 
 @dataclass(frozen=True, slots=True)
-class Bug:
+class KeptBug:
     """A finding's folder: the finding, its smallest case, and the wrong values it was kept with."""
 
     finding: Finding
@@ -49,7 +49,7 @@ class Bug:
         return bug_words(self.finding.signature, self.spec)
 
 
-def read_bug(folder: Path) -> Bug:
+def read_bug(folder: Path) -> KeptBug:
     """The bug that a finding's folder keeps.
 
     Raises:
@@ -65,7 +65,7 @@ def read_bug(folder: Path) -> Bug:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(f"{path} is damaged: {error}") from None
     case, arrays = store.load(folder)
-    return Bug(replace(finding, steps=steps), case, arrays.get("actual", {}))
+    return KeptBug(replace(finding, steps=steps), case, arrays.get("actual", {}))
 
 
 def bug_words(signature: str, spec: BackendSpec) -> str:
@@ -73,7 +73,7 @@ def bug_words(signature: str, spec: BackendSpec) -> str:
     return signature.removeprefix(f"{tested(spec)} | ")
 
 
-def replayed(bench: Bench, spec: BackendSpec, bug: Bug, version: str) -> Release:
+def replayed(bench: Bench, spec: BackendSpec, bug: KeptBug, version: str) -> Release:
     """What a release makes of the bug's case; ``spec`` is on the bench, with that release."""
     outcome = bench.run(bug.case, spec)
     if _is_same(bench, spec, bug, outcome):
@@ -92,7 +92,7 @@ def replayed(bench: Bench, spec: BackendSpec, bug: Bug, version: str) -> Release
     return Release(version, ANOTHER, "; ".join(found))
 
 
-def _is_same(bench: Bench, spec: BackendSpec, bug: Bug, outcome: Outcome) -> bool:
+def _is_same(bench: Bench, spec: BackendSpec, bug: KeptBug, outcome: Outcome) -> bool:
     """The same failure, the same bits, or wrong values that the same fault explains."""
     known = _suspect(spec, bug)
     if not isinstance(outcome, Values) or known.signature.kind == "nondeterministic":
@@ -114,7 +114,7 @@ def _has_same_bits(outcome: Values, actual: dict[str, Array]) -> bool:
     )
 
 
-def _suspect(spec: BackendSpec, bug: Bug) -> Suspect:
+def _suspect(spec: BackendSpec, bug: KeptBug) -> Suspect:
     """The finding as what is looked for on another backend."""
     finding, words = bug.finding, bug.words
     cause = words.removeprefix(f"{finding.kind} | ")

@@ -10,13 +10,13 @@ from harness.backends.pool import Pool
 from harness.backends.spec import BackendSpec
 from harness.bench import Contestant, set_up
 from harness.errors import BadInput
-from harness.releases.bug import Bug, replayed
+from harness.releases.bug import KeptBug, replayed
 from harness.releases.environments import Missing, Releases
 from harness.releases.search import next_release
 
 
 def trace(
-    bug: Bug, package: str, versions: Sequence[str], releases: Releases, *, timeout: float
+    bug: KeptBug, package: str, versions: Sequence[str], releases: Releases, *, timeout: float
 ) -> Iterator[History]:
     """The history after each release that was tried, the whole one last; oldest first in each.
 
@@ -40,7 +40,7 @@ def _next(versions: Sequence[str], tried: dict[str, Release], met_in: str) -> st
     return next_release(versions, {each: tried[each].word for each in tried}, met_in)
 
 
-def _try(bug: Bug, version: str, python: str | Missing, timeout: float) -> Release:
+def _try(bug: KeptBug, version: str, python: str | Missing, timeout: float) -> Release:
     if isinstance(python, Missing):
         return Release(version, UNAVAILABLE, python.reason)
     spec = replace(bug.spec, python=python)
@@ -48,7 +48,7 @@ def _try(bug: Bug, version: str, python: str | Missing, timeout: float) -> Relea
         return _asked(pool, spec, bug, version)
 
 
-def _asked(pool: Pool, spec: BackendSpec, bug: Bug, version: str) -> Release:
+def _asked(pool: Pool, spec: BackendSpec, bug: KeptBug, version: str) -> Release:
     """What the release makes of the case, if its adapter can be used."""
     description = pool.describe(spec)
     if isinstance(description, Unavailable):

@@ -63,7 +63,8 @@ def test_a_bug_that_comes_back_is_told_from_one_that_stays() -> None:
 
 
 TEXTS = st.text(max_size=20)
-RELEASES = st.builds(Release, TEXTS, st.sampled_from(WORDS), TEXTS)
+VERSIONS = st.from_regex(r"[0-9][a-z0-9.+]{0,10}", fullmatch=True)
+RELEASES = st.builds(Release, VERSIONS, st.sampled_from(WORDS), TEXTS)
 HISTORIES = st.builds(
     History, TEXTS, TEXTS, TEXTS, TEXTS, st.lists(RELEASES).map(tuple), st.booleans()
 )
@@ -91,6 +92,7 @@ def test_a_folder_may_hold_none(tmp_path: Path) -> None:
         history("rs").to_json().replace('"schema": 1', '"schema": 2'),
         history("rs").to_json().replace(SAME, "<b>fine</b>"),
         history("rs").to_json().replace('"3a91"', "7"),
+        history("rs").to_json().replace('"version": "0"', '"version": "[x](y)"'),
         history("rs").to_json().replace('"releases"', '"others"'),
     ],
 )

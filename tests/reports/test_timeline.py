@@ -51,8 +51,11 @@ def test_the_table_is_read_at_a_glance(golden: Callable[[str, str], None]) -> No
     ("words", "sentence"),
     [
         ((RIGHT, RIGHT), "No release that was tried shows it."),
-        ((SAME, RIGHT), "First bad release: 0 or earlier; none before it tells."),
-        ((RIGHT, SAME), "First good release: none; 1, the newest that tells, has the bug."),
+        ((SAME, RIGHT), "First bad release: 0 or earlier; it is the oldest that was judged."),
+        (
+            (RIGHT, SAME),
+            "First good release: none; 1, the newest that was judged, has the bug.",
+        ),
         ((UNAVAILABLE,), "No release that was tried shows it."),
     ],
 )
@@ -87,6 +90,7 @@ def test_a_finding_is_rendered_again_with_its_timeline(tmp_path: Path) -> None:
     assert "Since when" in page.text
     assert "First bad release: 1.17.0" in page.text
     assert "since.json" in page.text
+    assert "- First bad release: 1.17.0; 1.15.0 is right" in (place / "issue.md").read_text()
 
 
 def test_a_finding_without_its_run_keeps_the_history_alone(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from corpus.history import History
 from harness.cli import run
 from harness.cli.keep import as_json
 from harness.investigate import investigate
-from harness.releases.bug import Bug, read_bug
+from harness.releases.bug import KeptBug, read_bug
 from harness.releases.environments import Missing
 from harness.releases.trace import trace
 from harness.suspect import suspects
@@ -65,7 +65,7 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return keep(tmp_path_factory.mktemp("refused"), "refuses")
 
 
-def traced(bug: Bug, shelf: Shelf) -> History:
+def traced(bug: KeptBug, shelf: Shelf) -> History:
     *_, last = trace(bug, "miniature", shelf.versions(), shelf, timeout=1.0)
     return last
 
