@@ -109,8 +109,7 @@ def reals(code: Array, zero_point: int, scale: float, offset: str, seed: int) ->
     if offset != "none":
         random = np.frombuffer(noise(-1 - seed, code.size), np.uint8).reshape(code.shape)
         steps += (random & 1) * np.float32(0.5) if offset == "half" else _fraction(random)
-    values: Array = steps * np.float32(scale)
-    return values
+    return np.asarray(steps * np.float32(scale))
 
 
 def _fraction(random: Array) -> Array:

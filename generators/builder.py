@@ -1,12 +1,18 @@
 """A graph while it grows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from corpus.case import Array, Case
 from generators import wire
 
 OUTPUT_DTYPE_OPSET = 21  # QuantizeLinear's output_dtype
+SPELLED: Mapping[str, int] = MappingProxyType(
+    {"axis": 13, "saturate": 19, "output_dtype": 21, "block_size": 21, "precision": 23}
+)
+"""Attributes of Q and DQ that may say what holds anyway, and since when there are these."""
+_LATER = MappingProxyType({("DequantizeLinear", "output_dtype"): 23})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +28,16 @@ class Pair:
 class GraphBuilder:
     """Collects nodes, initializers and outputs in order; each method returns the name it made.
 
-    ``zero_points_written`` is false where zero zero points are to be left to their default.
+    ``zero_points_written`` is false where zero zero points are to be left to their default;
+    ``spelled`` names attributes of Q and DQ that are written though they say their default.
     """
 
-    def __init__(self, opset: int, *, zero_points_written: bool = True) -> None:
+    def __init__(
+        self, opset: int, *, zero_points_written: bool = True, spelled: Sequence[str] = ()
+    ) -> None:
         self.opset = opset
         self.zero_points_written = zero_points_written
+        self._spelled = spelled
         self._nodes: list[bytes] = []
         self._initializers: list[bytes] = []
         self._outputs: list[bytes] = []
@@ -99,13 +109,25 @@ class GraphBuilder:
             zero = self.zero_point(f"{letter}z", dtype, zeros * (length // len(zeros)))
         return Pair(scale, zero, dtype, length > 1)
 
-    def quantize(self, name: str, real: str, pair: Pair, output: str) -> str:
+    def spelled(
+        self, op: str, pair: Pair, *, has_axis: bool, has_blocks: bool = False
+    ) -> list[bytes]:
+        """The attributes of a Q or DQ that say their default; not those that say something."""
+        return [
+            wire.integer(name, value)
+            for name, value in _defaults(op, pair, has_axis, has_blocks).items()
+            if name in self._spelled and self.opset >= _LATER.get((op, name), SPELLED[name])
+        ]
+
+    def quantize(
+        self, name: str, real: str, pair: Pair, output: str, spelled: Sequence[bytes] = ()
+    ) -> str:
         """Append a QuantizeLinear."""
         inputs = [real, pair.scale, pair.zero] if pair.zero else [real, pair.scale]
         if pair.zero or pair.dtype == "uint8":
-            return self.node("QuantizeLinear", name, inputs, output)
+            return self.node("QuantizeLinear", name, inputs, output, spelled)
         dtype = wire.integer("output_dtype", wire.ELEMENT_TYPES[pair.dtype])
-        return self.node("QuantizeLinear", name, inputs, output, [dtype])
+        return self.node("QuantizeLinear", name, inputs, output, [dtype, *spelled])
 
     def dequantize(self, name: str, code: str, pair: Pair, output: str) -> str:
         """Append a DequantizeLinear."""
@@ -126,3 +148,13 @@ class GraphBuilder:
         ]
         parts = (self._nodes, inputs, self._outputs, self._initializers)
         return Case(wire.model(*parts, self.opset, self._domains), dict(self._inputs))
+
+
+def _defaults(op: str, pair: Pair, has_axis: bool, has_blocks: bool) -> dict[str, int]:
+    """What a Q or DQ may say of itself, in values that hold anyway."""
+    found = {} if has_axis else {"axis": 1}
+    found |= {} if has_blocks else {"block_size": 0}
+    if op == "DequantizeLinear":
+        return found | {"output_dtype": wire.ELEMENT_TYPES["float32"]}
+    found |= {"saturate": 1, "precision": wire.ELEMENT_TYPES["float32"]}
+    return found | ({"output_dtype": wire.ELEMENT_TYPES[pair.dtype]} if pair.zero else {})

@@ -12,7 +12,12 @@ from generators.operators import chains, node, patterns
 from generators.operators.conv import build, conv_specs
 
 GRAPH_CELLS = (*chains.ALL_CELLS, *patterns.ALL_CELLS)
-FAMILIES = ("conv", *node.FAMILIES, "graphs", "all")
+OTHER_CONVOLUTIONS = "other convolutions"
+FAMILIES = (
+    *("conv", "matmul", "elementwise", "pool", "movement", "blockwise"),
+    *("graphs", "all"),
+)
+_ALL = (*FAMILIES[:-1], "elementwise")  # which has the most operators
 
 
 def all_cells(family: str) -> tuple[str, ...]:
@@ -22,10 +27,11 @@ def all_cells(family: str) -> tuple[str, ...]:
         ValueError: the family is unknown.
     """
     _require_known(family, "any")
-    by_family = {"conv": ALL_CELLS, **node.CELLS, "graphs": GRAPH_CELLS}
-    return by_family.get(family) or tuple(
-        each for cells in by_family.values() for each in cells
-    )
+    if family == "all":
+        return tuple(each for name in FAMILIES[:-1] for each in all_cells(name))
+    if family == "conv":
+        return (*ALL_CELLS, *node.CELLS[OTHER_CONVOLUTIONS])
+    return GRAPH_CELLS if family == "graphs" else node.CELLS[family]
 
 
 def draw_case(family: str, scales: str, seed: int) -> Case:
@@ -64,11 +70,13 @@ def _require_known(family: str, scales: str) -> None:
 def _case(choices: Choices, family: str, scales: str) -> Case:
     _require_known(family, scales)
     if family == "all":
-        family = choices.pick(FAMILIES[:-1])
+        family = choices.pick(_ALL)
     if family == "graphs":
         draw = patterns.patterns if choices.flag() else chains.chains
         return draw(choices, scales)
     if family in node.FAMILIES:
         return node.node_case(family, choices, scales)
+    if choices.flag(5):
+        return node.node_case(OTHER_CONVOLUTIONS, choices, scales)
     spec = conv_specs(choices, scales)
     return replace(build(spec), cells=cells_of(spec))

@@ -26,17 +26,20 @@ ELEMENT_TYPES = {
     "int16": TensorProto.INT16,
     "uint4": TensorProto.UINT4,
     "int4": TensorProto.INT4,
+    "float8_e4m3fn": TensorProto.FLOAT8E4M3FN,
+    "float8_e5m2": TensorProto.FLOAT8E5M2,
 }
 _PACKED = ("uint4", "int4")  # two codes a byte, the first one low
+_FOREIGN = (*_PACKED, "float8_e4m3fn", "float8_e5m2")  # no types of numpy's own
 _TYPES_BY_CHAR = {
-    np.dtype(name).char: each for name, each in ELEMENT_TYPES.items() if name not in _PACKED
+    np.dtype(name).char: each for name, each in ELEMENT_TYPES.items() if name not in _FOREIGN
 }
 _ZERO_POINT_FORMATS = {"uint8": "B", "int8": "b", "int32": "i"}
 
 
 def code_dtype(name: str) -> np.dtype[np.generic]:
     """The numpy type of an element type's name."""
-    return np.dtype(getattr(ml_dtypes, name)) if name in _PACKED else np.dtype(name)
+    return np.dtype(getattr(ml_dtypes, name)) if name in _FOREIGN else np.dtype(name)
 
 
 REMEMBERED = 4096  # models repeat their names, shapes and attributes
@@ -99,7 +102,8 @@ def tensor(name: str, array: Array) -> bytes:
     if array.dtype.name in _PACKED:
         elem_type = ELEMENT_TYPES[array.dtype.name]
         return _tensor(name, elem_type, array.shape, _packed(array))
-    return _tensor(name, _TYPES_BY_CHAR[array.dtype.char], array.shape, array.tobytes())
+    elem_type = _TYPES_BY_CHAR.get(array.dtype.char) or ELEMENT_TYPES[array.dtype.name]
+    return _tensor(name, elem_type, array.shape, array.tobytes())
 
 
 def _packed(array: Array) -> bytes:

@@ -23,7 +23,7 @@ from engine.kernels.operator import CONTRIB, Operator, Setting, operator
 
 def logistic(x: Array) -> Array:
     """``1 / (1 + exp(-x))``."""
-    y = np.negative(x)
+    y: Array = np.asarray(np.negative(x))  # a scalar is no array to numpy
     np.exp(y, out=y)
     y += 1.0
     return np.divide(1.0, y, out=y)

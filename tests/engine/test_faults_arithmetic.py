@@ -32,7 +32,7 @@ THEME = (
     *(pair_saturation, rounding, output, activation),
 )
 FAULTS = tuple(fault for module in THEME for fault in module.FAULTS)
-FAMILIES = ("conv", "conv-more", "graphs", "elementwise", "matmul")
+FAMILIES = ("conv", "graphs", "elementwise", "matmul")
 HALVES: dict[str, Any] = {"x": (1.0, 10), "w_scale": 1.0, "y": (2.0, 100)}
 ONE = np.ones((1, 1, 1, 1), np.int8)
 R = np.random.default_rng(5)

@@ -7,7 +7,7 @@ import pytest
 from generators.graphs import all_cells, draw_case
 from generators.qparams import POLICIES
 
-CASES = 3000
+CASES = 8000
 
 
 @pytest.mark.parametrize(("family", "most"), [("conv", CASES), ("graphs", 300)])
@@ -23,4 +23,4 @@ def test_every_cell_is_reached(family: str, most: int) -> None:
 
 def test_the_cells_of_all_families_are_distinct() -> None:
     cells = all_cells("all")
-    assert len(cells) == len(set(cells)) > 300
+    assert len(cells) == len(set(cells)) > 1000

@@ -12,7 +12,7 @@ from generators.choices import Choices
 from generators.operators.node.drawing import Draw
 from generators.operators.node.spec import NodeSpec, Operand
 
-OPSETS = (21, 23, 25)
+OPSETS = (21, 23, 25, 22, 24, 26)
 DTYPES = ("int4", "int8", "uint4", "uint8")
 PRODUCTS = ("MatMul", "Gemm")
 ALL_CELLS = (

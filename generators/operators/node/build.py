@@ -1,6 +1,7 @@
 """From a spec to the case: one operator between Q and DQ, or on codes."""
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from types import MappingProxyType
 
 import numpy as np
@@ -43,7 +44,9 @@ def operator_of(form: str) -> str:
 
 def build(spec: NodeSpec) -> Case:
     """The case of a spec; tensors are named after operands and results."""
-    graph = GraphBuilder(spec.opset, zero_points_written=spec.zero_points_written)
+    graph = GraphBuilder(
+        spec.opset, zero_points_written=spec.zero_points_written, spelled=spec.spelled
+    )
     if spec.form == "QDQ":
         _qdq(graph, spec)
     else:
@@ -65,7 +68,10 @@ def values(operand: Operand) -> Array:
 
 
 def _other_codes(operand: Operand) -> Array:
-    """Codes of 4, 16 or 32 bits: all lowest or all highest, else uniform."""
+    """Codes that are floats; of 4, 16 or 32 bits: all lowest or all highest, else uniform."""
+    if operand.dtype.startswith("float8"):
+        noise = np.frombuffer(arrays.noise(operand.seed, prod(operand.shape)), np.int8)
+        return noise.astype(wire.code_dtype(operand.dtype)).reshape(operand.shape)
     bits = {"int4": 4, "uint4": 4, "int32": 12}.get(operand.dtype, 16)
     low = -(1 << bits - 1) if operand.dtype.startswith("int") else 0
     dtype = wire.code_dtype(operand.dtype)
@@ -102,11 +108,17 @@ def _real(graph: GraphBuilder, operand: Operand, *, enters_real: bool) -> str:
         return name
     pair = pair_of(graph, operand)
     output = f"{operand.name}r"
-    attributes = _axis(operand)
+    attributes = [*_axis(operand), *_spelled(graph, "DequantizeLinear", pair, operand)]
     graph.foreign(
         "DequantizeLinear", f"d{operand.name}", _with(name, pair), (output,), attributes
     )
     return output
+
+
+def _spelled(graph: GraphBuilder, op: str, pair: Pair, tensor: Operand) -> list[bytes]:
+    """What a conversion says of itself though it is the default."""
+    free = tensor.axis is None and len(tensor.shape) > 1
+    return graph.spelled(op, pair, has_axis=not free, has_blocks=bool(tensor.block_size))
 
 
 def _entered(graph: GraphBuilder, operand: Operand, *, enters_real: bool) -> str:
@@ -123,7 +135,8 @@ def _entered(graph: GraphBuilder, operand: Operand, *, enters_real: bool) -> str
         array = arrays.reals(array, zero, scale, "random", operand.seed)
     graph.input(operand.name, array)
     pair = pair_of(graph, operand, "q")
-    return graph.quantize(f"q{operand.name}", operand.name, pair, f"{operand.name}q")
+    spelled = _spelled(graph, "QuantizeLinear", pair, operand)
+    return graph.quantize(f"q{operand.name}", operand.name, pair, f"{operand.name}q", spelled)
 
 
 def pair_of(graph: GraphBuilder, operand: Operand, suffix: str = "") -> Pair:
@@ -180,11 +193,13 @@ def _leave(
     attributes = _axis(result)
     if not pair.zero and pair.dtype != "uint8":
         attributes.append(wire.integer("output_dtype", wire.ELEMENT_TYPES[pair.dtype]))
+    attributes += _spelled(graph, "QuantizeLinear", pair, result)
     graph.foreign("QuantizeLinear", f"q{result.name}", _with(real, pair), (codes,), attributes)
     if leaves_real:
         inputs = _with(codes, pair)
+        attributes = [*_axis(result), *_spelled(graph, "DequantizeLinear", pair, result)]
         graph.foreign(
-            "DequantizeLinear", f"d{result.name}", inputs, (result.name,), _axis(result)
+            "DequantizeLinear", f"d{result.name}", inputs, (result.name,), attributes
         )
     graph.output(result.name, "float32" if leaves_real else result.dtype, result.shape)
 

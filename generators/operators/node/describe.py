@@ -8,6 +8,7 @@ from onnx import NodeProto
 
 from corpus.case import Array, Case
 from generators import wire
+from generators.builder import SPELLED
 from generators.operators.node.build import LAYOUTS, operator_of
 from generators.operators.node.reading import (
     CONVERSIONS,
@@ -44,6 +45,7 @@ def _spec(reader: Reader) -> NodeSpec:
         spec = _on_codes(reader, work[0])
     else:
         spec = _between(reader, work[0])
+    spec = replace(spec, spelled=tuple(each for each in SPELLED if each in reader.spelled))
     require(len(reader.covered) == len(reader.nodes))
     outputs = sum(each.is_read for each in spec.results)
     require(outputs == len(reader.outputs))

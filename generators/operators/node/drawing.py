@@ -1,7 +1,7 @@
 """What the families share: codes with fitting scales, and a spec from its parts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -10,8 +10,9 @@ from corpus.case import Array
 from generators import arrays, qparams
 from generators.choices import Choices
 from generators.operators.node.spec import Attribute, NodeSpec, Operand, Tail
+from generators.operators.node.versions import in_its_opset
 
-OPSETS = (17, 13, 21, 23, 18, 15)
+OPSETS = (17, 13, 21, 23, 18, 15, 10, 11, 12, 14, 16, 19, 20, 22, 24, 25, 26)
 KINDS = ("random", "random", "constant", "small", "coarse", "extremes", "seven-bit")
 SIZES = (1, 2, 3, 4, 5, 7, 8, 9, 16, 17)
 REACH = 100.0  # codes on one side of the zero point that typical data take
@@ -88,7 +89,7 @@ class Draw:
     ) -> NodeSpec:
         """The spec, with what may surround any operator drawn."""
         plain = form != "QDQ"
-        return NodeSpec(
+        made = NodeSpec(
             op,
             tuple(operands),
             tuple(results),
@@ -100,6 +101,19 @@ class Draw:
             y_float=not plain and self.choices.flag(4),
             zero_points_written=plain or not self.choices.flag(4),
         )
+        return in_its_opset(made)
+
+
+def beside(choices: Choices, tensor: Operand, other: Operand, relation: str) -> Operand:
+    """The tensor with another's parameters, of the same type: ``like``, ``last bit`` or ``one off``."""
+    scale, zero = other.scales[0], other.zero_points[0]
+    if relation == "last bit":
+        side = np.float32(choices.pick((np.inf, -np.inf)))
+        scale = float(np.nextafter(np.float32(scale), side))
+    if relation == "one off":
+        lowest = arrays.LOWEST.get(other.dtype, 0)
+        zero += -1 if zero > lowest else 1
+    return replace(tensor, scales=(scale,), zero_points=(zero,))
 
 
 def plain(name: str, values: float | Sequence[int] | Array, dtype: str = "int64") -> Operand:

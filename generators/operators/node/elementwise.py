@@ -11,7 +11,7 @@ from corpus.case import Array
 from generators import qparams
 from generators.arrays import noise
 from generators.choices import Choices
-from generators.operators.node.drawing import Draw, float_constant, plain, reach
+from generators.operators.node.drawing import Draw, beside, float_constant, plain, reach
 from generators.operators.node.spec import Attribute, NodeSpec, Operand, Tail
 
 Attributes = tuple[tuple[str, Attribute], ...]
@@ -45,7 +45,10 @@ BINARY = ("Add", "Mul", "Sub", "Div", "Max", "Min")
 VARIADIC = ("Sum", "Max", "Min")
 ON_CODES = ("QLinearAdd", "QLinearMul", "QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax")
 BROADCASTS = ("equal", "scalar", "channel", "inner", "both")
-SCALES = ("equal", "unequal")
+SCALES = ("equal", "unequal", "a last bit apart", "equal, zero points one off")
+RELATIONS = MappingProxyType(
+    dict(zip(("equal", SCALES[2], SCALES[3]), ("like", "last bit", "one off"), strict=True))
+)
 ALL_CELLS = (
     *(f"unary {op}" for op in UNARY),
     *(f"binary {op}" for op in BINARY),
@@ -70,14 +73,16 @@ ALL_CELLS = (
 def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
     """One element-wise operator and the cells it belongs to."""
     draw = Draw.of(choices, scales)
-    kind = choices.pick((_binary, _unary, _binary, _unary, _variadic, _other, _on_codes))
+    kind = choices.pick(
+        (_binary, _unary, _unary, _binary, _variadic, _other, _unary, _on_codes)
+    )
     return kind(draw)
 
 
 def _unary(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     op = draw.choices.pick((*UNARY, "Relu", "LeakyRelu"))
     since, attributes = UNARY[op]
-    x = draw.codes("x", draw.shape(draw.choices.pick((4, 2, 1, 3)), 9))
+    x = draw.codes("x", draw.shape(draw.choices.pick((4, 2, 1, 3, 4, 2, 1, 3, 0)), 9))
     y = _result_of(draw, op, x)
     written = attributes if draw.choices.flag() else ()
     opset = max(draw.opset, since)
@@ -105,8 +110,8 @@ def _binary(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     op = choices.pick((*BINARY, "Add", "Mul"))
     a, b, shape, broadcast = _pair(draw)
     equal = choices.pick(SCALES)
-    if equal == "equal":
-        b = replace(b, scales=a.scales, zero_points=a.zero_points, dtype=a.dtype)
+    if equal != "unequal":
+        b = beside(choices, replace(b, dtype=a.dtype), a, RELATIONS[equal])
     cells = {f"binary {op}", f"broadcast {broadcast}", f"binary scales {equal}"}
     if choices.flag(4):
         b = replace(b, constant=True)
@@ -254,7 +259,7 @@ def _on_codes(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     op = form.removeprefix("QLinear")
     attributes: Attributes = ()
     if op == "LeakyRelu":
-        attributes = (("alpha", qparams.float32(draw.choices.pick((0.01, 0.1, 0.5)))),)
+        attributes = (("alpha", draw.choices.pick((0.01, 0.1, 0.5))),)
     if op == "Softmax":
         axis, opset = draw.choices.pick((-1, 1, 0)), draw.choices.pick((draw.opset, 12))
         attributes = (("axis", axis), ("opset", opset))

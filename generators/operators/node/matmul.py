@@ -11,16 +11,16 @@ from generators.choices import Choices
 from generators.operators.node.drawing import Draw, sum_reach
 from generators.operators.node.spec import Attribute, NodeSpec, Operand, Tail, on_axis
 
+ON_CODES = (
+    *("QLinearMatMul", "MatMulInteger", "MatMulIntegerToFloat"),
+    *("DynamicQuantizeMatMul", "QGemm"),
+)
 FORMS = (
     "MatMul",
     "MatMul of activations",
     "MatMul with bias",
     "Gemm",
-    "QLinearMatMul",
-    "MatMulInteger",
-    "MatMulIntegerToFloat",
-    "DynamicQuantizeMatMul",
-    "QGemm",
+    *ON_CODES,
 )
 GRANULARITIES = ("tensor", "column")
 BY_COLUMN = tuple(form for form in FORMS if form not in ("MatMul of activations", "QGemm"))

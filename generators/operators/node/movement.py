@@ -19,6 +19,8 @@ PARAMETERS = (
     *("scale differs in the last bit", "type differs"),
 )
 RESIZES = ("nearest", "linear")
+ROI_OPTIONAL_OPSET = 13
+MODE_OPSET = 11  # of DepthToSpace
 
 
 def _transpose(draw: Draw, x: Operand) -> Moved:
@@ -93,8 +95,10 @@ def _gather(draw: Draw, x: Operand) -> Moved:
 
 def _depth_to_space(draw: Draw, x: Operand) -> Moved:
     n, c, h, w = x.shape
-    mode = draw.choices.pick(("DCR", "CRD"))
-    return [], (n, c // 4, h * 2, w * 2), [("blocksize", 2), ("mode", mode)]
+    attributes: list[tuple[str, Attribute]] = [("blocksize", 2)]
+    if draw.opset >= MODE_OPSET:
+        attributes.append(("mode", draw.choices.pick(("DCR", "CRD"))))
+    return [], (n, c // 4, h * 2, w * 2), attributes
 
 
 def _space_to_depth(draw: Draw, x: Operand) -> Moved:
@@ -139,8 +143,8 @@ def _resize(draw: Draw, x: Operand) -> Moved:
     if mode == "nearest":
         attributes.append(("coordinate_transformation_mode", "asymmetric"))
         attributes.append(("nearest_mode", "floor"))
-    absent = Operand("", (), "float32", constant=True, array=np.empty(0, np.float32))
-    return [absent, plain("s", factors, "float32")], sizes, attributes
+    roi = plain("" if draw.opset >= ROI_OPTIONAL_OPSET else "r", (), "float32")
+    return [roi, plain("s", factors, "float32")], sizes, attributes
 
 
 MOVES: Mapping[str, tuple[int, Callable[[Draw, Operand], Moved]]] = MappingProxyType(

@@ -11,18 +11,19 @@ REDUCTIONS = ("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin")
 PADDINGS = ("none", "explicit", "SAME_UPPER", "SAME_LOWER", "VALID")
 BY_ORDER = ("MaxPool", "GlobalMaxPool", "ReduceMax", "ReduceMin", "TopK")
 ON_CODES = ("QLinearAveragePool", "QLinearGlobalAveragePool")
+LARGEST_OPSET = 11
 AXES_INPUT = {"ReduceSum": 13, "ReduceMean": 18, "ReduceMax": 18, "ReduceMin": 18}
 ALL_CELLS = (
     *(f"pool {op} {rank}-D" for op in POOLS for rank in (1, 2, 3)),
     *(f"pool {op} pads {each}" for op in POOLS[:2] for each in PADDINGS),
     *(f"pool {op} ceil" for op in POOLS[:2]),
-    *(f"pool {op} parameters {each}" for op in POOLS for each in ("equal", "unequal")),
     *(f"pool {op}" for op in (*REDUCTIONS, *ON_CODES, "ArgMax", "TopK")),
     "pool AveragePool count_include_pad",
     "pool MaxPool with indices",
     "pool negative scale",
     "reduction keepdims 0",
     "reduction of all axes",
+    "reduction axes left out",
 )
 
 
@@ -44,8 +45,7 @@ def _pool(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
         attributes, sizes, words = _window(draw, op, x.shape[2:])
         shape = (*x.shape[:2], *sizes)
         cells |= {f"pool {op} {each}" for each in words}
-    y, equal = _result(draw, x, shape)
-    cells.add(f"pool {op} parameters {equal}")
+    y = _result(draw, x, shape)
     results = [y]
     if op == "MaxPool" and choices.flag(8):
         results.append(Operand("i", shape, "int64"))
@@ -65,11 +65,11 @@ def _image(draw: Draw, rank: int) -> Operand:
     return draw.codes("x", (draw.choices.pick((1, 1, 2)), draw.size(17), *image))
 
 
-def _result(draw: Draw, x: Operand, shape: tuple[int, ...]) -> tuple[Operand, str]:
+def _result(draw: Draw, x: Operand, shape: tuple[int, ...]) -> Operand:
     """An output with the operand's own scale and zero point, or with others."""
     if draw.choices.flag():
-        return Operand("y", shape, x.dtype, x.scales, x.zero_points), "equal"
-    return draw.result(shape, reach(x), abs(x.scales[0])), "unequal"
+        return Operand("y", shape, x.dtype, x.scales, x.zero_points)
+    return draw.result(shape, reach(x), abs(x.scales[0]))
 
 
 def _window(
@@ -145,13 +145,15 @@ def _reduction(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     shape = tuple(
         1 if i in gone else n for i, n in enumerate(x.shape) if keep or i not in gone
     )
-    y, _ = _result(draw, x, shape)
+    y = _result(draw, x, shape)
     cells |= {f"pool {op}"}
     cells |= {"reduction keepdims 0"} if not keep else set()
     cells |= {"reduction of all axes"} if len(gone) == len(x.shape) else set()
     attributes: list[tuple[str, Attribute]] = [("keepdims", keep)]
     operands = [x]
-    if draw.opset >= AXES_INPUT[op]:
+    if len(gone) == len(x.shape) and choices.flag():
+        cells.add("reduction axes left out")
+    elif draw.opset >= AXES_INPUT[op]:
         operands.append(plain("axes", axes))
     else:
         attributes.append(("axes", axes))
@@ -173,14 +175,14 @@ def _selection(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     count = choices.integer(1, length)
     at = axis % len(x.shape)
     shape = tuple(count if i == at else n for i, n in enumerate(x.shape))
-    y, _ = _result(draw, x, shape)
-    largest = int(not choices.flag(3))
-    found = draw.spec(
-        "TopK",
-        (x, plain("k", (count,))),
-        (y, Operand("i", shape, "int64")),
-        (("axis", axis), ("largest", largest)),
-    )
+    y = _result(draw, x, shape)
+    attributes: list[tuple[str, Attribute]] = [("axis", axis)]
+    if choices.flag(3):
+        attributes.append(("largest", 0))
+    elif draw.opset >= LARGEST_OPSET and choices.flag():
+        attributes.append(("largest", 1))
+    operands, results = (x, plain("k", (count,))), (y, Operand("i", shape, "int64"))
+    found = draw.spec("TopK", operands, results, attributes)
     return found, frozenset({"pool TopK", *cells})
 
 
@@ -193,5 +195,5 @@ def _on_codes(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     if op == "AveragePool":
         attributes, sizes, _ = _window(draw, op, x.shape[2:])
         shape = (*x.shape[:2], *sizes)
-    y, _ = _result(draw, x, shape)
+    y = _result(draw, x, shape)
     return draw.spec(op, (x,), (y,), attributes, form=form), frozenset({f"pool {form}"})

@@ -11,6 +11,9 @@ from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 from corpus.case import Array, Case
 
 CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
+CONVERSION_ATTRIBUTES = frozenset(
+    {"axis", "block_size", "output_dtype", "precision", "saturate"}
+)
 _NAMES = {TensorProto.UINT4: "uint4", TensorProto.INT4: "int4"}
 
 
@@ -67,6 +70,7 @@ class Reader:
         self.outputs = {each.name: each for each in graph.output}
         self.readers = Counter(name for node in self.nodes for name in node.input if name)
         self.covered: set[int] = set()
+        self.spelled: set[str] = set()
         self._require_plain(graph)
 
     def _require_plain(self, graph: GraphProto) -> None:
@@ -108,7 +112,7 @@ class Reader:
         """Those of a QuantizeLinear or DequantizeLinear, which is understood hereby."""
         self.cover(node)
         given = attributes(node)
-        require(not given.keys() - {"axis", "block_size", "output_dtype"})
+        self._note_spelled(node, given)
         written = len(node.input) > 2 and bool(node.input[2])
         zero = self.constant(node.input[2]) if written else None
         if node.op_type == "DequantizeLinear":
@@ -119,6 +123,24 @@ class Reader:
             code = given.get("output_dtype") or TensorProto.UINT8
             dtype = _NAMES.get(code, "") or helper.tensor_dtype_to_np_dtype(code).name
         return self.pair(node.input[1], zero, dtype, given)
+
+    def _note_spelled(self, node: NodeProto, given: dict[str, Any]) -> None:
+        """Keep which attributes say what holds anyway; others of the newest are not read."""
+        require(not given.keys() - CONVERSION_ATTRIBUTES)
+        require(given.get("saturate", 1) == 1)
+        float32 = (0, TensorProto.FLOAT)
+        require(given.get("precision", 0) in float32)
+        is_made = node.op_type == "QuantizeLinear"
+        require(is_made or given.get("output_dtype", 0) in float32)
+        found = set(given) & {"saturate", "precision"}
+        if "output_dtype" in given and (not is_made or len(node.input) > 2):
+            found.add("output_dtype")
+        if given.get("block_size") == 0:
+            found.add("block_size")
+        scale = self.constants.get(node.input[1])
+        if scale is not None and scale.ndim == 0 and "axis" in given:
+            found.add("axis")
+        self.spelled |= found
 
     def pair(
         self, scale: str, zero: Array | None, dtype: str, given: dict[str, Any]

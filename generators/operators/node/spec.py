@@ -76,7 +76,8 @@ class NodeSpec:
     An empty ``op`` is no operator at all: one operand, converted and perhaps converted back.
     ``tails`` follow in Q/DQ form. ``x_float``: the first operand enters as reals and a
     QuantizeLinear makes the codes; ``y_float``: the first result leaves as reals.
-    ``zero_points_written`` is false where zero zero points are left to their default.
+    ``zero_points_written`` is false where zero zero points are left to their default; ``spelled`` are
+    attributes of Q and DQ that are written though they say their default.
     """
 
     op: str
@@ -89,6 +90,7 @@ class NodeSpec:
     x_float: bool = False
     y_float: bool = False
     zero_points_written: bool = True
+    spelled: tuple[str, ...] = ()
 
     def key(self) -> tuple[Any, ...]:
         """All parameters, arrays as their dtype, shape and bytes: equal for equal specs."""

@@ -10,6 +10,7 @@ from typing import Any
 from generators.operators.node import NodeSpec
 from generators.operators.node.axes import attribute, inferred, refitted, resized, sizes
 from generators.operators.node.families import family_of, window_pads
+from generators.operators.node.versions import in_its_opset
 from generators.operators.node.words import MATRICES
 from harness.law.node import moves, shape_moves, structure_moves
 from harness.law.node.moves import Move
@@ -17,7 +18,6 @@ from harness.law.node.moves import Move
 MOST_WORK = 60_000  # products per case, so that a probe stays near a millisecond
 MOST_ELEMENTS = 4_000
 OPSETS = (13, 17, 21, 23)
-BLOCKS_OPSET = 21
 WEIGHT_AXES: Mapping[str, tuple[int, ...]] = {
     "MatMul": (1, 0),
     "ConvTranspose": (1,),
@@ -165,10 +165,10 @@ def is_lasting(aspect: str) -> bool:
 def mended(spec: NodeSpec) -> NodeSpec | None:
     """The spec, mended where aspects clash; None if no small valid model has it.
 
-    Zero points go inside their types, a reduction's axes where the opset has them, a form loses what it
-    cannot have, and an image grows until it holds a window.
+    Zero points go inside their types, axes and bounds where the opset has them, an opset that lacks
+    something rises, a form loses what it cannot have, and an image grows until it holds a window.
     """
-    spec = structure_moves.in_form(shape_moves.axes_in_place(spec))
+    spec = in_its_opset(structure_moves.in_form(shape_moves.axes_in_place(spec)))
     spec = replace(
         spec,
         operands=tuple(moves.clamped(refitted(each)) for each in spec.operands),
@@ -176,8 +176,6 @@ def mended(spec: NodeSpec) -> NodeSpec | None:
         y_float=spec.y_float and spec.results[0].is_quantized,
         x_float=spec.x_float and _may_come_real(spec),
     )
-    if _needs_blocks(spec) and spec.opset < BLOCKS_OPSET:
-        spec = replace(spec, opset=BLOCKS_OPSET)
     found = inferred(spec)
     if found is None and spec.op in shape_moves.WINDOWED:
         found = _with_larger_image(spec)
@@ -189,13 +187,6 @@ def mended(spec: NodeSpec) -> NodeSpec | None:
 def _may_come_real(spec: NodeSpec) -> bool:
     first = spec.operands[0]
     return first.is_quantized and not first.constant and first.axis is None
-
-
-def _needs_blocks(spec: NodeSpec) -> bool:
-    return any(
-        each.block_size or each.dtype.endswith("int4")
-        for each in (*spec.operands, *spec.results)
-    )
 
 
 def _with_larger_image(spec: NodeSpec) -> NodeSpec | None:

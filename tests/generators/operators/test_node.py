@@ -6,19 +6,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generators.choices import HypothesisChoices, RandomChoices
-from generators.graphs import all_cells
 from generators.operators.node import CELLS, FAMILIES, build, node_case
 
 SEEDS = 150
+DRAWS = 12_000
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_all_cells_are_reached(family: str) -> None:
     seen: set[str] = set()
-    for seed in range(3000):
+    for seed in range(DRAWS):
         _, cells = FAMILIES[family](RandomChoices(seed), "any")
         seen |= cells
-    assert seen == set(CELLS[family]) == set(all_cells(family))
+    assert seen == set(CELLS[family])
+    assert len(CELLS[family]) == len(seen)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

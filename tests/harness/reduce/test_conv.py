@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.case import Case
-from generators.graphs import draw_case
-from generators.operators.conv import ConvSpec, build, describe, resized
+from generators.choices import RandomChoices
+from generators.operators.conv import ConvSpec, build, conv_specs, describe, resized
 from harness.reduce import reduce
 from harness.reduce.conv import cut
 from harness.reduce.tidy import is_valid
@@ -86,8 +86,7 @@ def test_cut_without_a_change_is_the_same_object() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**20), st.integers(0, 2**20))
 def test_every_cut_of_every_drawn_case_is_valid(seed: int, choice: int) -> None:
-    case = draw_case("conv", "any", seed)
-    spec = describe(case)
+    spec = describe(build(conv_specs(RandomChoices(seed), "any")))
     assert spec is not None
     rng = Random(choice)
     sizes: dict[str, Any] = {
