@@ -2,8 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class Release:
 class History:
     """Every release that was asked for, oldest first, tried or not.
 
-    ``signature`` is the finding's without its backend. A release that is neither right nor has the
+    ``signature`` is the finding's without its backend, ``met_in`` the release that it was found in. A release that is neither right nor has the
     bug (``another bug``, ``unavailable``, ...) says nothing about when it came or went.
     """
 
@@ -51,6 +51,7 @@ class History:
     backend: str
     package: str
     releases: tuple[Release, ...]
+    met_in: str = ""
     interrupted: bool = False
 
     @property
@@ -115,7 +116,9 @@ class History:
         given = {key: data[key] for key in data if key not in ("schema", *_ANSWERS)}
         releases = tuple(Release(**each) for each in data["releases"])
         texts = [each for release in releases for each in asdict(release).values()]
-        texts += [data[key] for key in ("finding", "signature", "backend", "package")]
+        texts += [
+            data[key] for key in ("finding", "signature", "backend", "package", "met_in")
+        ]
         if data["schema"] != SCHEMA or not all(isinstance(each, str) for each in texts):
             raise ValueError("written by another quantdiff")
         if any(each.word not in WORDS for each in releases):
@@ -148,6 +151,24 @@ def read_history(folder: Path) -> History | None:
         return History.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(f"{path} is damaged ({error}); remove it") from None
+
+
+def together(
+    old: History, new: History, ordered: Callable[[Iterable[str]], tuple[str, ...]]
+) -> History:
+    """The new history with what an older one knows besides, if both are of one bug.
+
+    ``ordered`` puts versions in order.
+    """
+    if replace(old, releases=(), interrupted=False) != replace(
+        new, releases=(), interrupted=False
+    ):
+        return new
+    tried = {
+        each.version: each for each in (*old.releases, *new.releases) if each.word != UNTRIED
+    }
+    versions = ordered(each.version for each in (*old.releases, *new.releases))
+    return replace(new, releases=in_order(versions, tried))
 
 
 def in_order(versions: Sequence[str], releases: Mapping[str, Release]) -> tuple[Release, ...]:

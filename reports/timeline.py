@@ -1,6 +1,6 @@
 """The history of a bug in words and as a line of releases."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from corpus.history import RIGHT, SAME, UNTRIED, History, Release
 from reports.text import short, visible
@@ -16,13 +16,20 @@ def tone(release: Release) -> str:
 def sentences(history: History) -> tuple[str, ...]:
     """When the bug came and when it went, the answer first."""
     if history.first_bad is None:
-        return ("No release that was tried shows it.",)
-    said = [_came(history), _went(history)]
+        return ("No release that was tried shows it.", *_own(history))
+    said = [_came(history), _went(history), *_own(history)]
     if history.comes_and_goes:
         said.append(f"It comes and goes: {_turns(history)}.")
     if history.interrupted:
         said.append("Interrupted: not every release that would tell was tried.")
     return tuple(said)
+
+
+def _own(history: History) -> Iterator[str]:
+    """A finding that its own release does not show again was not of its case alone."""
+    words = {each.version: each.word for each in history.telling}
+    if words.get(history.met_in) == RIGHT:
+        yield f"It was found in {short(history.met_in)}, which is right on the case now."
 
 
 def _came(history: History) -> str:

@@ -10,12 +10,20 @@ from pathlib import Path
 
 import click
 
-from corpus.history import SAME, UNAVAILABLE, UNTRIED, History, Release
+from corpus.history import (
+    SAME,
+    UNAVAILABLE,
+    UNTRIED,
+    History,
+    Release,
+    read_history,
+    together,
+)
 from harness.cli.options import free_place, json_option, timeout_option
 from harness.errors import BadInput
 from harness.releases.bug import KeptBug, read_bug
 from harness.releases.environments import Environments, default_folder
-from harness.releases.packages import BY_BACKEND
+from harness.releases.packages import BY_BACKEND, in_version_order
 from harness.releases.trace import trace
 from harness.releases.versions import ALL, asked_for
 from reports import html, timeline
@@ -47,7 +55,7 @@ PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
     help="Where environments are kept for next time [default: in your cache folder].",
 )
 @click.option("--html", "page", metavar="FILE", help="Write the timeline's page here.")
-@json_option("since.json on stdout, nothing else.")
+@json_option()
 @timeout_option()
 def since(
     folder: str,
@@ -61,7 +69,8 @@ def since(
 ) -> int:
     """Replay FINDING in other releases of its engine; status 1 if the newest still has the bug.
 
-    pip gets the releases, by its own settings (PIP_INDEX_URL and so on), as wheels only.
+    What is found joins since.json beside the finding, and its page. pip gets the releases, by its
+    own settings (PIP_INDEX_URL and so on), as wheels only.
     """
     bug = read_bug(Path(folder))
     place = free_place("--html", page) if page is not None else None
@@ -76,7 +85,9 @@ def since(
     history, interrupted = _last(histories)
     if history is None:
         return 3
-    write_history(history, Path(folder))
+    before = read_history(Path(folder))
+    kept = together(before, history, in_version_order) if before else history
+    write_history(kept, Path(folder))
     if place is not None:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(html.render_history(history), encoding="utf-8")

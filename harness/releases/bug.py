@@ -22,8 +22,8 @@ from harness.backends.spec import BackendSpec, parse
 from harness.bench import Bench
 from harness.oracle import Oracle, Silent
 from harness.outcome import Outcome, Values
-from harness.same import shows_bug
-from harness.suspect import Signature, Suspect, suspects, tested, whole_graph
+from harness.same import Bug, shows_bug
+from harness.suspect import Signature, suspects, tested
 from harness.verdicts import failure_of, is_wrong
 
 FINDING = "finding.json"
@@ -94,7 +94,7 @@ def replayed(bench: Bench, spec: BackendSpec, bug: KeptBug, version: str) -> Rel
 
 def _is_same(bench: Bench, spec: BackendSpec, bug: KeptBug, outcome: Outcome) -> bool:
     """The same failure, the same bits, or wrong values that the same fault explains."""
-    known = _suspect(spec, bug)
+    known = _known(spec, bug)
     if not isinstance(outcome, Values) or known.signature.kind == "nondeterministic":
         return shows_bug(bench, known, bug.case, outcome)
     if not is_wrong(bug.case, outcome):
@@ -114,24 +114,13 @@ def _has_same_bits(outcome: Values, actual: dict[str, Array]) -> bool:
     )
 
 
-def _suspect(spec: BackendSpec, bug: KeptBug) -> Suspect:
+def _known(spec: BackendSpec, kept: KeptBug) -> Bug:
     """The finding as what is looked for on another backend."""
-    finding, words = bug.finding, bug.words
-    cause = words.removeprefix(f"{finding.kind} | ")
+    finding = kept.finding
+    cause = kept.words.removeprefix(f"{finding.kind} | ")
     cause = cause.removeprefix(f"{finding.fused_as or finding.op} | ")
-    return Suspect(
-        spec=spec,
-        signature=Signature(tested(spec), finding.kind, finding.op, finding.fused_as, cause),
-        case=bug.case,
-        whole=bug.case,
-        unit=whole_graph(bug.case),
-        steps=finding.steps,
-        pattern=finding.pattern,
-        matches=finding.diagnosis,
-        located_by=finding.located_by,
-        message=finding.message,
-        rows=(),
-    )
+    signature = Signature(tested(spec), finding.kind, finding.op, finding.fused_as, cause)
+    return Bug(spec, signature, finding.diagnosis)
 
 
 def _is_judged(case: Case) -> bool:

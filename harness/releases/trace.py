@@ -30,6 +30,7 @@ def trace(
         backend=replace(bug.spec, python="").text,
         package=package,
         releases=in_order(versions, tried),
+        met_in=finding.backend.version,
     )
     while version := _next(versions, tried, finding.backend.version):
         tried[version] = _try(bug, version, releases.python_with(version), timeout)

@@ -1,6 +1,8 @@
 """The history of a bug: what its releases say together, and its file."""
 
 import json
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,7 @@ from corpus.history import (
     Release,
     in_order,
     read_history,
+    together,
 )
 from corpus.load import InputError
 
@@ -66,7 +69,7 @@ TEXTS = st.text(max_size=20)
 VERSIONS = st.from_regex(r"[0-9][a-z0-9.+]{0,10}", fullmatch=True)
 RELEASES = st.builds(Release, VERSIONS, st.sampled_from(WORDS), TEXTS)
 HISTORIES = st.builds(
-    History, TEXTS, TEXTS, TEXTS, TEXTS, st.lists(RELEASES).map(tuple), st.booleans()
+    History, TEXTS, TEXTS, TEXTS, TEXTS, st.lists(RELEASES).map(tuple), TEXTS, st.booleans()
 )
 
 
@@ -105,3 +108,14 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, text: str) -> None:
 def test_every_version_has_its_release() -> None:
     tried = {"2": Release("2", SAME)}
     assert in_order(("1", "2"), tried) == (Release("1", UNTRIED), Release("2", SAME))
+
+
+def test_what_was_known_before_is_not_forgotten() -> None:
+    def in_digits(versions: Iterable[str]) -> tuple[str, ...]:
+        return tuple(sorted(set(versions)))
+
+    old, new = history("rs.s"), history(".rrs")
+    merged = together(old, new, in_digits)
+    assert [each.word for each in merged.releases] == [RIGHT, RIGHT, RIGHT, SAME]
+    other = replace(old, signature="divergent | F02")
+    assert together(other, new, in_digits) == new

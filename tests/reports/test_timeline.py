@@ -1,6 +1,7 @@
 """The timeline of a bug: on the console, on its page, beside its finding."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,11 @@ def test_a_finding_is_rendered_again_with_its_timeline(tmp_path: Path) -> None:
 def test_a_finding_without_its_run_keeps_the_history_alone(tmp_path: Path) -> None:
     folder.write_history(history(), tmp_path)
     assert [each.name for each in tmp_path.iterdir()] == ["since.json"]
+
+
+def test_a_finding_that_its_own_release_does_not_show_is_called_out() -> None:
+    told = replace(history(), met_in="1.20.0")
+    assert "It was found in 1.20.0, which is right on the case now." in timeline.sentences(
+        told
+    )
+    assert not any("found in" in each for each in timeline.sentences(history()))

@@ -163,6 +163,7 @@ def test_the_command_tells_prints_and_keeps_it(
     assert document["last_bad"] == "2.0"
     assert document["first_good"] is None
     assert [each["version"] for each in document["releases"]] == ["2.0", "2.1"]
+    assert history.read_history(wrong) == kept
 
 
 @pytest.mark.parametrize(
