@@ -25,6 +25,18 @@ class Case:
     origin: str = ""
     cells: tuple[str, ...] = field(default=(), compare=False)
 
+    def __repr__(self) -> str:
+        """In one line: of bytes and arrays, how many; a failing test shows it."""
+        inputs = (
+            f", {name} {array.dtype}[{'x'.join(map(str, array.shape))}]"
+            for name, array in self.inputs.items()
+        )
+        return f"Case({self.origin or 'drawn'}: {len(self.model)} bytes{''.join(inputs)})"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """The same for IPython and Hypothesis, which would print every field."""
+        printer.text(repr(self))
+
     def proto(self) -> onnx.ModelProto:
         """The parsed model; a fresh object each time, so a caller may change it."""
         return onnx.ModelProto.FromString(self.model)

@@ -35,8 +35,17 @@ def load_model(path: Path) -> ModelProto:
             refers to data outside its folder.
     """
     _require_file(path)
+    return read_model(path.read_bytes(), path)
+
+
+def read_model(data: bytes, path: Path) -> ModelProto:
+    """The checked model of serialized bytes; ``path`` is where they come from, in messages too.
+
+    Raises:
+        InputError: they are no ONNX model or not a valid one, or refer to data outside the folder.
+    """
     try:
-        model = ModelProto.FromString(path.read_bytes())
+        model = ModelProto.FromString(data)
     except DecodeError:
         raise InputError(f"{path} is not an ONNX model: it is no protobuf message") from None
     _require_model(model, path)
@@ -150,22 +159,41 @@ def load_array(path: Path, model: ModelProto, name: str) -> Array:
         InputError: the file is missing or holds no plain array; the model has no such input; the
             array's type or shape is not the input's.
     """
+    value = input_of(model, name)
+    array = load_npy(path)
+    require_fit(array, value, str(path))
+    return array
+
+
+def input_of(model: ModelProto, name: str) -> ValueInfoProto:
+    """The input of that name.
+
+    Raises:
+        InputError: the model has none.
+    """
     inputs = {each.name: each for each in model_inputs(model)}
     if name not in inputs:
         raise InputError(
             f"the model has no input {name!r}; its inputs are {', '.join(inputs)}"
         )
-    array = load_npy(path)
-    dtype, shape = _signature(inputs[name])
+    return inputs[name]
+
+
+def require_fit(array: Array, value: ValueInfoProto, where: str) -> None:
+    """Refuse an array, from ``where``, of another type or shape than an input of a model.
+
+    Raises:
+        InputError: it is one.
+    """
+    name, (dtype, shape) = value.name, _signature(value)
     if array.dtype != dtype:
-        raise InputError(f"{path} holds {array.dtype}, input {name!r} takes {dtype}")
+        raise InputError(f"{where} holds {array.dtype}, input {name!r} takes {dtype}")
     if not _fits(array.shape, shape):
         wanted = "x".join(str(each or "?") for each in shape or ()) or "scalar"
         found = "x".join(map(str, array.shape)) or "scalar"
         raise InputError(
-            f"{path} holds an array of shape {found}, input {name!r} takes {wanted}"
+            f"{where} holds an array of shape {found}, input {name!r} takes {wanted}"
         )
-    return array
 
 
 def load_npy(path: Path) -> Array:

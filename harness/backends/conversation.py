@@ -222,9 +222,15 @@ class Conversation:
             "adapter": self._entry.target,
             "name": self._entry.name,
             "path_first": [] if ours else [str(Path.cwd())],
-            "path_last": [] if self._is_foreign else [str(ROOT)],
+            "path_last": self._path_last(ours),
         }
         self.process.send(protocol.encode(hello))
+
+    def _path_last(self, ours: bool) -> list[str]:
+        """What can be imported here can be in the worker; a foreign one has paths of its own."""
+        if self._is_foreign:
+            return []
+        return [str(ROOT)] if ours else [str(ROOT), *sys.path]
 
     def _send_rest(self) -> None:
         rest = self._batch.message(self._options, len(self.answers), self._timeout)

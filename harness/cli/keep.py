@@ -1,5 +1,6 @@
 """Keeping a finding: its folder, with a script that was seen to reproduce it in a clean process."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -101,10 +102,20 @@ def _clean_environment(spec: BackendSpec) -> dict[str, str]:
     """Ours without Python's settings; what a plug-in or our engine is imported from stays."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     if ":" in spec.name:
-        environment["PYTHONPATH"] = str(Path.cwd())
+        environment["PYTHONPATH"] = os.pathsep.join([str(Path.cwd()), *_place_of(spec.name)])
     elif spec.name == "engine":
         environment["PYTHONPATH"] = str(Path(engine.__file__).parents[1])
     return environment
+
+
+def _place_of(plug_in: str) -> list[str]:
+    """The folder that a plug-in's module or package is imported from, where it is no other's."""
+    top = plug_in.partition(":")[0].partition(".")[0]
+    found = importlib.util.find_spec(top)
+    if found is None or found.origin is None:
+        return []
+    file = Path(found.origin)
+    return [str(file.parents[1] if found.submodule_search_locations else file.parent)]
 
 
 def as_json(finding: Finding) -> str:

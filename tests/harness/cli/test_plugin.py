@@ -1,13 +1,14 @@
 """``pytest --quantdiff-backend``, in a project that is not ours."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+import pytest
 
-BACKEND = """
+from tests.harness.cli.strangers import pytest_in
+
+FORGETFUL = ("--quantdiff-backend", "mine:forgetful", "--quantdiff-cases")
+PROJECT = {
+    "mine.py": """
 from engine import Session
 
 def right(model, inputs):
@@ -15,53 +16,65 @@ def right(model, inputs):
 
 def forgetful(model, inputs):
     return Session(model, faults=("F25",)).run(inputs)
+
+def refuses(model, inputs):
+    raise NotImplementedError("no kernel for this")
 """
-
-
-def pytest_in(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    (folder / "mine.py").write_text(BACKEND)
-    command = [sys.executable, "-m", "pytest", "-p", "harness.pytest_plugin", "-q", *arguments]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-    }
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
+}
 
 
 def test_a_right_backend_passes(tmp_path: Path) -> None:
-    done = pytest_in(tmp_path, "--quantdiff-backend", "mine:right", "--quantdiff-cases", "20")
+    done = pytest_in(
+        tmp_path, PROJECT, "--quantdiff-backend", "mine:right", "--quantdiff-cases", "20"
+    )
     assert done.returncode == 0, done.stdout
     assert "1 passed" in done.stdout
+    assert not (tmp_path / "quantdiff-findings").exists()
 
 
 def test_a_wrong_backend_fails_and_names_the_folder(tmp_path: Path) -> None:
-    done = pytest_in(
-        tmp_path, "--quantdiff-backend", "mine:forgetful", "--quantdiff-cases", "100"
-    )
+    done = pytest_in(tmp_path, PROJECT, *FORGETFUL, "60", "--junit-xml=junit.xml")
     assert done.returncode == 1
-    assert "F25" in done.stdout
-    line = next(line for line in done.stdout.splitlines() if "folder" in line)
+    assert "F25 the zero point of x is not subtracted" in done.stdout
+    assert "law        x zero point != 0" in done.stdout
+    line = next(line for line in done.stdout.splitlines() if line.startswith("  folder"))
     folder = tmp_path / line.split()[-1]
     assert (folder / "repro.py").is_file()
     assert "Traceback" not in done.stdout
-    again = pytest_in(
-        tmp_path, "--quantdiff-backend", "mine:forgetful", "--quantdiff-cases", "100"
-    )
-    assert f"folder quantdiff-findings/findings/{folder.name}-2" in again.stdout
+    assert "F25 the zero point of x is not subtracted" in (tmp_path / "junit.xml").read_text()
 
 
-def test_an_unknown_backend_is_one_line(tmp_path: Path) -> None:
-    done = pytest_in(tmp_path, "--quantdiff-backend", "nonsense")
+def test_processes_share_the_numbers_and_keep_each_bug_once(tmp_path: Path) -> None:
+    pytest.importorskip("xdist")
+    options = ("--quantdiff-backend", "mine:refuses", "--quantdiff-cases", "260")
+    processes = ("-p", "xdist", "-n", "2", "-p", "no:cacheprovider")
+    done = pytest_in(tmp_path, PROJECT, *options, *processes)
     assert done.returncode == 1
-    assert "nonsense' is unknown" in done.stdout
-    assert "Traceback" not in done.stdout
+    assert "quantdiff[mine:refuses 0-249]" in done.stdout
+    assert "quantdiff[mine:refuses 250-259]" in done.stdout
+    out = tmp_path / "quantdiff-findings"
+    kept = [each.parent.name for each in out.rglob("finding.json")]
+    told = done.stdout.partition("= quantdiff =")[2].splitlines()
+    met_twice = [line.split()[0] for line in told if line.endswith("(2 tests)")]
+    assert met_twice
+    assert set(met_twice) <= set(kept)
+    assert not [name for name in kept if "-" in name]
+    assert [each.name for each in out.iterdir()] == ["findings"]
 
 
-def test_no_cases_are_bad_usage(tmp_path: Path) -> None:
-    done = pytest_in(tmp_path, "--quantdiff-backend", "mine:right", "--quantdiff-cases", "0")
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (
+            ("--quantdiff-backend", "nonsense"),
+            "--quantdiff-backend: backend 'nonsense' is unknown",
+        ),
+        ((*FORGETFUL, "0"), "--quantdiff-cases"),
+        ((*FORGETFUL, "9", "--quantdiff-family", "convs"), "choose from 'conv', 'matmul'"),
+    ],
+)
+def test_bad_usage_is_one_line(tmp_path: Path, options: tuple[str, ...], words: str) -> None:
+    done = pytest_in(tmp_path, PROJECT, *options)
     assert done.returncode == 4
-    assert "--quantdiff-cases" in done.stderr
+    assert words in done.stderr
     assert "Traceback" not in done.stderr
