@@ -73,6 +73,10 @@ _OPENCV = {
     "sse41": {"OPENCV_CPU_DISABLE": "AVX,FP16,AVX2,FMA3,AVX512-SKX"},
     "avx2": {"OPENCV_CPU_DISABLE": "AVX512-SKX"},
 }
+_OPENVINO = {
+    "sse41": {"ONEDNN_MAX_CPU_ISA": "SSE41"},
+    "avx2": {"ONEDNN_MAX_CPU_ISA": "AVX2"},
+}
 
 ENTRIES = (
     Entry(
@@ -100,6 +104,13 @@ ENTRIES = (
         "harness.backends.opencv:adapter",
         "pip install 'opencv-python-headless>=5'",
         isa=_OPENCV,
+    ),
+    Entry(
+        "openvino",
+        "harness.backends.openvino:adapter",
+        "pip install openvino",
+        (PLAIN, Variant((("disable", "low-precision"),))),
+        _OPENVINO,
     ),
     Entry("onnx-reference", "harness.backends.onnx_reference:adapter", "pip install onnx"),
 )
