@@ -99,11 +99,12 @@ def _chunks(field: int, contents: Iterable[bytes]) -> bytes:
 
 def tensor(name: str, array: Array) -> bytes:
     """An initializer of an array of any of ``ELEMENT_TYPES``."""
-    if array.dtype.name in _PACKED:
-        elem_type = ELEMENT_TYPES[array.dtype.name]
-        return _tensor(name, elem_type, array.shape, _packed(array))
-    elem_type = _TYPES_BY_CHAR.get(array.dtype.char) or ELEMENT_TYPES[array.dtype.name]
-    return _tensor(name, elem_type, array.shape, array.tobytes())
+    known = _TYPES_BY_CHAR.get(array.dtype.char)
+    if known is not None:
+        return _tensor(name, known, array.shape, array.tobytes())
+    dtype = array.dtype.name
+    raw = _packed(array) if dtype in _PACKED else array.tobytes()
+    return _tensor(name, ELEMENT_TYPES[dtype], array.shape, raw)
 
 
 def _packed(array: Array) -> bytes:

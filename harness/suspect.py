@@ -236,15 +236,22 @@ def whole_graph(case: Case) -> FusedOp:
 
 
 def _failed(bench: Bench, spec: BackendSpec, case: Case, outcome: Outcome) -> Suspect:
-    """A refusal, a crash or a hang: the shortest prefix of the graph that shows it too."""
+    """A refusal, a crash or a hang: the shortest prefix of the graph that shows it too.
+
+    A prefix that is refused in other words is refused for another reason, perhaps for where it ends.
+    """
     kind, message = failure_of(outcome)
+    words = message_words(message, case)
     model = case.proto()
     types = tensor_types(model)
     for unit in units(model)[:-1]:
         part = cut(model, case.inputs, unit.outputs, types)
         failed = bench.run(part, spec)
-        if failure_of(failed)[0] == kind and is_suspicious(kind, failed):
-            return _whole(spec, part, kind, failure_of(failed)[1])
+        if failure_of(failed)[0] != kind or not is_suspicious(kind, failed):
+            continue
+        found = failure_of(failed)[1]
+        if kind != "refused" or message_words(found, case) == words:
+            return _whole(spec, part, kind, found)
     return _whole(spec, case, kind, message)
 
 

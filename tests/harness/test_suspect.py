@@ -11,6 +11,8 @@ from corpus.case import Case
 from engine import Session
 from generators.graphs import draw_case
 from generators.operators.conv import build, describe
+from generators.operators.node import NodeSpec, Operand
+from generators.operators.node import build as build_node
 from harness.investigate import is_wrong_alone, shrink
 from harness.outcome import Crashed, Refused, Values
 from harness.suspect import Suspect, suspects
@@ -103,6 +105,16 @@ def test_the_right_answer_is_nobodys_fault() -> None:
 )
 def test_each_flaw_is_seen_for_what_it_is(fake: str, kind: str) -> None:
     assert only_suspect(f"tests.fakes:{fake}", grouped()).signature.kind == kind
+
+
+def test_a_part_that_is_refused_in_other_words_is_not_the_refused_one() -> None:
+    x = Operand("x", (1, 1, 4, 4), "uint16", (0.5,), (7,))
+    y = Operand("y", (1, 1, 3, 3), "uint16", (0.5,), (7,))
+    window = (("kernel_shape", (2, 2)),)
+    pool = NodeSpec("MaxPool", (x,), (y,), window, opset=21, x_float=True, y_float=True)
+    suspect = only_suspect("tests.fakes:hands_out_no_wide_codes", build_node(pool))
+    assert "too much for me" in suspect.message
+    assert suspect.signature.op == "MaxPool"
 
 
 @pytest.mark.parametrize("fault", ["F01", "F12"])

@@ -142,14 +142,21 @@ def _entered(graph: GraphBuilder, operand: Operand, *, enters_real: bool) -> str
 def pair_of(graph: GraphBuilder, operand: Operand, suffix: str = "") -> Pair:
     """Scale and zero point of an operand as initializers."""
     shape, name = operand.parameters_shape, operand.name + suffix
-    scales = np.resize(np.array(operand.scales, np.float32), shape)
-    graph.array(f"{name}s", scales)
+    graph.array(f"{name}s", _in_shape(operand.scales, np.dtype(np.float32), shape))
     dtype = operand.dtype
     default = dtype == "uint8" or graph.opset >= OUTPUT_DTYPE_OPSET
     if default and not graph.zero_points_written and not any(operand.zero_points):
         return Pair(f"{name}s", "", dtype)
-    zeros = np.resize(np.array(operand.zero_points), shape).astype(wire.code_dtype(dtype))
+    zeros = _in_shape(operand.zero_points, wire.code_dtype(dtype), shape)
     return Pair(f"{name}s", graph.array(f"{name}z", zeros), dtype)
+
+
+def _in_shape(
+    values: Sequence[float], dtype: np.dtype[np.generic], shape: tuple[int, ...]
+) -> Array:
+    """The values as often as the shape needs them; only repeating them costs more than a call."""
+    array = np.array(values).astype(dtype)
+    return array.reshape(shape) if array.size == prod(shape) else np.resize(array, shape)
 
 
 def _with(name: str, pair: Pair) -> list[str]:

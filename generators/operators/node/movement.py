@@ -185,6 +185,8 @@ def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
     shape = draw.shape(rank or choices.pick((3, 4, 2)), 5)
     if rank:
         shape = (shape[0], shape[1] * 4, shape[2] * 2, shape[3] * 2)
+    if op == "Squeeze" and 1 not in shape:
+        shape = (*shape[:1], 1, *shape[2:])
     x = draw.codes("x", shape)
     if op == "Pad" and len(shape) == 4 and draw.choices.flag():
         return _pad_before_pool(draw, x)
