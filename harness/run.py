@@ -8,7 +8,6 @@ on how many processes judge.
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 
 from corpus.case import Case
 from generators.graphs import all_cells
@@ -29,6 +28,7 @@ from harness.campaign.judge import (
 from harness.campaign.known import KnownBugs
 from harness.campaign.plan import Plan as Plan
 from harness.campaign.supply import Supply
+from harness.campaign.versions import own_version as own_version
 from harness.events import (
     BatchJudged,
     CampaignFinished,
@@ -243,11 +243,3 @@ class Campaign:
             self.journal.handled(*where)
             self.supply.known = self.known.knowledge()
         return saved
-
-
-def own_version() -> str:
-    """The version of quantdiff, also in a checkout that is not installed."""
-    try:
-        return version("quantdiff")
-    except PackageNotFoundError:
-        return "0.1.0"

@@ -17,6 +17,7 @@ from harness.outcome import Crashed, TimedOut
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120.0  # importing an engine from a cold disk can take long
+STARTS = 3  # of a worker that ends before it is ready: somebody may have killed it
 EXIT_SECONDS = 1.0
 MEMORY = 4 << 30
 LOOK_SECONDS = 0.05  # how often memory is looked at
@@ -93,7 +94,7 @@ class Conversation:
         self._is_foreign = self._python != sys.executable
         self._batch, self._options = Batch("run", ()), [dict[str, str]()]
         self.answers: list[Message | Crashed | TimedOut] = []
-        self._wanted = 0
+        self._wanted = self._starts_lost = 0
         self._base = 0  # bytes before the first case
         self._is_fresh = True  # has answered nothing since it was started
         self._look_at = 0.0
@@ -195,12 +196,18 @@ class Conversation:
         except TypeError as error:
             self.process.end()
             raise Lost(self._entry.name, f"its description is wrong: {error}") from error
-        self.is_starting = False
+        self.is_starting, self._starts_lost = False, 0
         self._base = self.process.resident()
 
     def _replace(self, outcome: Crashed | TimedOut) -> None:
         if self.is_starting:
-            raise Lost(self._entry.name, _why(outcome))
+            self._starts_lost += 1
+            if isinstance(outcome, TimedOut) or self._starts_lost == STARTS:
+                raise Lost(self._entry.name, _why(outcome))
+            self._start()
+            if self.missing():
+                self._send_rest()
+            return
         self.answers.append(outcome)
         if self.is_waiting():
             self._start()

@@ -23,6 +23,7 @@ from harness.errors import BadInput
 
 AHEAD = 2  # tasks that a job has at a time, so that it never waits for the next
 MOST_DEATHS = 3  # of jobs over one task
+MOST_FAILED_STARTS = 5  # in a row
 END_SECONDS = 5.0
 
 
@@ -31,6 +32,7 @@ class _Job:
     process: BaseProcess
     connection: Connection
     tasks: deque[Task] = field(default_factory=deque)
+    is_ready: bool = False
 
 
 class Jobs:
@@ -39,6 +41,7 @@ class Jobs:
     def __init__(self, plan: Plan, count: int, *, busy: int) -> None:
         self._plan, self._busy = plan, busy
         self._deaths: Counter[int] = Counter()
+        self._failed_starts = 0
         self._jobs = [self._start() for _ in range(count)]
 
     def __enter__(self) -> Self:
@@ -104,6 +107,9 @@ class Jobs:
             raise BadInput(said)
         if kind == "failed":
             raise RuntimeError(f"a job failed:\n{said}")
+        if kind == "ready":
+            job.is_ready, self._failed_starts = True, 0
+            return None
         job.tasks.popleft()
         return said, seconds
 
@@ -112,19 +118,28 @@ class Jobs:
         job.connection.close()
         job.process.join(END_SECONDS)
         lost = list(job.tasks)
-        if lost:
-            first = lost[0].numbers
-            self._deaths[first.start] += 1
-            if self._deaths[first.start] >= MOST_DEATHS:
-                raise CrewLost(
-                    f"cases {first.start} to {first.stop - 1} ended the job that judged them "
-                    f"{MOST_DEATHS} times (exit code {job.process.exitcode}); see --jobs 1"
-                )
+        self._blame(job)
         self._jobs.remove(job)
         fresh = self._start()
         self._jobs.append(fresh)
         for task in lost:
             self._send(fresh, task)
+
+    def _blame(self, job: _Job) -> None:
+        """Count a death, and give up where starting or one task has caused too many."""
+        how = f"exit code {job.process.exitcode}"
+        if not job.is_ready:
+            self._failed_starts += 1
+            if self._failed_starts == MOST_FAILED_STARTS:
+                raise CrewLost(f"jobs end before they are ready ({how}); see --jobs 1")
+        elif job.tasks:
+            first = job.tasks[0].numbers
+            self._deaths[first.start] += 1
+            if self._deaths[first.start] == MOST_DEATHS:
+                raise CrewLost(
+                    f"cases {first.start} to {first.stop - 1} ended the job that judged them "
+                    f"{MOST_DEATHS} times ({how}); see --jobs 1"
+                )
 
 
 def work(connection: Connection, plan: Plan, busy: int) -> None:
@@ -136,6 +151,7 @@ def work(connection: Connection, plan: Plan, busy: int) -> None:
     try:
         bench = plan.open_bench(busy=busy)
         with bench.pool:
+            connection.send(("ready", None, 0.0))
             while True:
                 task = tasks.get()
                 start = time.monotonic()

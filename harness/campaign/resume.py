@@ -5,7 +5,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,30 +118,28 @@ def mend(folder: Path) -> None:
     if not path.is_file() or not (folder / DATABASE).is_file():
         raise BadInput(f"--resume: {folder} holds no run; start one without --resume")
     cut_unfinished_line(path)
-    with path.open("rb") as file:
-        lines = sum(1 for _ in file)
-    store = _open(folder, lines)
-    try:
-        with path.open("a", encoding="utf-8", newline="\n") as file:
-            file.writelines(f"{line}\n" for line in store.unsent())
+    with closing(open_store(folder)) as store, path.open("a", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in store.unsent())
         whole = store.folders()
-    finally:
-        store.close()
     for each in (folder / FINDINGS).glob("*"):
         if f"{FINDINGS}/{each.name}" not in whole:
             shutil.rmtree(each)
 
 
-def reopen(folder: Path, told: Logged) -> tuple[Store, Past]:
-    """The journal of a mended run, and what it says."""
-    with (folder / LOG).open("rb") as file:
-        lines = sum(1 for _ in file)
-    store = _open(folder, lines)
-    return store, store.past(seconds=told.seconds, reported=told.reported)
+def past_of(folder: Path, told: Logged) -> Past:
+    """What a mended run left behind."""
+    with closing(open_store(folder)) as store:
+        return store.past(seconds=told.seconds, reported=told.reported)
 
 
-def _open(folder: Path, lines: int) -> Store:
-    path = folder / DATABASE
+def open_store(folder: Path) -> Store:
+    """The journal of a run, where its log is now.
+
+    Raises:
+        BadLog: it is damaged.
+    """
+    log, path = folder / LOG, folder / DATABASE
+    lines = log.read_bytes().count(b"\n") if log.exists() else 0
     try:
         return Store(path, lines=lines)
     except sqlite3.DatabaseError as error:

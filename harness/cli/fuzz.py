@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from harness.backends.conversation import MEMORY
+from harness.campaign.crew import Crew
 from harness.campaign.plan import Plan
 from harness.campaign.resume import locked
 from harness.cli.interrupts import Interrupts
@@ -22,7 +24,7 @@ from harness.cli.options import (
     json_option,
     timeout_option,
 )
-from harness.cli.session import Session, beginning, going_on, run, taken_up
+from harness.cli.session import Session, beginning, create, crew_of, going_on, run, taken_up
 from harness.errors import BadInput
 from reports import summary
 from reports.folder import write_run
@@ -69,6 +71,15 @@ class Size(click.ParamType[int]):
         return int(float(match[1]) * {"m": 1 << 20, "g": 1 << 30}[match[2]])
 
 
+@dataclass(frozen=True, slots=True)
+class How:
+    """What is a matter of this session, not of the run."""
+
+    jobs: int
+    cluster: str | None
+    as_json: bool
+
+
 @click.command()
 @backend_option()
 @click.option("--cases", type=click.IntRange(min=1), metavar="N", help="Stop after N cases.")
@@ -98,6 +109,7 @@ class Size(click.ParamType[int]):
 @click.option(
     "--resume", is_flag=True, help="Go on with the run in DIR [default: the newest out]."
 )
+@click.option("--cluster", metavar="ADDR", help="A Dask scheduler whose workers judge.")
 @json_option("summary.json on stdout, nothing else.")
 @timeout_option()
 @click.pass_context
@@ -105,20 +117,21 @@ def fuzz(
     context: click.Context,
     /,
     *,
-    jobs: int,
     out: str | None,
     resume: bool,
-    as_json: bool,
     **options: Any,
 ) -> int:
     """Draw cases, run them on every backend, and make a finding of each new bug."""
+    how = How(**{each.name: options.pop(each.name) for each in fields(How)})
     if resume:
-        return _resume(_newest(out), _given(context), jobs, as_json)
+        return _resume(_newest(out), _given(context), how)
     plan = _plan(str(free_folder(out)), **options)
     with Interrupts() as interrupts, ExitStack() as stack:
         session = stack.enter_context(beginning(plan))
+        crew = stack.enter_context(crew_of(session, how.jobs, how.cluster))
+        create(Path(plan.out))
         stack.enter_context(locked(Path(plan.out)))
-        return _whole(session, jobs, interrupts, as_json)
+        return _whole(session, crew, interrupts, how)
 
 
 def _plan(
@@ -130,34 +143,35 @@ def _plan(
     return Plan(seed=seed, out=out, cases=cases, seconds=seconds, **others)
 
 
-def _resume(folder: Path, given: dict[str, Any], jobs: int, as_json: bool) -> int:
+def _resume(folder: Path, given: dict[str, Any], how: How) -> int:
     """Go on with a run, or say that it is finished."""
     with Interrupts() as interrupts, ExitStack() as stack:
         stack.enter_context(locked(folder))
         plan, told = taken_up(folder, given)
         if told.is_finished:
             print(f"  {folder} is finished: nothing is left to do", file=sys.stderr)
-            return _status(write_pages(folder), as_json)
+            return _status(write_pages(folder), how)
         session = stack.enter_context(going_on(plan, told))
-        return _whole(session, jobs, interrupts, as_json)
+        crew = stack.enter_context(crew_of(session, how.jobs, how.cluster))
+        return _whole(session, crew, interrupts, how)
 
 
-def _whole(session: Session, jobs: int, interrupts: Interrupts, as_json: bool) -> int:
+def _whole(session: Session, crew: Crew | None, interrupts: Interrupts, how: How) -> int:
     """Run a session to its end, render its pages, and say how it ended."""
     lost = ""
     try:
-        lost = run(session, jobs, interrupts)
+        lost = run(session, crew, interrupts)
     finally:
         interrupts.hold()
         report = write_pages(Path(session.plan.out))
-    status = _status(report, as_json)
+    status = _status(report, how)
     if lost:
         print(f"quantdiff: {lost}; everything is saved, see --resume", file=sys.stderr)
     return INTERRUPTED if lost or interrupts.came else status
 
 
-def _status(report: Report, as_json: bool) -> int:
-    if as_json:
+def _status(report: Report, how: How) -> int:
+    if how.as_json:
         print(summary.render(report), end="")
     return 1 if report.findings else 0
 
@@ -168,7 +182,7 @@ def _given(context: click.Context) -> dict[str, Any]:
         name: value
         for name, value in context.params.items()
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT
-        and name not in ("jobs", "out", "resume", "as_json")
+        and name in {each.name for each in fields(Plan)} - {"out"}
     }
 
 

@@ -2,12 +2,11 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from corpus.finding import Engine
 from harness.backends.pool import Pool
 from harness.backends.spec import parse
 from harness.bench import Bench, set_up, with_variants
@@ -15,15 +14,15 @@ from harness.campaign.crew import Crew, CrewLost
 from harness.campaign.jobs import Jobs
 from harness.campaign.journal import Past
 from harness.campaign.plan import Plan
-from harness.campaign.resume import Logged, logged, mend, plan_of, reopen
-from harness.campaign.store import Store
+from harness.campaign.resume import Logged, logged, mend, open_store, past_of, plan_of
+from harness.campaign.versions import OURS, versions_of
 from harness.cli.interrupts import Interrupts
 from harness.cli.keep import keep_in
 from harness.cli.options import chosen
 from harness.cli.releases import comparing
 from harness.errors import BadInput
 from harness.events import BackendSkipped, Event, Handler, LogWriter
-from harness.run import Campaign, own_version
+from harness.run import Campaign
 from reports.console import Console
 from reports.model import LOG_NAME
 
@@ -32,30 +31,26 @@ Skipped = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A plan, the bench of this process, what is known from before, and where notes go."""
+    """A plan, the bench of this process, and what is known from before."""
 
     plan: Plan
     bench: Bench
     past: Past
-    store: Store
     skipped: Skipped
 
 
 @contextmanager
 def beginning(plan: Plan) -> Iterator[Session]:
-    """A session of a new run, in a folder that is made now.
+    """A session of a new run, which has no folder yet.
 
     Raises:
-        BadInput: a backend cannot be used, or the folder cannot be made.
+        BadInput: a backend cannot be used.
     """
-    folder = Path(plan.out)
     with Pool(plan.timeout, memory=plan.memory) as pool:
         specs, skipped = chosen(pool, plan.backends)
         bench = set_up(pool, with_variants(specs))
         named = tuple(dict.fromkeys(each.text for each in specs))
-        create(folder)
-        store = Store(folder / "run.sqlite")
-        yield Session(replace(plan, backends=named), bench, Past(), store, skipped)
+        yield Session(replace(plan, backends=named), bench, Past(), skipped)
 
 
 @contextmanager
@@ -68,8 +63,7 @@ def going_on(plan: Plan, told: Logged) -> Iterator[Session]:
     with Pool(plan.timeout, memory=plan.memory) as pool:
         bench = set_up(pool, with_variants([parse(name) for name in plan.backends]))
         _must_be_as_before(bench, told)
-        store, past = reopen(Path(plan.out), told)
-        yield Session(plan, bench, past, store, ())
+        yield Session(plan, bench, past_of(Path(plan.out), told), ())
 
 
 def taken_up(folder: Path, given: Mapping[str, Any]) -> tuple[Plan, Logged]:
@@ -96,51 +90,64 @@ def _shown(value: object) -> str:
 
 def _must_be_as_before(bench: Bench, told: Logged) -> None:
     before = {each.name: each.version for each in told.started.backends}
-    before["quantdiff"] = told.started.quantdiff
-    ours = Engine("quantdiff", own_version())
-    for each in (ours, *(bench.engine(spec) for spec in bench.specs)):
-        if before.get(each.name) != each.version:
+    now = versions_of(bench)
+    for name, version in {**before, OURS: told.started.quantdiff}.items():
+        if now.get(name) != version:
             raise BadInput(
-                f"--resume: {each.name} was {before.get(each.name, 'absent')} and is "
-                f"{each.version} now; start a new run"
+                f"--resume: {name} was {version} and is {now.get(name, 'absent')} now; "
+                "start a new run"
             )
 
 
-def run(session: Session, jobs: int, interrupts: Interrupts, *, cluster: str = "") -> str:
+def run(session: Session, crew: Crew | None, interrupts: Interrupts) -> str:
     """Run the campaign until it is done or ended; why it lost those who judge, if it did."""
     plan, folder = session.plan, Path(session.plan.out)
-    with crew_of(plan, jobs) as crew:
-        campaign = Campaign(
-            session.bench,
-            plan,
-            keep_in(folder, patience=plan.timeout),
-            session.store,
-            crew,
-            session.past,
-            interrupts.held,
-        )
-        events = _with_skipped(interrupts.stopping(campaign.events()), session.skipped)
-        log, console = LogWriter(folder / LOG_NAME), Console(sys.stderr)
-        with _handlers(session.store, log, console) as handlers:
-            try:
-                for event in comparing(events, session.bench, folder):
-                    with interrupts.held():
-                        for handler in handlers:
-                            handler.handle(event)
-            except KeyboardInterrupt:
-                return ""
-            except CrewLost as lost:
-                return str(lost)
+    store, log = open_store(folder), LogWriter(folder / LOG_NAME)
+    campaign = Campaign(
+        session.bench,
+        plan,
+        keep_in(folder, patience=plan.timeout),
+        store,
+        crew,
+        session.past,
+        interrupts.held,
+    )
+    events = _with_skipped(interrupts.stopping(campaign.events()), session.skipped)
+    with _handlers(store, log, Console(sys.stderr)) as handlers:
+        try:
+            for event in comparing(events, session.bench, folder):
+                with interrupts.held():
+                    for handler in handlers:
+                        handler.handle(event)
+        except KeyboardInterrupt:
+            return ""
+        except CrewLost as lost:
+            return str(lost)
     return ""
 
 
 @contextmanager
-def crew_of(plan: Plan, jobs: int) -> Iterator[Crew | None]:
-    """Other processes that judge; nobody, where one job is enough."""
-    if jobs == 1:
+def crew_of(session: Session, jobs: int, cluster: str | None) -> Iterator[Crew | None]:
+    """Others who judge: a cluster, or jobs of this machine; nobody, where one job is enough.
+
+    Raises:
+        BadInput: there is no such cluster, or Dask is not installed.
+    """
+    crew: Crew
+    if cluster:
+        try:
+            from harness.campaign.cluster import Cluster
+        except ModuleNotFoundError as error:
+            raise BadInput(
+                f"--cluster needs {error.name}; pip install 'quantdiff[cluster]'"
+            ) from error
+        crew = Cluster(cluster, session.plan, versions_of(session.bench))
+    elif jobs > 1:
+        crew = Jobs(session.plan, jobs, busy=1)
+    else:
         yield None
         return
-    with Jobs(plan, jobs, busy=1) as crew:
+    with closing(crew):
         yield crew
 
 

@@ -1,0 +1,189 @@
+"""A crew on other machines: the workers of a Dask scheduler that is running already.
+
+A task is a pure function of the plan, its numbers and what is known, so Dask may run it anywhere and
+again: one whose worker is lost is retried by Dask itself, and a result that comes twice is counted
+once. A Dask worker keeps a bench a thread and a plan until another plan comes or it ends.
+"""
+
+import contextlib
+import logging
+import time
+from concurrent.futures import CancelledError
+from dataclasses import dataclass, replace
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Self
+
+from distributed import Client, Future, KilledWorker, Worker, WorkerPlugin, get_worker
+
+from harness.campaign.benches import Benches
+from harness.campaign.crew import CrewLost
+from harness.campaign.judge import JudgedTask, Task, judge
+from harness.campaign.plan import Plan
+from harness.campaign.versions import Versions, must_agree, versions_of
+from harness.errors import BadInput
+
+CONNECT_SECONDS = 10.0
+ASK_SECONDS = 1.0
+AHEAD = 2  # tasks for each thread of the cluster, so that none waits for the next
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a worker made of a task, in how many seconds; or why it cannot take part."""
+
+    judged: JudgedTask | None
+    seconds: float = 0.0
+    refusal: str = ""
+
+
+class Keeper(WorkerPlugin):  # type: ignore[misc]
+    """Keeps the benches of a Dask worker, and closes them at its end."""
+
+    name = "quantdiff"
+
+    def setup(self, worker: Worker) -> None:
+        """A worker begins."""
+        self.benches = Benches()
+
+    def teardown(self, worker: Worker) -> None:
+        """A worker ends."""
+        self.benches.close()
+
+
+class Cluster:
+    """The workers behind a scheduler's address; ``expected`` are this process's versions.
+
+    Raises:
+        BadInput: there is no scheduler, it has no workers, or they lack quantdiff.
+    """
+
+    def __init__(self, address: str, plan: Plan, expected: Versions) -> None:
+        self._address, self._plan, self._expected = address, replace(plan, out=""), expected
+        self._returned: SimpleQueue[Future] = SimpleQueue()
+        self._pending: dict[Future, Task] = {}
+        self._threads, self._asked_at = 0, 0.0
+        for name in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # we say what is wrong
+        try:
+            self._client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError, TypeError) as error:
+            raise self._refused(f"no scheduler answers ({_first_line(error)})") from error
+        try:
+            self._join()
+        except BaseException:
+            self.close()
+            raise
+
+    def _join(self) -> None:
+        self._threads = sum(self._client.nthreads().values())
+        if not self._threads:
+            raise self._refused("the scheduler has no workers; start some")
+        try:
+            self._client.register_plugin(Keeper())
+        except Exception as error:
+            raise self._refused(
+                f"its workers cannot run quantdiff ({_first_line(error)}); "
+                "scheduler and workers need the same quantdiff and backends"
+            ) from error
+
+    def _refused(self, why: str) -> BadInput:
+        return BadInput(f"--cluster {self._address}: {why}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def is_free(self) -> bool:
+        """Whether the cluster has fewer tasks than it may have."""
+        self._must_be_there()
+        return len(self._pending) < AHEAD * max(1, self._count())
+
+    def _count(self) -> int:
+        """The threads of all workers; they come and go."""
+        if time.monotonic() > self._asked_at + ASK_SECONDS:
+            self._asked_at = time.monotonic()
+            try:
+                self._threads = sum(self._client.nthreads().values())
+            except (OSError, TimeoutError) as error:
+                raise self._lost() from error
+        return self._threads
+
+    def give(self, task: Task) -> None:
+        """Submit it; a task with a smaller number goes first."""
+        future = self._client.submit(
+            judge_there,
+            self._plan,
+            self._expected,
+            task,
+            pure=False,
+            priority=-task.numbers.start,
+        )
+        self._pending[future] = task
+        future.add_done_callback(self._returned.put)
+
+    def take(self, seconds: float) -> list[tuple[JudgedTask, float]]:
+        """Whatever has come back; see `Crew.take`."""
+        try:
+            future = self._returned.get(timeout=seconds)
+        except Empty:
+            self._must_be_there()
+            return []
+        task = self._pending.pop(future, None)
+        if task is None:
+            return []
+        done = self._result(future, task)
+        future.release()
+        if done.judged is None:
+            raise self._refused(done.refusal)
+        return [(done.judged, done.seconds)]
+
+    def _result(self, future: Future, task: Task) -> Done:
+        try:
+            done = future.result(timeout=CONNECT_SECONDS)
+        except KilledWorker as error:
+            first, last = task.numbers.start, task.numbers.stop - 1
+            raise CrewLost(
+                f"cases {first} to {last} ended every worker of {self._address} that judged them"
+            ) from error
+        except (CancelledError, OSError, TimeoutError) as error:
+            raise self._lost() from error
+        assert isinstance(done, Done)
+        return done
+
+    def _must_be_there(self) -> None:
+        if self._client.status != "running":
+            raise self._lost()
+
+    def _lost(self) -> CrewLost:
+        return CrewLost(f"the scheduler at {self._address} is gone")
+
+    def close(self) -> None:
+        """Leave the cluster; it forgets what it was asked, and goes on without us."""
+        self._pending.clear()
+        with contextlib.suppress(Exception):  # a scheduler that is gone cannot be told
+            self._client.close(timeout=2)
+
+
+def judge_there(plan: Plan, expected: Versions, task: Task) -> Done:
+    """Runs in a Dask worker: the judged task, or why this worker must not judge."""
+    start = time.monotonic()
+    try:
+        keeper: Keeper = get_worker().plugins[Keeper.name]
+        with keeper.benches.lent(plan) as bench:
+            must_agree(expected, versions_of(bench), "a worker")
+            judged = judge(bench, plan, task, deep=True)
+    except BadInput as error:
+        return Done(None, refusal=str(error))
+    return Done(judged, time.monotonic() - start)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
