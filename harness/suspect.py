@@ -236,10 +236,7 @@ def whole_graph(case: Case) -> FusedOp:
 
 
 def _failed(bench: Bench, spec: BackendSpec, case: Case, outcome: Outcome) -> Suspect:
-    """A refusal, a crash or a hang: the shortest prefix of the graph that shows it too.
-
-    A prefix that is refused in other words is refused for another reason, perhaps for where it ends.
-    """
+    """A refusal, a crash or a hang: the shortest prefix of the graph that shows it, in the same words."""
     kind, message = failure_of(outcome)
     words = message_words(message, case)
     model = case.proto()

@@ -25,6 +25,8 @@ RESULT_PLACES = (
 )  # others leave no room for results
 EIGHT_BITS = ("uint8", "int8")
 FOUR_BITS = ("int4", "uint4")
+FLOATS = ("float8_e4m3fn", "float8_e5m2")
+NARROW_AND_WIDE = (*EIGHT_BITS, *FOUR_BITS, "int16", "uint16", *FLOATS)
 
 
 def tensor_at(spec: NodeSpec, place: Place) -> Operand:
@@ -104,20 +106,22 @@ def types(place: Place, tensor: Operand) -> tuple[Move, ...]:
     """Other types of codes; four bits where there are four bits or blocks."""
     wide = tensor.block_size or tensor.dtype in FOUR_BITS
     names = (*EIGHT_BITS, *FOUR_BITS) if wide else EIGHT_BITS
+    if tensor.dtype in FLOATS:
+        names = (tensor.dtype, *EIGHT_BITS)
     return tuple(changing(place, partial(_typed, name)) for name in names)
 
 
 def _typed(dtype: str, tensor: Operand, _rng: Random) -> Operand | None:
-    if tensor.dtype not in CODE_RANGES:
+    if tensor.dtype not in (*CODE_RANGES, *FLOATS):
         return None
     return replace(tensor, dtype=dtype)
 
 
 def all_typed(dtype: str, spec: NodeSpec, _rng: Random) -> NodeSpec | None:
-    """All tensors of 8-bit codes in one type: engines have few kernels for mixed ones."""
+    """All tensors of codes in one type: engines have few kernels for mixed ones."""
 
     def typed(tensor: Operand) -> Operand:
-        return replace(tensor, dtype=dtype) if tensor.dtype in EIGHT_BITS else tensor
+        return replace(tensor, dtype=dtype) if tensor.dtype in NARROW_AND_WIDE else tensor
 
     return replace(
         spec,

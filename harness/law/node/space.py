@@ -97,8 +97,15 @@ def aspects(spec: NodeSpec) -> dict[str, Sequence[Move]]:
     for name, place in _places(spec).items():
         found |= _tensor_aspects(spec, name, place)
     if spec.op not in MATRICES:
-        found["dtype"] = [partial(moves.all_typed, dtype) for dtype in moves.EIGHT_BITS]
+        found["dtype"] = [partial(moves.all_typed, dtype) for dtype in _types(spec)]
     return {name: each for name, each in found.items() if each}
+
+
+def _types(spec: NodeSpec) -> tuple[str, ...]:
+    """Eight bits, and what its first codes are."""
+    tensors = (*spec.operands, *spec.results)
+    found = (each.dtype for each in tensors if each.dtype in moves.NARROW_AND_WIDE)
+    return tuple(dict.fromkeys((*moves.EIGHT_BITS, *found)))
 
 
 def _replaced(changes: Mapping[str, Any], spec: NodeSpec, _rng: Random) -> NodeSpec | None:
