@@ -1,4 +1,4 @@
-"""OpenCV's dnn module, its new graph engine unless that is switched off, one thread."""
+"""OpenCV's dnn module, one thread: the graph engine of OpenCV 5 unless that is switched off."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 KEPT_NETS = 4
 NEW_ENGINE, WINOGRAD = "graph-engine", "winograd"
+HAS_ENGINES = hasattr(cv2.dnn, "ENGINE_NEW")  # OpenCV 4 has the classic one alone
 # Without the first, the classic engine of OpenCV 4 runs the model.
-SWITCHES = (NEW_ENGINE, WINOGRAD)
+SWITCHES = (NEW_ENGINE, WINOGRAD) if HAS_ENGINES else (WINOGRAD,)
 DISTRIBUTIONS = (
     "opencv-python-headless",
     "opencv-python",
@@ -80,7 +81,7 @@ class OpenCV:
             "limits": LIMITS,
             "options": {"disable": list(SWITCHES)},
             "many": ["disable"],
-            "replacements": [NEW_ENGINE],
+            "replacements": [NEW_ENGINE] if HAS_ENGINES else [],
         }
 
     def run(
@@ -127,7 +128,7 @@ def _net(model: bytes, disabled: str) -> tuple[Any, list[str]]:
         if not all(each.type.tensor_type.HasField("shape") for each in inferred.graph.output):
             raise Limit("an output has no shape, and shape inference finds none")
         model = inferred.SerializeToString()
-    read = _read_classic if NEW_ENGINE in off else _read_new
+    read = _read_classic if NEW_ENGINE in off else _read_default
     try:
         net = read(model)
         net.enableWinograd(WINOGRAD not in off)
@@ -136,8 +137,9 @@ def _net(model: bytes, disabled: str) -> tuple[Any, list[str]]:
     return net, names
 
 
-def _read_new(model: bytes) -> Any:
-    return cv2.dnn.readNetFromONNX(np.frombuffer(model, np.uint8), cv2.dnn.ENGINE_NEW)
+def _read_default(model: bytes) -> Any:
+    engine = (cv2.dnn.ENGINE_NEW,) if HAS_ENGINES else ()
+    return cv2.dnn.readNetFromONNX(np.frombuffer(model, np.uint8), *engine)
 
 
 def _read_classic(model: bytes) -> Any:

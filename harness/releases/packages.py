@@ -20,7 +20,12 @@ BY_BACKEND: Mapping[str, str] = MappingProxyType(
 """The package whose releases are those of a backend."""
 
 NUMPY_2: Mapping[str, str] = MappingProxyType(
-    {"onnxruntime": "1.19", "torch": "2.3", "opencv-python-headless": "4.10", "onnx": "1.17"}
+    {
+        "onnxruntime": "1.19",
+        "torch": "2.3",
+        "opencv-python-headless": "4.10.0.84",
+        "onnx": "1.17",
+    }
 )
 """The first release that works with NumPy 2; its own requirements do not tell of older ones.
 
