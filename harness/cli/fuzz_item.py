@@ -32,7 +32,9 @@ class FuzzItem(pytest.Item):
 
     def runtest(self) -> None:
         """Run the cases; raises ``DivergenceError`` with the findings and their folders."""
-        fuzz(bench_of(self.config), [self.backend], self.wanted, self.numbers, self)
+        bench = bench_of(self.config)
+        if said := fuzz(bench, [self.backend], self.wanted, self.numbers, self):
+            raise DivergenceError(said)
 
     def repr_failure(
         self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None

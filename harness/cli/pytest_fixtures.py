@@ -144,16 +144,23 @@ class Check:
             DivergenceError: a backend is wrong; the findings, in words.
             BadInput: there is no backend, or it cannot be used, or the case cannot be judged.
         """
-        __tracebackhide__ = True
-        item = self._config.stash.get(RUNNING, None)
-        wanted = Wanted.of(self._config, item).but(backend=backend)
-        case = case_of(model, inputs, wanted.seed)
-        said = self._said(case, backends_of(wanted), item)
+        __tracebackhide__ = True  # a failing test shows its own lines
+        try:
+            said = self._said(model, inputs, backend)
+        except BadInput as error:
+            raise BadInput(str(error)) from None
         if said:
             raise DivergenceError(said)
 
-    def _said(self, case: Case, backends: Sequence[str], item: pytest.Item | None) -> str:
-        __tracebackhide__ = True
+    def _said(
+        self,
+        model: Model,
+        inputs: Mapping[str, Array] | None,
+        backend: Backend | Sequence[Backend] | None,
+    ) -> str:
+        item = self._config.stash.get(RUNNING, None)
+        wanted = Wanted.of(self._config, item).but(backend=backend)
+        case, backends = case_of(model, inputs, wanted.seed), backends_of(wanted)
         bench = bench_of(self._config)
         wrong = [each for each in backends if bench.is_wrong(case, each)]
         if wrong and is_trying():  # Hypothesis tries more, and tells of the last alone
@@ -186,10 +193,16 @@ class Fuzz:
         """
         __tracebackhide__ = True
         item = self._config.stash.get(RUNNING, None)
-        wanted = Wanted.of(self._config, item).but(
-            backend=backend, family=family, cases=cases, scales=scales, seed=seed
-        )
-        fuzz(bench_of(self._config), backends_of(wanted), wanted, range(wanted.cases), item)
+        try:
+            wanted = Wanted.of(self._config, item).but(
+                backend=backend, family=family, cases=cases, scales=scales, seed=seed
+            )
+            bench, numbers = bench_of(self._config), range(wanted.cases)
+            said = fuzz(bench, backends_of(wanted), wanted, numbers, item)
+        except BadInput as error:
+            raise BadInput(str(error)) from None
+        if said:
+            raise DivergenceError(said)
 
 
 def fuzz(
@@ -198,21 +211,18 @@ def fuzz(
     wanted: Wanted,
     numbers: range,
     item: pytest.Item | None,
-) -> None:
-    """Judge the cases of some numbers.
+) -> str:
+    """Judge the cases of some numbers; the findings, in words.
 
     Raises:
-        DivergenceError: something is wrong; the findings, in words.
         BadInput: a backend cannot be used here.
     """
-    __tracebackhide__ = True
     plan = Numbered(
         wanted.seed, wanted.family, wanted.scales, "", cases=len(numbers), first=numbers.start
     )
     found = [saved for each in backends for saved in bench.findings(each, plan)]
     record(item, bench, found)
-    if found:
-        raise DivergenceError(bench.words(found))
+    return bench.words(found) if found else ""
 
 
 def backends_of(wanted: Wanted) -> tuple[str, ...]:
