@@ -67,6 +67,8 @@ class BatchJudged:
 
     ``counts`` is by backend name; ``cells`` names the coverage cells the batch reached; ``unasked``
     says how many cases a backend was not asked, because it hung on others again and again.
+    ``silent`` counts cases of which the standard says nothing, ``parted`` those of them on which
+    backends differ.
     """
 
     cases: int
@@ -75,6 +77,8 @@ class BatchJudged:
     counts: Mapping[str, Counts] = field(default_factory=dict)
     cells: tuple[str, ...] = ()
     unasked: Mapping[str, int] = field(default_factory=dict)
+    silent: int = 0
+    parted: int = 0
 
 
 @dataclass(frozen=True, slots=True)

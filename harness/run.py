@@ -141,6 +141,8 @@ class Campaign:
             counts={name: count(each) for name, each in verdicts.items()},
             cells=self._new_cells(judged.rows),
             unasked=judged.unasked,
+            silent=sum(bool(row.silent) for row in judged.rows),
+            parted=sum(len(row.parties) > 1 for row in judged.rows),
         )
 
     def _new_cells(self, rows: tuple[Row, ...]) -> tuple[str, ...]:

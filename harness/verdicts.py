@@ -57,20 +57,22 @@ def worst(words: Iterable[str]) -> str:
 class JudgedAll:
     """The verdict on every backend's outcome of one case, by the backend's name.
 
-    No words where the oracle is silent: what nobody judged is not counted as right. ``is_vague``:
+    No words where the oracle is silent, for the reason in ``silent``: what nobody judged is not
+    counted as right. ``is_vague``:
     so many codes may be more than one value that the operations inside must be judged as well.
     """
 
     words: Mapping[str, str]
     is_vague: bool
+    silent: str = ""
 
 
 def judge_all(case: Case, outcomes: Mapping[BackendSpec, Outcome]) -> JudgedAll:
     """The verdict on every backend's outcome of one case."""
     try:
         allowed = Oracle(case.proto()).allowed(case.inputs)
-    except Silent:
-        return JudgedAll({}, is_vague=False)
+    except Silent as silent:
+        return JudgedAll({}, is_vague=False, silent=str(silent))
     words = {spec.text: verdict_on(outcome, allowed) for spec, outcome in outcomes.items()}
     codes = (each for each in allowed.values() if each.dtype.kind in "iu")
     return JudgedAll(words, any(each.slack > VAGUE for each in codes))

@@ -20,8 +20,9 @@ def closing(report: Report) -> Iterator[RenderableType]:
     yield answers(report)
     yield from bugs(report)
     yield from changes.lines(report)
-    if line := coverage_line(report):
-        yield Text(line)
+    for line in (coverage_line(report), silent_line(report)):
+        if line:
+            yield Text(line)
 
 
 def answers(report: Report) -> Table:
@@ -66,3 +67,11 @@ def coverage_line(report: Report) -> str:
     """``  covered 1,020 of 1,050 cells``."""
     known = len(report.started.cells)
     return f"  covered {len(report.cells):,} of {known:,} cells" if known else ""
+
+
+def silent_line(report: Report) -> str:
+    """``  the standard says nothing of 41 cases; backends differ on 3 of them``."""
+    if not report.silent:
+        return ""
+    of = plural(report.silent, "case")
+    return f"  the standard says nothing of {of}; backends differ on {report.parted:,} of them"

@@ -35,7 +35,7 @@ class Report:
     that of a killed process. ``signal`` is what interrupted it, if known. ``cells`` are the
     coverage cells reached. ``seconds`` counts all sessions of a resumed campaign,
     ``earlier_seconds`` those before the current one. ``phase`` is what a campaign does besides
-    judging: ``reducing ort Gemm``.
+    judging: ``reducing ort Gemm``. ``silent`` and ``parted`` are the totals of `BatchJudged`.
     """
 
     started: CampaignStarted
@@ -51,6 +51,8 @@ class Report:
     state: str = "running"
     signal: str = ""
     phase: str = ""
+    silent: int = 0
+    parted: int = 0
 
     @property
     def cases_per_second(self) -> float:
@@ -133,6 +135,8 @@ def _add_batch(report: Report, batch: BatchJudged) -> Report:
         seconds=report.earlier_seconds + batch.seconds,
         counts=counts,
         cells=report.cells.union(batch.cells),
+        silent=report.silent + batch.silent,
+        parted=report.parted + batch.parted,
         phase="",
     )
 

@@ -13,6 +13,7 @@ from harness.backends.spec import BackendSpec
 from harness.bench import Bench, Skipped, operator_of
 from harness.campaign.plan import Plan
 from harness.outcome import Outcome, TimedOut, Values
+from harness.parties import Parties, parties
 from harness.same import Bug, shows_bug
 from harness.suspect import (
     TWO_RUNS,
@@ -55,13 +56,19 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One judged case: the verdict of every backend in one word."""
+    """One judged case: the verdict of every backend in one word.
+
+    Where the oracle is ``silent``, for that reason, there are no words; ``parties`` says then
+    which backends agree.
+    """
 
     number: int
     digest: str
     origin: str
     words: Mapping[str, str]
     cells: tuple[str, ...]
+    silent: str = ""
+    parties: Parties = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +129,10 @@ def judge(bench: Bench, plan: Plan, task: Task, *, deep: bool) -> JudgedTask:
                 each = looked_into(bench, case, each, task.known)
                 met += (bug_of(one) for one in _suspects(each))
             suspicions.append(each)
-        rows.append(Row(number, case.digest, case.origin, words, case.cells))
+        agreed = _parties(outcomes) if judged.silent else ()
+        rows.append(
+            Row(number, case.digest, case.origin, words, case.cells, judged.silent, agreed)
+        )
     return JudgedTask(
         task.numbers,
         tuple(rows),
@@ -130,6 +140,10 @@ def judge(bench: Bench, plan: Plan, task: Task, *, deep: bool) -> JudgedTask:
         dict(seen),
         *_hangs(task, cases, answers, bench.specs),
     )
+
+
+def _parties(outcomes: Mapping[BackendSpec, Outcome]) -> Parties:
+    return parties({spec.text: each for spec, each in outcomes.items()})
 
 
 def _suspicious(

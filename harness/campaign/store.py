@@ -1,8 +1,9 @@
 """``run.sqlite``: every case a campaign judged, every verdict, every finding, for queries of one's own.
 
 Tables: ``cases(number, digest, origin)``, ``verdicts(number, backend, verdict)``,
-``findings(id, signature, backend, folder, seen)`` and ``coverage(cell, cases)``; ``number`` is the
-case's place in the campaign. The others are the campaign's journal: ``suspicions`` that are not
+``findings(id, signature, backend, folder, seen)``, ``coverage(cell, cases)`` and, where the
+standard says nothing, ``silent(number, reason, parties)`` with who agrees with whom; ``number`` is
+the case's place in the campaign. The others are the campaign's journal: ``suspicions`` that are not
 settled, ``bugs``, ``became``, ``unexplained``, and in ``outbox`` the events that the log may lack.
 
 What the journal is told becomes safe with the next event, in one transaction with it; the event is
@@ -23,6 +24,7 @@ from harness.backends.spec import parse
 from harness.campaign.journal import Past, Pending
 from harness.campaign.judge import JudgedTask, Place
 from harness.events import Event, FindingSaved, FindingSeen, to_json
+from harness.parties import told
 from harness.same import Bug
 from harness.suspect import Signature
 
@@ -35,6 +37,8 @@ create table if not exists findings (id text primary key, signature text not nul
   backend text not null, folder text not null, seen integer not null);
 create table if not exists coverage (cell text primary key, cases integer not null)
   without rowid;
+create table if not exists silent (number integer primary key, reason text not null,
+  parties text not null);
 create table if not exists suspicions (number integer not null, backend text not null,
   handled integer not null, flaky text not null, place integer not null,
   primary key (number, backend)) without rowid;
@@ -67,6 +71,10 @@ class Store:
         self._all(
             "verdicts",
             [(row.number, name, word) for row in rows for name, word in row.words.items()],
+        )
+        self._all(
+            "silent",
+            [(row.number, row.silent, told(row.parties)) for row in rows if row.silent],
         )
         self._all(
             "suspicions",
