@@ -1,5 +1,6 @@
 """Passes for a case that is one convolution: its parameters, one by one, and its data."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -225,7 +226,8 @@ def _scales_plain(conv: _Conv) -> None:
     spec = conv.spec
     w = tuple(map(_power_of_two, spec.w_scales))
     ones = (1.0,) * len(w)
-    ratio = _power_of_two(spec.y_scale / (spec.x_scale * spec.w_scales[0]))
+    product = spec.x_scale * spec.w_scales[0]
+    ratio = _power_of_two(spec.y_scale / product) if product else 1.0
     powers = {"x_scale": _power_of_two(spec.x_scale), "y_scale": _power_of_two(spec.y_scale)}
     plain = {"x_scale": 1.0, "w_scales": ones}
     choices = [
@@ -239,7 +241,10 @@ def _scales_plain(conv: _Conv) -> None:
 
 
 def _power_of_two(value: float) -> float:
-    return float(np.exp2(np.rint(np.log2(value))))
+    """The nearest, of the same sign; a value that has none stays."""
+    if value == 0 or not math.isfinite(value):
+        return value
+    return math.copysign(float(np.exp2(np.rint(np.log2(abs(value))))), value)
 
 
 def _opset_plain(conv: _Conv) -> None:
