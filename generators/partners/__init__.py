@@ -1,0 +1,42 @@
+"""Metamorphic partners: pairs of cases that must agree, whatever the right answer is."""
+
+from dataclasses import replace
+
+from corpus.case import Case
+from generators.choices import Choices
+from generators.partners.forms import FORMS
+from generators.partners.partner import Claim, Pair, Partner
+from generators.partners.places import PLACES
+from generators.partners.sums import SUMS
+from generators.partners.surgery import Place, Surgery
+
+PARTNERS = (*PLACES, *SUMS, *FORMS)
+
+__all__ = ["PARTNERS", "Claim", "Pair", "Partner", "Place", "pair_with", "partner_of"]
+
+
+def pair_with(partner: Partner, case: Case, choices: Choices) -> Pair | None:
+    """The case with one kind of partner; None where that does not apply."""
+    surgery = Surgery(case)
+    if any(each.g.node or each.graphs for n in surgery.graph.node for each in n.attribute):
+        return None  # a subgraph reads tensors that nobody sees it read
+    places = partner.make(surgery, choices)
+    if places is None:
+        return None
+    made = surgery.case(places)
+    if made.digest == case.with_model(case.proto()).digest:
+        return None  # data that are alike everywhere
+    origin = f"{partner.name}: {case.origin}"
+    cells = (f"partner {partner.name}",)
+    made = replace(made, origin=origin, cells=cells)
+    return Pair(partner.name, partner.claim, case, made, places)
+
+
+def partner_of(case: Case, choices: Choices) -> Pair | None:
+    """The case with a partner of a drawn kind; None where no kind applies to it."""
+    first = choices.integer(0, len(PARTNERS) - 1)
+    for partner in (*PARTNERS[first:], *PARTNERS[:first]):
+        pair = pair_with(partner, case, choices)
+        if pair is not None:
+            return pair
+    return None

@@ -1,0 +1,200 @@
+"""Judging without an oracle: what a backend makes of a case binds what it may make of its partner.
+
+Where the oracle speaks it judges the partner like any other case, and the two sets bind both. Here
+is what remains: tensors on which the oracle is silent, and codes that may be anything because an
+accumulator overflows. There two answers of one backend must be alike, and how much so is derived:
+
+- A graph of operators whose results are whole numbers by the standard's text (``WHOLE``) leaves
+  nothing to round: the same operands give the same bits, also of a sum that wraps around. Summed
+  in another order this holds where no partial sum leaves the accumulator.
+- One requantization rounds the same accumulator times the same factor; implementations round that
+  product in float32 or in fixed point, perhaps otherwise in the rest of a vector, which moves a
+  value across at most one boundary between codes: two codes differ by one at most, where the
+  accumulator is exact, which float32 makes it below 2^24.
+- Anything else, and another form (``form``), binds nothing: float sums may differ by their order.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from corpus.case import Array, Case
+from generators.choices import Choices
+from generators.partners import Pair, Place, partner_of
+from harness.backends.spec import BackendSpec
+from harness.oracle import Allowed, Oracle, Silent, Verdict, judge
+from harness.outcome import Outcome, Values
+
+Run = Callable[[Case, BackendSpec], Outcome]
+
+MOVING = frozenset(
+    {
+        *("Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Concat"),
+        *("Slice", "Split", "Gather", "Pad", "Expand", "Tile", "DepthToSpace", "SpaceToDepth"),
+    }
+)
+SUMMING = frozenset({"ConvInteger", "MatMulInteger"})
+REQUANTIZING = frozenset({"QLinearConv", "QLinearMatMul"})
+WHOLE = MOVING | SUMMING | {"MaxPool", "Relu", "Clip", "Max", "Min"}
+EXACT_SUM = 2**24  # whole numbers up to here are float32 numbers
+UNKNOWN_SUM = 2**31
+_INTEGERS = frozenset(
+    getattr(onnx.TensorProto, f"{sign}INT{bits}")
+    for sign in ("", "U")
+    for bits in (8, 16, 32, 64)
+)
+_EIGHT_BITS = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
+_WIDEST = 255 * 255  # a product of two 8-bit codes, each less its zero point
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A backend's answer to a partner that does not fit its own answer to the original.
+
+    ``allowed`` are the values that the answer to the original leaves, ``verdict`` the worst by them.
+    """
+
+    spec: BackendSpec
+    pair: Pair
+    original: Values
+    partner: Values
+    allowed: Mapping[str, Allowed]
+    tensor: str
+    verdict: Verdict
+
+    @property
+    def pattern(self) -> str:
+        """``differs from its partner: filters permuted; ...``."""
+        return f"{differs_from(self.pair.name)}; {self.verdict.pattern}"
+
+
+def differs_from(name: str) -> str:
+    """The words that stand for the cause, the same for every disagreement over one kind of partner."""
+    return f"differs from its partner: {name}"
+
+
+def partner_verdict(
+    run: Run, case: Case, outcomes: Mapping[BackendSpec, Outcome], choices: Choices
+) -> tuple[Disagreement, ...]:
+    """Draw a partner, and run it on each backend whose ``outcomes`` of the case bind its answer."""
+    pair = partner_of(case, choices)
+    if pair is None or not binds(pair):
+        return ()
+    found = (
+        disagreement(pair, spec, outcome, run(pair.partner, spec))
+        for spec, outcome in outcomes.items()
+        if isinstance(outcome, Values)
+    )
+    return tuple(each for each in found if each is not None)
+
+
+def binds(pair: Pair) -> bool:
+    """Whether an answer to the one binds the answer to the other beyond what the oracle says."""
+    return bool(_margins(pair))
+
+
+def disagreement(
+    pair: Pair, spec: BackendSpec, original: Outcome, partner: Outcome
+) -> Disagreement | None:
+    """What is wrong with two answers of one backend taken together, if anything is."""
+    if not isinstance(original, Values) or not isinstance(partner, Values):
+        return None
+    for name, (margin, is_free) in _margins(pair).items():
+        array = original.arrays.get(name)
+        if array is None:
+            continue
+        allowed = _allowed(pair, name, array, margin, is_free)
+        verdict = judge(allowed, partner.arrays.get(name))
+        if verdict.is_wrong:
+            return Disagreement(spec, pair, original, partner, {name: allowed}, name, verdict)
+    return None
+
+
+def _margins(pair: Pair) -> dict[str, tuple[int, Array | None]]:
+    """By output: the codes that two answers may be apart, and where (None: everywhere)."""
+    model = pair.original.proto()
+    margin = _margin(pair, model)
+    if margin is None:
+        return {}
+    try:
+        sets = Oracle(model).allowed(pair.original.inputs)
+    except Silent:
+        return {each.name: (margin, None) for each in model.graph.output}
+    if margin or pair.claim != "places":  # an accumulator that overflows is not exact
+        return {}
+    free = {name: _free(each) for name, each in sets.items()}
+    return {name: (margin, mask) for name, mask in free.items() if mask.any()}
+
+
+def _margin(pair: Pair, model: onnx.ModelProto) -> int | None:
+    """How many codes two answers may be apart; None where nothing is said."""
+    graph = model.graph
+    ops = [node.op_type if not node.domain else "" for node in graph.node]
+    arrays = pair.original.inputs.values()
+    types = {each.type.tensor_type.elem_type for each in graph.output}
+    if (
+        pair.claim == "form"
+        or not types <= _INTEGERS
+        or {a.dtype.kind for a in arrays} - {*"iu"}
+    ):
+        return None
+    if WHOLE.issuperset(ops):
+        return 0 if pair.claim == "places" or _largest_sum(model) < UNKNOWN_SUM else None
+    rounds = sum(op in REQUANTIZING for op in ops)
+    if rounds == 1 and (MOVING | REQUANTIZING).issuperset(ops):
+        return 1 if _largest_sum(model) < EXACT_SUM else None
+    return None
+
+
+def _largest_sum(model: onnx.ModelProto) -> int:
+    """A bound of every partial sum of products, and of the bias on top; 2^31 where there is none."""
+    constants = {each.name: each for each in model.graph.initializer}
+    nodes = (each for each in model.graph.node if each.op_type in REQUANTIZING | SUMMING)
+    return max((_sum_of(node, constants) for node in nodes), default=0)
+
+
+def _sum_of(node: onnx.NodeProto, constants: Mapping[str, onnx.TensorProto]) -> int:
+    w = constants.get(node.input[3 if node.op_type in REQUANTIZING else 1])
+    if w is None or w.data_type not in _EIGHT_BITS:
+        return UNKNOWN_SUM
+    terms = prod(w.dims[1:]) if "Conv" in node.op_type else w.dims[-2]
+    if node.op_type != "QLinearConv" or len(node.input) < 9 or not node.input[8]:
+        return int(terms) * _WIDEST
+    bias = constants.get(node.input[8])
+    if bias is None:
+        return UNKNOWN_SUM
+    codes = numpy_helper.to_array(bias).astype(np.int64)
+    return int(terms) * _WIDEST + int(np.abs(codes).max(initial=0))
+
+
+def _free(allowed: Allowed) -> Array:
+    """Where every code of the type is allowed."""
+    if allowed.dtype.kind not in "iu":
+        return np.zeros(allowed.low.shape, bool)
+    low, high = _ends(allowed.dtype)
+    return np.asarray((allowed.low <= low) & (allowed.high >= high))
+
+
+def _allowed(
+    pair: Pair, name: str, array: Array, margin: int, is_free: Array | None
+) -> Allowed:
+    """The codes that the answer to the original leaves to the partner's, in its own shape."""
+    place = pair.places.get(name, Place())
+    centre = place.of(array).astype(np.int64)
+    first, last = _ends(array.dtype)
+    low, high = np.maximum(centre - margin, first), np.minimum(centre + margin, last)
+    if is_free is not None:
+        bound = place.of(is_free)
+        low, high = np.where(bound, low, first), np.where(bound, high, last)
+    slack = float(np.mean(low < high)) if low.size else 0.0
+    return Allowed(name, array.dtype, low, centre, high, centre, 1.0, slack)
+
+
+def _ends(dtype: np.dtype[Any]) -> tuple[int, int]:
+    limits = np.iinfo(dtype)
+    return int(limits.min), int(limits.max)
