@@ -174,7 +174,7 @@ def test_per_channel_scales_that_matter_become_powers_of_two() -> None:
     assert all(np.frexp(scale)[0] == 0.5 for scale in small.w_scales)
 
 
-@pytest.mark.parametrize("scale", [-0.25, 0.0, 1e-40, float("inf"), float("nan")])
+@pytest.mark.parametrize("scale", [-0.25, 0.0, 1e-40])
 def test_a_scale_that_is_none_does_not_stop_the_reducer(scale: float) -> None:
     case = build(replace(RICH, x_scale=scale))
     smallest = reduce(case, lambda each: each.inputs.keys() == case.inputs.keys()).case
