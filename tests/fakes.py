@@ -233,3 +233,25 @@ class HangsWhenTapped(Full):
 def answers_in_words(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
     """Texts instead of numbers."""
     return {name: array.astype(str) for name, array in perfect(model, inputs).items()}
+
+
+def hoards(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """Takes two gigabytes, where the input holds a 13."""
+    if (next(iter(inputs.values())) == 13).any():
+        np.ones(2 << 30, np.uint8)
+        time.sleep(3600)
+    return perfect(model, inputs)
+
+
+_leaked: list[npt.NDArray[Any]] = []
+
+
+def leaks(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """The right answer, and 100 MiB that are never given back."""
+    _leaked.append(np.ones(100 << 20, np.uint8))
+    return perfect(model, inputs)
+
+
+def talks_too_much(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """Two kilobytes for every answer."""
+    return {name: np.zeros(2 << 10, np.uint8) for name in perfect(model, inputs)}
