@@ -77,6 +77,7 @@ class How:
 
     jobs: int
     cluster: str | None
+    quiet: bool
     as_json: bool
 
 
@@ -99,9 +100,8 @@ class How:
     "--memory",
     type=Size(),
     default=MEMORY,
-    show_default="4g",
     metavar="SIZE",
-    help="An engine's process that uses more is ended.",
+    help="An engine's process that uses more is ended.  [default: 4g]",
 )
 @click.option("--family", type=click.Choice(FAMILIES), default="conv", show_default=True)
 @click.option("--scales", type=click.Choice(SCALES), default="any", show_default=True)
@@ -110,6 +110,7 @@ class How:
     "--resume", is_flag=True, help="Go on with the run in DIR [default: the newest out]."
 )
 @click.option("--cluster", metavar="ADDR", help="A Dask scheduler whose workers judge.")
+@click.option("--quiet", is_flag=True, help="Say findings and the closing summary alone.")
 @json_option("summary.json on stdout, nothing else.")
 @timeout_option()
 @click.pass_context
@@ -160,7 +161,7 @@ def _whole(session: Session, crew: Crew | None, interrupts: Interrupts, how: How
     """Run a session to its end, render its pages, and say how it ended."""
     lost = ""
     try:
-        lost = run(session, crew, interrupts)
+        lost = run(session, crew, interrupts, quiet=how.quiet)
     finally:
         interrupts.hold()
         report = write_pages(Path(session.plan.out))

@@ -99,7 +99,9 @@ def _must_be_as_before(bench: Bench, told: Logged) -> None:
             )
 
 
-def run(session: Session, crew: Crew | None, interrupts: Interrupts) -> str:
+def run(
+    session: Session, crew: Crew | None, interrupts: Interrupts, *, quiet: bool = False
+) -> str:
     """Run the campaign until it is done or ended; why it lost those who judge, if it did."""
     plan, folder = session.plan, Path(session.plan.out)
     store, log = open_store(folder), LogWriter(folder / LOG_NAME)
@@ -113,7 +115,7 @@ def run(session: Session, crew: Crew | None, interrupts: Interrupts) -> str:
         interrupts.held,
     )
     events = _with_skipped(interrupts.stopping(campaign.events()), session.skipped)
-    with _handlers(store, log, Console(sys.stderr)) as handlers:
+    with _handlers(store, log, Console(sys.stderr, quiet=quiet)) as handlers:
         try:
             for event in comparing(events, session.bench, folder):
                 with interrupts.held():

@@ -56,6 +56,16 @@ def test_fuzz_without_a_bug_is_status_0(
     assert names >= {"events.ndjson", "run.sqlite", "summary.json", "index.html", "junit.xml"}
 
 
+def test_a_quiet_fuzz_says_its_closing_summary_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "out")
+    assert run(["fuzz", "-b", "engine", "--cases", "3", "--quiet", "--out", out]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith("  fuzz  3 cases")
+    assert said[-1].startswith("  report ")
+
+
 def test_fuzz_with_a_bug_is_status_1_and_its_folder_is_complete(tmp_path: Path) -> None:
     out = tmp_path / "run"
     arguments = ["-b", "tests.fakes:forgets_zero_point", "--cases", "64", "--seed", "1"]
