@@ -60,6 +60,15 @@ def crashes(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
     return perfect(model, inputs)
 
 
+def crashes_on_what_is_not_valid(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """Dies as native code does on a model that the standard does not allow."""
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError):
+        os.abort()
+    return perfect(model, inputs)
+
+
 def crashes_unless(model: onnx.ModelProto, inputs: Arrays, safe: str = "") -> Arrays:
     """Dies as native code does, unless its option says otherwise."""
     return perfect(model, inputs) if safe else os.abort()
@@ -255,3 +264,12 @@ def leaks(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
 def talks_too_much(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
     """Two kilobytes for every answer."""
     return {name: np.zeros(2 << 10, np.uint8) for name in perfect(model, inputs)}
+
+
+def dies_once(model: onnx.ModelProto, inputs: Arrays, mark: str) -> Arrays:
+    """Dies as native code does, but never again once the file ``mark`` is there."""
+    if not os.path.exists(mark):  # noqa: PTH110
+        open(mark, "w").close()  # noqa: PTH123
+        print("only once", file=sys.stderr, flush=True)
+        os.abort()
+    return perfect(model, inputs)
