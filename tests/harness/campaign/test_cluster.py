@@ -1,0 +1,126 @@
+"""A real Dask scheduler and its workers: the same findings, whoever is lost meanwhile."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("distributed")
+
+from harness.campaign.cluster import Cluster
+from harness.campaign.crew import CrewLost, Feeder
+from harness.campaign.plan import Plan
+from harness.campaign.supply import Supply
+from harness.campaign.versions import own_version
+from harness.cli import run
+from harness.errors import BadInput
+from tests.harness.campaign.clusters import Dask, dask
+from tests.quality.campaigns import findings, finish, judged, kill, rows, start, wait_for
+
+VERSIONS = {"quantdiff": own_version(), "engine": own_version()}
+BUGS = ("-b", "engine:fault=F25", "-b", "tests.fakes:two_bugs", "-b", "engine", "--seed", "3")
+
+
+def plan(cases: int) -> Plan:
+    return Plan(1, "conv", "any", "", cases=cases, backends=("engine",))
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
+    with dask(tmp_path_factory.mktemp("dask"), 1) as started:
+        connect(started, plan(1)).close()
+        yield started
+
+
+def connect(started: Dask, judged: Plan, versions: dict[str, str] = VERSIONS) -> Cluster:
+    """Join, as soon as the workers are there."""
+    end = time.monotonic() + 60
+    while True:
+        try:
+            return Cluster(started.address, judged, versions)
+        except BadInput:
+            assert time.monotonic() < end
+            time.sleep(0.2)
+
+
+def test_results_stream_back_in_order_and_a_bench_is_kept(cluster: Dask) -> None:
+    judged = plan(60)
+    with connect(cluster, judged) as crew:
+        numbers = [
+            row.number for each in Feeder(crew, Supply(judged)).judged() for row in each.rows
+        ]
+    assert numbers == list(range(60))
+
+
+def test_another_version_is_refused_in_one_line(cluster: Dask) -> None:
+    judged = plan(10)
+    with (
+        connect(cluster, judged, {**VERSIONS, "engine": "7"}) as crew,
+        pytest.raises(BadInput, match=r"engine is 7 here, but .* on a worker") as told,
+    ):
+        list(Feeder(crew, Supply(judged)).judged())
+    assert "\n" not in str(told.value)
+
+
+def test_no_scheduler_is_one_line_and_no_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.campaign.cluster.CONNECT_SECONDS", 0.5)
+    out = ["--out", str(tmp_path / "run")]
+    assert run(["fuzz", "-b", "engine", "--cluster", "tcp://127.0.0.1:1", *out]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no scheduler answers" in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_scheduler_that_goes_away_is_said(tmp_path: Path) -> None:
+    judged = plan(10_000)
+    with (
+        dask(tmp_path, 1) as started,
+        connect(started, judged) as crew,
+        closing(Feeder(crew, Supply(judged)).judged()) as results,
+    ):
+        next(results)
+        kill(started.scheduler.pid)
+        with pytest.raises(CrewLost, match="is gone"):
+            list(results)
+
+
+@pytest.mark.slow
+def test_two_workers_one_killed_find_what_two_jobs_find(tmp_path: Path) -> None:
+    cases = ("--cases", "1500")
+    status, said = finish([*BUGS, *cases, "--jobs", "2", "--out", "jobs"], tmp_path)
+    assert status == 1, said
+    with dask(tmp_path, 2) as started:
+        connect(started, plan(1)).close()
+        there = ("--cluster", started.address, "--out", "cluster")
+        process = start([*BUGS, *cases, *there], tmp_path)
+        wait_for(tmp_path / "cluster" / "events.ndjson")
+        time.sleep(8)
+        kill(started.workers[0].pid)
+        _, said = process.communicate(timeout=300)
+    assert process.returncode == 1, said
+    one, other = tmp_path / "jobs", tmp_path / "cluster"
+    assert rows(other, "select count(*), count(distinct number) from cases") == [(1500, 1500)]
+    assert judged(other) == judged(one)
+    assert findings(other) == findings(one)
+
+
+@pytest.mark.slow
+def test_a_run_whose_scheduler_was_lost_goes_on_here(tmp_path: Path) -> None:
+    plan_of = [*BUGS, "--cases", "1500"]
+    with dask(tmp_path, 2) as started:
+        connect(started, plan(1)).close()
+        process = start([*plan_of, "--cluster", started.address, "--out", "run"], tmp_path)
+        wait_for(tmp_path / "run" / "events.ndjson")
+        time.sleep(8)
+        kill(started.scheduler.pid)
+        _, said = process.communicate(timeout=300)
+    assert process.returncode == 3
+    assert said.splitlines()[-1].endswith("is gone; everything is saved, see --resume")
+    assert "Traceback" not in said
+    status, said = finish(["--resume", "--jobs", "2", "--out", "run"], tmp_path)
+    assert status == 1, said
+    assert rows(tmp_path / "run", "select count(*) from cases") == [(1500,)]
