@@ -165,9 +165,7 @@ def _with_bias(spec: NodeSpec, size: float, unit: float, rng: Random) -> NodeSpe
         noise = np.frombuffer(arrays.noise(rng.getrandbits(30), count), np.int8)
         array: Array = noise.reshape(c.shape) * np.float32(size / 256)
         if c.dtype == "int32":
-            array = np.rint(array / np.float32(c.scales[0] if c.scales else unit)).astype(
-                np.int32
-            )
+            array = _int32(array.astype(np.float64) / (c.scales[0] if c.scales else unit))
         c = replace(c, array=array)
         return replace(spec, operands=(*spec.operands[:BIAS], c, *spec.operands[BIAS + 1 :]))
     tails = tuple(
@@ -175,6 +173,12 @@ def _with_bias(spec: NodeSpec, size: float, unit: float, rng: Random) -> NodeSpe
         for tail in spec.tails
     )
     return replace(spec, tails=tails)
+
+
+def _int32(values: Array) -> Array:
+    """Saturated: a tiny scale cannot hold a bias of that size."""
+    limits = np.iinfo(np.int32)
+    return np.clip(np.rint(values), limits.min, limits.max).astype(np.int32)
 
 
 def _biased(tail: Tail, size: float, rng: Random) -> Tail:

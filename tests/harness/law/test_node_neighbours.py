@@ -52,6 +52,18 @@ def test_neighbours_are_valid_small_and_in_the_same_words(family: str) -> None:
             assert max(np.prod(each.shape) for each in spec.operands) <= MOST_ELEMENTS
 
 
+def test_a_bias_whose_scale_is_tiny_is_saturated() -> None:
+    c = Operand("c", (5,), "int32", (1e-30,), (0,), constant=True)
+    spec = NodeSpec("Gemm", (A, B, c), PRODUCT.results)
+    limits = np.iinfo(np.int32)
+    for each in fresh_data(spec, Random(1)):
+        array = each.operands[2].array
+        assert array is not None
+        assert array.dtype == np.int32
+        assert set(array.tolist()) <= {limits.min, 0, limits.max}
+        check(build(each))
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_fresh_data_change_no_word_of_the_law(family: str) -> None:
     for seed in range(12):
