@@ -116,7 +116,7 @@ def render(finding: Finding, recipe: Recipe) -> str:
 
 def _engine_template(name: str) -> str:
     """The file that defines ``run`` for a backend of this name."""
-    if name in ("engine", "ort", "opencv", "onnx-reference"):
+    if name in ("engine", "ort", "opencv", "openvino", "tvm", "onnx-reference"):
         return f"{name}.py.j2"
     return "torch.py.j2" if name.startswith("torch-") else "function.py.j2"
 

@@ -48,7 +48,8 @@ class Entry:
 
     ``target`` is ``module:factory``; ``install`` tells a person how to get the engine. ``isa`` are
     the instruction sets that it can be held to, the oldest first, each with the environment that
-    does it.
+    does it. ``missing`` says why an engine cannot run ONNX's quantized models as they are written,
+    and what would help: then there is no adapter.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Entry:
     install: str
     variants: tuple[Variant, ...] = (Variant(),)
     isa: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    missing: str = ""
 
 
 PLAIN = Variant()
@@ -112,13 +114,42 @@ ENTRIES = (
         (PLAIN, Variant((("disable", "low-precision"),))),
         _OPENVINO,
     ),
+    Entry("tvm", "harness.backends.tvm:adapter", "pip install apache-tvm"),
     Entry("onnx-reference", "harness.backends.onnx_reference:adapter", "pip install onnx"),
+    Entry(
+        "mnn",
+        "",
+        "pip install MNN",
+        missing="MNN 3.6.1 changes what Q/DQ graphs mean: its converter gives int8 codes 128 too many"
+        " and swaps the first two axes of a dequantized activation, its Python module takes no int8"
+        " inputs; an importer that keeps codes and shapes would help",
+    ),
+    Entry(
+        "ncnn",
+        "",
+        "pip install ncnn",
+        missing="pnnx passes QuantizeLinear and DequantizeLinear on as layers that ncnn does not have,"
+        " and ncnn's own int8 has scales from its calibration and no zero points; layers for Q and DQ"
+        " would help",
+    ),
+    Entry(
+        "litert",
+        "",
+        "pip install ai-edge-litert",
+        missing="LiteRT runs .tflite files and imports no ONNX: converters requantize through"
+        " TensorFlow, so codes and scales are no longer the model's; a direct importer would help",
+    ),
 )
 
 
 def names() -> tuple[str, ...]:
     """Every name a person may use: ours, then the registered plug-ins."""
     return (*(entry.name for entry in ENTRIES), *sorted(_plugins()))
+
+
+def runnable() -> tuple[str, ...]:
+    """The names behind which there is an adapter."""
+    return tuple(name for name in names() if not find(name).missing)
 
 
 def find(name: str) -> Entry:

@@ -88,6 +88,8 @@ class Conversation:
         timeout: float,
         memory: int = MEMORY,
     ) -> None:
+        if entry.missing:
+            raise Lost(entry.name, entry.missing)
         self._entry, self._timeout, self._memory = entry, timeout, memory
         self._environment = entry.isa.get(isa, {})
         self._python = _interpreter(entry.name, python)

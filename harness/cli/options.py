@@ -121,7 +121,7 @@ def chosen(
     if names:
         return [parse(name) for name in names], ()
     specs, skipped = [], []
-    for name in catalogue.names():
+    for name in catalogue.runnable():
         answer = pool.describe(BackendSpec(name))
         if isinstance(answer, Unavailable):
             skipped.append((name, answer.reason))
