@@ -15,6 +15,7 @@ import onnx
 from engine.errors import InvalidModel, Unsupported
 from engine.ir import Array, Attribute, Graph, Node, Value
 from engine.kernels.operator import Operator
+from engine.onnx_conversions import check_conversions
 from engine.onnx_names import captured_by, check_names, check_unique, trimmed
 from engine.onnx_operator import (
     OPSETS,
@@ -66,6 +67,7 @@ def import_graph(
     outputs = tuple(each.name for each in source.output)
     graph = Graph(context.opset, inputs, outputs, constants, nodes, defaults)
     check_names(graph)
+    check_conversions(graph)
     return graph
 
 

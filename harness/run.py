@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 
 from corpus.case import Case
-from generators.graphs import all_cells
 from harness.backends.spec import parse
 from harness.bench import Bench
 from harness.campaign.crew import Crew, CrewLost, Feeder, alone
@@ -107,7 +106,7 @@ class Campaign:
             out=plan.out,
             planned_cases=plan.cases,
             planned_seconds=plan.seconds,
-            cells=tuple(all_cells(plan.family)),
+            cells=plan.cells(),
             named=plan.backends,
             timeout=plan.timeout,
             memory=plan.memory,

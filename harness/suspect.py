@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from corpus.case import Case, node_id
 from corpus.finding import Match, Steps
 from engine.faults import CATALOGUE
+from generators.illegal import breach_of
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.confirm import confirmed
@@ -238,15 +239,16 @@ def whole_graph(case: Case) -> FusedOp:
 def _failed(bench: Bench, spec: BackendSpec, case: Case, outcome: Outcome) -> Suspect:
     """A refusal, a crash or a hang: the shortest prefix of the graph that shows it, in the same words."""
     kind, message = failure_of(outcome)
-    words = message_words(message, case)
-    model = case.proto()
+    if breach_of(case):  # a part of a broken model may be a valid one
+        return _whole(spec, case, kind, message)
+    words, model = message_words(message, case), case.proto()
     types = tensor_types(model)
     for unit in units(model)[:-1]:
         part = cut(model, case.inputs, unit.outputs, types)
         failed = bench.run(part, spec)
-        if failure_of(failed)[0] != kind or not is_suspicious(kind, failed):
+        how, found = failure_of(failed)
+        if how != kind or not is_suspicious(kind, failed):
             continue
-        found = failure_of(failed)[1]
         if kind != "refused" or message_words(found, case) == words:
             return _whole(spec, part, kind, found)
     return _whole(spec, case, kind, message)

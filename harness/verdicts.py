@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from corpus.case import Array, Case
+from generators.illegal import breach_of
 from harness.backends.spec import BackendSpec
 from harness.oracle import Allowed, Oracle, Silent, judge
 from harness.outcome import Crashed, Outcome, Refused, TimedOut, Values
 
 VAGUE = 0.5  # share of codes with more than one allowed value
+NEVER = ("crashed", "timed-out")  # right for no model, valid or not
 _WORST_FIRST = ("wrong-type-or-shape", "nonfinite", "divergent", "rounding-mode", "tie")
 
 
@@ -57,9 +59,8 @@ def worst(words: Iterable[str]) -> str:
 class JudgedAll:
     """The verdict on every backend's outcome of one case, by the backend's name.
 
-    No words where the oracle is silent, for the reason in ``silent``: what nobody judged is not
-    counted as right. ``is_vague``:
-    so many codes may be more than one value that the operations inside must be judged as well.
+    Where the oracle is silent, for the reason in ``silent``, only crashes and hangs have words: what
+    nobody judged is not counted as right. ``is_vague``: so many codes may be more than one value that the operations inside must be judged as well.
     """
 
     words: Mapping[str, str]
@@ -68,14 +69,27 @@ class JudgedAll:
 
 
 def judge_all(case: Case, outcomes: Mapping[BackendSpec, Outcome]) -> JudgedAll:
-    """The verdict on every backend's outcome of one case."""
+    """The verdict on every backend's outcome of one case; no model may crash an engine, or hang it."""
     try:
-        allowed = Oracle(case.proto()).allowed(case.inputs)
+        allowed = _allowed(case)
     except Silent as silent:
-        return JudgedAll({}, is_vague=False, silent=str(silent))
+        failures = {spec.text: failure_of(outcome)[0] for spec, outcome in outcomes.items()}
+        words = {name: word for name, word in failures.items() if word in NEVER}
+        return JudgedAll(words, is_vague=False, silent=str(silent))
     words = {spec.text: verdict_on(outcome, allowed) for spec, outcome in outcomes.items()}
     codes = (each for each in allowed.values() if each.dtype.kind in "iu")
     return JudgedAll(words, any(each.slack > VAGUE for each in codes))
+
+
+def _allowed(case: Case) -> dict[str, Allowed]:
+    """What each output may be.
+
+    Raises:
+        Silent: the oracle is, or the model was broken on purpose.
+    """
+    if breach := breach_of(case):
+        raise Silent("the model is not valid", breach)
+    return Oracle(case.proto()).allowed(case.inputs)
 
 
 def is_suspicious(word: str, outcome: Outcome) -> bool:
@@ -88,8 +102,8 @@ def is_suspicious(word: str, outcome: Outcome) -> bool:
 def is_wrong(case: Case, outcome: Outcome) -> bool:
     """Whether the outcome is a bug of the backend; not where the oracle is silent."""
     try:
-        is_judged = isinstance(outcome, Values)
-        allowed = Oracle(case.proto()).allowed(case.inputs) if is_judged else {}
+        is_judged = isinstance(outcome, Values | Refused if breach_of(case) else Values)
+        allowed = _allowed(case) if is_judged else {}
     except Silent:
         return False
     return is_suspicious(verdict_on(outcome, allowed), outcome)

@@ -93,7 +93,7 @@ def read_quantize(node: Node, setting: Setting) -> QuantizeParameters:
         check_scale(given.node, scale)
     if zero_point is not None:
         check_codes(given.node, zero_point.dtype)
-    dtype = _code_type(node, zero_point)
+    dtype = code_type(node, zero_point)
     saturate = node.attributes.get("saturate", 1) != 0
     computed = bool(node.input(2)) and zero_point is None
     data, graph = node.inputs[0], setting.graph
@@ -142,7 +142,13 @@ def check_codes(where: str, dtype: Dtype) -> None:
         )
 
 
-def _code_type(node: Node, zero_point: Array | None) -> Dtype | None:
+def code_type(node: Node, zero_point: Array | None) -> Dtype | None:
+    """The type of what a QuantizeLinear makes; None where its zero point is computed.
+
+    Raises:
+        InvalidModel: ``output_dtype`` says another than the zero point.
+        Unsupported: a type of codes that there is none of.
+    """
     wanted = _type_attribute(node, "output_dtype")
     if zero_point is not None and wanted not in (None, zero_point.dtype):
         raise InvalidModel(

@@ -3,13 +3,16 @@
 from dataclasses import dataclass
 
 from corpus.case import Case
-from generators.graphs import draw_case
+from generators.graphs import all_cells, draw_case
+from generators.illegal import ALL_CELLS as ILLEGAL_CELLS
+from generators.illegal import draw_illegal
 from harness.backends.conversation import MEMORY
 from harness.backends.pool import Pool
 from harness.backends.spec import parse
 from harness.bench import Bench, set_up, with_variants
 
 TIMEOUT = 10.0
+ILLEGAL_EVERY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,19 @@ class Plan:
     memory: int = MEMORY
 
     def case(self, number: int) -> Case:
-        """The case of that number: it depends on the plan and the number alone."""
-        return draw_case(self.family, self.scales, (self.seed << 32) + number)
+        """The case of that number: it depends on the plan and the number alone.
+
+        Of all families, one case in a hundred is a model that the standard does not allow.
+        """
+        seed = (self.seed << 32) + number
+        if self.family == "all" and number % ILLEGAL_EVERY == ILLEGAL_EVERY - 1:
+            return draw_illegal(self.scales, seed)
+        return draw_case(self.family, self.scales, seed)
+
+    def cells(self) -> tuple[str, ...]:
+        """The cells that its cases can reach."""
+        illegal = ILLEGAL_CELLS if self.family == "all" else ()
+        return (*all_cells(self.family), *illegal)
 
     def open_bench(self, *, busy: int = 1) -> Bench:
         """A bench with workers of its own, no more than ``busy`` of them at work at once.

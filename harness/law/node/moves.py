@@ -105,7 +105,7 @@ def _each_zero_point(tensor: Operand, rng: Random) -> Operand | None:
 def types(place: Place, tensor: Operand) -> tuple[Move, ...]:
     """Other types of codes; four bits where there are four bits or blocks."""
     wide = tensor.block_size or tensor.dtype in FOUR_BITS
-    names = (*EIGHT_BITS, *FOUR_BITS) if wide else EIGHT_BITS
+    names: tuple[str, ...] = (*EIGHT_BITS, *FOUR_BITS) if wide else EIGHT_BITS
     if tensor.dtype in FLOATS:
         names = (tensor.dtype, *EIGHT_BITS)
     return tuple(changing(place, partial(_typed, name)) for name in names)

@@ -1,0 +1,60 @@
+"""A model that the standard forbids: no answer is right or wrong, but a crash is a finding."""
+
+import pytest
+
+from corpus.case import Case
+from generators.choices import RandomChoices
+from generators.graphs import draw_case
+from generators.illegal import breach_of, broken
+from harness.backends.spec import parse
+from harness.campaign.plan import ILLEGAL_EVERY, Plan
+from harness.outcome import Crashed, Outcome, Refused, TimedOut, Values
+from harness.suspect import suspects
+from harness.verdicts import is_wrong, judge_all
+from tests.harness.benches import bench_of
+
+SPEC = parse("engine")
+UNKNOWN = "an unknown operator"
+
+
+def illegal(name: str = UNKNOWN) -> Case:
+    found = broken(name, draw_case("conv", "any", 1), RandomChoices(1))
+    assert found is not None
+    return found.case
+
+
+@pytest.mark.parametrize("outcome", [Values({}), Refused("no", documented=False)])
+def test_no_answer_to_it_is_judged(outcome: Outcome) -> None:
+    judged = judge_all(illegal(), {SPEC: outcome})
+    assert judged.words == {}
+    assert judged.silent == f"{UNKNOWN}: the model is not valid"
+    assert not is_wrong(illegal(), outcome)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "word"),
+    [(Crashed("signal SIGSEGV", ""), "crashed"), (TimedOut(1.0), "timed-out")],
+)
+def test_a_crash_is_a_bug_whatever_the_model(outcome: Outcome, word: str) -> None:
+    assert judge_all(illegal(), {SPEC: outcome}).words == {"engine": word}
+    assert is_wrong(illegal(), outcome)
+
+
+@pytest.mark.parametrize("name", [UNKNOWN, "a node that reads its own output", "no inputs"])
+def test_a_crash_on_it_has_a_suspect(name: str) -> None:
+    with bench_of("tests.fakes:crashes_on_what_is_not_valid") as bench:
+        (spec,) = bench.specs
+        case = illegal(name)
+        outcome = bench.run(case, spec)
+        assert isinstance(outcome, Crashed)
+        (suspect,) = suspects(bench, spec, case, outcome)
+    assert suspect.signature.kind == "crashed"
+
+
+def test_one_case_in_a_hundred_of_all_families_is_illegal() -> None:
+    plan = Plan(seed=1, family="all", scales="any", out="")
+    for number in (0, 50, ILLEGAL_EVERY - 1, ILLEGAL_EVERY):
+        assert bool(breach_of(plan.case(number))) == (number == ILLEGAL_EVERY - 1)
+    assert set(plan.case(ILLEGAL_EVERY - 1).cells) < set(plan.cells())
+    conv = Plan(seed=1, family="conv", scales="any", out="")
+    assert not breach_of(conv.case(ILLEGAL_EVERY - 1))
