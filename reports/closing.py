@@ -20,7 +20,7 @@ def closing(report: Report) -> Iterator[RenderableType]:
     yield answers(report)
     yield from bugs(report)
     yield from changes.lines(report)
-    for line in (coverage_line(report), silent_line(report)):
+    for line in (coverage_line(report), silent_line(report), *unasked_lines(report)):
         if line:
             yield Text(line)
 
@@ -75,3 +75,10 @@ def silent_line(report: Report) -> str:
         return ""
     of = plural(report.silent, "case")
     return f"  the standard says nothing of {of}; backends differ on {report.parted:,} of them"
+
+
+def unasked_lines(report: Report) -> Iterator[str]:
+    """``  opencv hung again and again in one operator, and was not asked about 960 cases of it``."""
+    for name, times in report.unasked.items():
+        of = plural(times, "case")
+        yield f"  {short(name)} hung again and again in one operator, and was not asked about {of} of it"

@@ -1,5 +1,6 @@
 """The report: everything a log says about a campaign, as one frozen value that writers render."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -33,7 +34,8 @@ class Report:
 
     ``state`` is ``running``, ``finished`` or ``interrupted``; a log that ends while ``running`` is
     that of a killed process. ``signal`` is what interrupted it, if known. ``cells`` are the
-    coverage cells reached. ``seconds`` counts all sessions of a resumed campaign,
+    coverage cells reached; ``unasked`` counts the cases that a hanging backend was spared.
+    ``seconds`` counts all sessions of a resumed campaign,
     ``earlier_seconds`` those before the current one. ``phase`` is what a campaign does besides
     judging: ``reducing ort Gemm``. ``silent`` and ``parted`` are the totals of `BatchJudged`.
     """
@@ -53,6 +55,7 @@ class Report:
     phase: str = ""
     silent: int = 0
     parted: int = 0
+    unasked: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def cases_per_second(self) -> float:
@@ -135,6 +138,7 @@ def _add_batch(report: Report, batch: BatchJudged) -> Report:
         seconds=report.earlier_seconds + batch.seconds,
         counts=counts,
         cells=report.cells.union(batch.cells),
+        unasked=Counter(report.unasked) + Counter(batch.unasked),
         silent=report.silent + batch.silent,
         parted=report.parted + batch.parted,
         phase="",

@@ -16,6 +16,7 @@ from harness.events import (
     FindingSaved,
     LogWriter,
 )
+from reports.closing import unasked_lines
 from reports.model import LOG_NAME, replay
 from tests.reports import samples
 
@@ -91,3 +92,16 @@ def test_a_second_start_begins_afresh() -> None:
     start = samples.campaign()[0]
     assert isinstance(start, CampaignStarted)
     assert replay((*samples.campaign(), start)).cases == 0
+
+
+def test_what_a_hanging_backend_was_spared_is_summed_and_said() -> None:
+    batches = [
+        BatchJudged(cases=4, comparisons=4, seconds=1.0, unasked=unasked)
+        for unasked in ({"ort": 3}, {}, {"ort": 2, "opencv": 1})
+    ]
+    report = replay((samples.campaign()[0], *batches))
+    assert report.unasked == {"ort": 5, "opencv": 1}
+    first, second = unasked_lines(report)
+    assert "ort hung" in first
+    assert "5 cases" in first
+    assert "1 case " in second
