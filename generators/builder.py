@@ -42,6 +42,7 @@ class GraphBuilder:
         self._initializers: list[bytes] = []
         self._outputs: list[bytes] = []
         self._inputs: dict[str, Array] = {}
+        self._declared: dict[str, bytes] = {}
         self._domains: dict[str, None] = {}
 
     def node(
@@ -85,7 +86,11 @@ class GraphBuilder:
         self._initializers.append(wire.zero_point(name, dtype, values))
         return name
 
-    def output(self, name: str, dtype: str, shape: tuple[int, ...]) -> str:
+    def constant(self, name: str, array: Array) -> str:
+        """Append a Constant node."""
+        return self.node("Constant", f"n_{name}", (), name, [wire.array("value", array)])
+
+    def output(self, name: str, dtype: str, shape: tuple[int | str, ...]) -> str:
         """Declare a graph output."""
         self._outputs.append(wire.value_info(name, dtype, shape))
         return name
@@ -135,19 +140,29 @@ class GraphBuilder:
         axis = [wire.integer("axis", 0)] if pair.per_channel else []
         return self.node("DequantizeLinear", name, inputs, output, axis)
 
-    def input(self, name: str, array: Array) -> str:
-        """Declare a graph input, with its value."""
+    def input(
+        self, name: str, array: Array, declared: tuple[int | str, ...] | None = None
+    ) -> str:
+        """Declare a graph input, with its value; ``declared`` may leave sizes open."""
         self._inputs[name] = array
+        self.declare(name, array, declared)
         return name
 
-    def case(self) -> Case:
-        """The finished graph with all its inputs."""
-        inputs = [
-            wire.value_info(name, array.dtype.name, array.shape)
-            for name, array in self._inputs.items()
-        ]
-        parts = (self._nodes, inputs, self._outputs, self._initializers)
-        return Case(wire.model(*parts, self.opset, self._domains), dict(self._inputs))
+    def declare(
+        self, name: str, array: Array, declared: tuple[int | str, ...] | None = None
+    ) -> None:
+        """Declare a graph input without giving it a value; an initializer may be one too."""
+        shape = array.shape if declared is None else declared
+        self._declared[name] = wire.value_info(name, array.dtype.name, shape)
+
+    def branch(self, name: str) -> bytes:
+        """The graph as that of an attribute: what it lacks, it takes from around it."""
+        return wire.graph(name, self._nodes, (), self._outputs, self._initializers)
+
+    def case(self, ir: int = 0) -> Case:
+        """The finished graph with all its inputs; ``ir`` is an IR version not of the opset."""
+        parts = (self._nodes, self._declared.values(), self._outputs, self._initializers)
+        return Case(wire.model(*parts, self.opset, self._domains, ir), dict(self._inputs))
 
 
 def _defaults(op: str, pair: Pair, has_axis: bool, has_blocks: bool) -> dict[str, int]:

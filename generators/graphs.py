@@ -8,10 +8,14 @@ from corpus.case import Case
 from generators import qparams
 from generators.cells import ALL_CELLS, cells_of
 from generators.choices import Choices, HypothesisChoices, RandomChoices
-from generators.operators import chains, node, patterns
+from generators.operators import chains, networks, node, patterns
 from generators.operators.conv import build, conv_specs
 
-GRAPH_CELLS = (*chains.ALL_CELLS, *patterns.ALL_CELLS)
+GRAPH_CELLS = (*chains.ALL_CELLS, *patterns.ALL_CELLS, *networks.ALL_CELLS)
+_GRAPHS = (
+    *(chains.chains, networks.networks, patterns.patterns),
+    *(networks.networks, patterns.patterns),
+)
 OTHER_CONVOLUTIONS = "other convolutions"
 FAMILIES = (
     *("conv", "matmul", "elementwise", "pool", "movement", "blockwise"),
@@ -72,8 +76,7 @@ def _case(choices: Choices, family: str, scales: str) -> Case:
     if family == "all":
         family = choices.pick(_ALL)
     if family == "graphs":
-        draw = patterns.patterns if choices.flag() else chains.chains
-        return draw(choices, scales)
+        return choices.pick(_GRAPHS)(choices, scales)
     if family in node.FAMILIES:
         return node.node_case(family, choices, scales)
     if choices.flag(5):

@@ -137,11 +137,15 @@ def _tensor_head(name: str, elem_type: int, dims: tuple[int, ...], size: int) ->
 
 
 @lru_cache(maxsize=REMEMBERED)
-def value_info(name: str, dtype: str, shape: tuple[int, ...]) -> bytes:
-    """A typed and shaped graph input or output."""
-    dims = _chunks(1, [_number(1, size) for size in shape])
+def value_info(name: str, dtype: str, shape: tuple[int | str, ...]) -> bytes:
+    """A typed and shaped graph input or output; a size that is a word is symbolic."""
+    dims = _chunks(1, [_dimension(size) for size in shape])
     tensor_type = _number(1, ELEMENT_TYPES[dtype]) + _chunk(2, dims)
     return _chunk(1, name.encode()) + _chunk(2, _chunk(1, tensor_type))
+
+
+def _dimension(size: int | str) -> bytes:
+    return _number(1, size) if isinstance(size, int) else _chunk(2, size.encode())
 
 
 def node(
@@ -190,8 +194,35 @@ def text(name: str, value: str) -> bytes:
     return _attribute(name, _chunk(4, value.encode()), AttributeProto.STRING)
 
 
+def array(name: str, value: Array) -> bytes:
+    """An attribute that is a tensor."""
+    return _attribute(name, _chunk(5, tensor("", value)), AttributeProto.TENSOR)
+
+
+def subgraph(name: str, content: bytes) -> bytes:
+    """An attribute that is a graph, in bytes."""
+    return _attribute(name, _chunk(6, content), AttributeProto.GRAPH)
+
+
 def _attribute(name: str, content: bytes, kind: int) -> bytes:
     return _chunk(1, name.encode()) + content + _number(20, kind)
+
+
+def graph(
+    name: str,
+    nodes: Iterable[bytes],
+    inputs: Iterable[bytes],
+    outputs: Iterable[bytes],
+    initializers: Iterable[bytes],
+) -> bytes:
+    """A graph of a model, or of an attribute."""
+    return (
+        _chunks(1, nodes)
+        + _chunk(2, name.encode())
+        + _chunks(5, initializers)
+        + _chunks(11, inputs)
+        + _chunks(12, outputs)
+    )
 
 
 def model(
@@ -201,15 +232,13 @@ def model(
     initializers: Iterable[bytes],
     opset: int,
     domains: Iterable[str] = (),
+    ir: int = 0,
 ) -> bytes:
-    """A model of one graph in the standard's domain, and in version 1 of others."""
-    graph = (
-        _chunks(1, nodes)
-        + _chunk(2, b"g")
-        + _chunks(5, initializers)
-        + _chunks(11, inputs)
-        + _chunks(12, outputs)
-    )
+    """A model of one graph in the standard's domain, and in version 1 of others.
+
+    ``ir`` is the IR version; 0: that of the opset.
+    """
+    content = graph("g", nodes, inputs, outputs, initializers)
     opset_imports = [_chunk(1, b"") + _number(2, opset)]
     opset_imports += [_chunk(1, each.encode()) + _number(2, 1) for each in domains]
-    return _number(1, ir_version(opset)) + _chunk(7, graph) + _chunks(8, opset_imports)
+    return _number(1, ir or ir_version(opset)) + _chunk(7, content) + _chunks(8, opset_imports)
