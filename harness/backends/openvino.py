@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import openvino
 
-from harness.backends import openvino_plan
+from harness.backends import openvino_plan, openvino_tensors
 from harness.backends.openvino_limits import LIMITS, OPERATORS, as_limit
 from harness.backends.protocol import Limit
 from harness.backends.versions import version
@@ -73,9 +73,10 @@ class OpenVINO:
         """Outputs exactly as OpenVINO hands them out, whatever their shape and dtype."""
         compiled, names = self._compiled(model, tuple(sorted(options.items())))
         request = compiled.create_infer_request()
-        request.infer(inputs)
+        request.infer({name: openvino_tensors.tensor(each) for name, each in inputs.items()})
         return {
-            name: np.array(request.get_output_tensor(i).data) for i, name in enumerate(names)
+            name: openvino_tensors.array(request.get_output_tensor(i))
+            for i, name in enumerate(names)
         }
 
     def tap(
@@ -97,7 +98,7 @@ class OpenVINO:
             compiled = self._core.compile_model(self._core.read_model(model), "CPU", settings)
         except Exception as error:
             raise as_limit(error, source) from error
-        _check_precision(compiled, settings["INFERENCE_PRECISION_HINT"])
+        check_precision(compiled, settings["INFERENCE_PRECISION_HINT"])
         return compiled, names
 
 
@@ -110,8 +111,12 @@ def _settings(options: dict[str, str]) -> dict[str, Any]:
     return settings
 
 
-def _check_precision(compiled: Any, wanted: str) -> None:
-    """OpenVINO silently computes in float32 where the CPU lacks what was asked for."""
+def check_precision(compiled: Any, wanted: str) -> None:
+    """Refuse what OpenVINO is silent about: it computes in float32 where the CPU lacks ``wanted``.
+
+    Raises:
+        Limit: another precision than the one wanted is used.
+    """
     used = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
     if used != wanted:
         raise Limit(f"precision={wanted}: this CPU has none, OpenVINO takes {used}")

@@ -43,6 +43,8 @@ LIMITS = [
 # Parts of messages by which it says itself that it does not support the model.
 DOCUMENTED = (
     "No conversion rule found for operations",
+    "Unsupported data type",
+    "must be one of the supported types",
     "cannot be divided by",
     "be divisible by",
 )
