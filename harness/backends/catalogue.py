@@ -115,6 +115,11 @@ ENTRIES = (
         _OPENVINO,
     ),
     Entry("tvm", "harness.backends.tvm:adapter", "pip install apache-tvm"),
+    Entry(
+        "tensorrt",
+        "harness.backends.tensorrt:adapter",
+        "pip install tensorrt cuda-python, on a machine with an NVIDIA GPU",
+    ),
     Entry("onnx-reference", "harness.backends.onnx_reference:adapter", "pip install onnx"),
     Entry(
         "mnn",

@@ -64,4 +64,5 @@ def _type(name: str) -> Any:
 def _dtype(name: str) -> np.dtype[Any]:
     import ml_dtypes  # comes along with onnx, but not in its oldest releases
 
-    return np.dtype(getattr(ml_dtypes, name))
+    found: np.dtype[Any] = np.dtype(getattr(ml_dtypes, name))
+    return found
