@@ -23,7 +23,7 @@ from harness.errors import BadInput
 
 AHEAD = 2  # tasks that a job has at a time, so that it never waits for the next
 MOST_DEATHS = 3  # of jobs over one task
-MOST_FAILED_STARTS = 5  # in a row
+MOST_FAILED_STARTS = 10  # in a row
 END_SECONDS = 5.0
 
 

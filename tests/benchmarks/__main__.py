@@ -8,13 +8,14 @@ import os
 import subprocess
 import sys
 
-PARTS = ("loop", "inside", "load", "layers", "matmul", "hunt", "causes")
+PARTS = ("loop", "inside", "load", "layers", "matmul", "hunt", "causes", "jobs")
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 def main(arguments: list[str]) -> int:
     if arguments:
-        for line in importlib.import_module(f"tests.benchmarks.{arguments[0]}").report():
+        part, *options = arguments
+        for line in importlib.import_module(f"tests.benchmarks.{part}").report(*options):
             print(line, flush=True)
         return 0
     if hasattr(os, "sched_setaffinity"):

@@ -81,7 +81,7 @@ def test_jobs_and_workers_killed_at_any_moment_are_replaced(tmp_path: Path) -> N
     wait_for(tmp_path / "disturbed" / "events.ndjson")
     moments, killed = random.Random(5), {"worker.py": 0, "spawn_main": 0}
     while process.poll() is None and min(killed.values()) < 10:
-        time.sleep(moments.uniform(0.2, 0.8))
+        time.sleep(moments.uniform(0.5, 3.0))
         kind = moments.choice(list(killed))
         found = [each for each in descendants(process.pid) if kind in command_of(each)]
         if found and killed[kind] < 10:
