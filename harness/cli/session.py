@@ -77,15 +77,21 @@ def taken_up(folder: Path, given: Mapping[str, Any]) -> tuple[Plan, Logged]:
     plan = plan_of(told.started, folder)
     for name, value in given.items():
         if value != getattr(plan, name):
+            option = _OPTIONS.get(name, f"--{name}")
             raise BadInput(
-                f"--resume: {folder} was begun with {name} {_shown(getattr(plan, name))}, "
-                f"not {_shown(value)}; leave the option out"
+                f"--resume: {folder} was begun {_shown(option, getattr(plan, name))}, "
+                f"not {_shown(option, value)}; leave the option out"
             )
     return plan, told
 
 
-def _shown(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+_OPTIONS = {"backends": "-b", "seconds": "--time"}
+
+
+def _shown(option: str, value: object) -> str:
+    if value is None:
+        return f"without {option}"
+    return f"with {option} {' '.join(value) if isinstance(value, tuple) else value}"
 
 
 def _must_be_as_before(bench: Bench, told: Logged) -> None:
