@@ -125,20 +125,28 @@ class GraphBuilder:
         ]
 
     def quantize(
-        self, name: str, real: str, pair: Pair, output: str, spelled: Sequence[bytes] = ()
+        self,
+        name: str,
+        real: str,
+        pair: Pair,
+        output: str,
+        spelled: Sequence[bytes] | None = None,
     ) -> str:
         """Append a QuantizeLinear."""
+        if spelled is None:
+            spelled = self.spelled("QuantizeLinear", pair, has_axis=True)
         inputs = [real, pair.scale, pair.zero] if pair.zero else [real, pair.scale]
         if pair.zero or pair.dtype == "uint8":
             return self.node("QuantizeLinear", name, inputs, output, spelled)
         dtype = wire.integer("output_dtype", wire.ELEMENT_TYPES[pair.dtype])
         return self.node("QuantizeLinear", name, inputs, output, [dtype, *spelled])
 
-    def dequantize(self, name: str, code: str, pair: Pair, output: str) -> str:
-        """Append a DequantizeLinear."""
+    def dequantize(self, name: str, code: str, pair: Pair, output: str, axis: int = 0) -> str:
+        """Append a DequantizeLinear; parameters of channels lie along ``axis``."""
         inputs = [code, pair.scale, pair.zero] if pair.zero else [code, pair.scale]
-        axis = [wire.integer("axis", 0)] if pair.per_channel else []
-        return self.node("DequantizeLinear", name, inputs, output, axis)
+        attributes = [wire.integer("axis", axis)] if pair.per_channel else []
+        attributes += self.spelled("DequantizeLinear", pair, has_axis=True)
+        return self.node("DequantizeLinear", name, inputs, output, attributes)
 
     def input(
         self, name: str, array: Array, declared: tuple[int | str, ...] | None = None

@@ -6,6 +6,7 @@ from math import prod
 
 from generators import arrays, qparams
 from generators.arrays import LOWEST
+from generators.operators.conv import coincidences
 from generators.operators.conv.draw import LANES
 from generators.operators.conv.spec import NEWEST_OPSET, OLDEST_OPSET, ConvSpec
 
@@ -31,7 +32,10 @@ SCALES = ("powers of two", "beside a power of two", "other")
 
 def cells_of(spec: ConvSpec) -> tuple[str, ...]:
     """The names of the cells a spec belongs to."""
-    return (*_structure(spec), *_geometry(spec), *_quantization(spec), *_surroundings(spec))
+    return (
+        *(*_structure(spec), *_geometry(spec), *_quantization(spec), *_surroundings(spec)),
+        *coincidences.cells_of(spec),
+    )
 
 
 def _structure(spec: ConvSpec) -> Iterator[str]:
@@ -161,4 +165,4 @@ def _all_quantization() -> Iterator[str]:
     yield from (f"{form} scales {kind}" for form, kind in product(FORMS, SCALES))
 
 
-ALL_CELLS = tuple(_all_cells())
+ALL_CELLS = (*_all_cells(), *coincidences.ALL_CELLS)

@@ -10,6 +10,7 @@ import numpy as np
 
 from corpus.case import Array
 from generators.operators.conv import ConvSpec, build, describe
+from generators.operators.conv.spec import first_axis
 from harness.reduce.data import simpler
 from harness.reduce.problem import Problem, lower
 
@@ -149,7 +150,8 @@ def _geometry(spec: ConvSpec) -> dict[str, Any]:
 
 def _surroundings(_: ConvSpec) -> dict[str, Any]:
     plain = dict.fromkeys(("doubled", "shared", "missing", "activation", "bias"), "none")
-    return {**plain, "x_float": False, "y_float": False, "x_offset": "none"}
+    said: dict[str, Any] = {"written": ("kernel_shape",), "spelled": (), "w_axis": 0}
+    return {**plain, **said, "x_float": False, "y_float": False, "x_offset": "none"}
 
 
 def _quantization(spec: ConvSpec) -> dict[str, Any]:
@@ -218,7 +220,8 @@ def _rank_lower(conv: _Conv) -> None:
     }
     short["pads"] = spec.pads[: rank - 1] + spec.pads[rank : 2 * rank - 1]
     x, w = (None if each is None else each[..., 0] for each in (spec.x, spec.w))
-    conv.take(replace(spec, **short, x=x, w=w))
+    axis = first_axis(rank - 1) if spec.w_axis else 0
+    conv.take(replace(spec, **short, w_axis=axis, x=x, w=w))
 
 
 def _scales_plain(conv: _Conv) -> None:

@@ -19,7 +19,9 @@ def build(spec: ConvSpec) -> Case:
     """
     if why := problem(spec):
         raise ValueError(why)
-    graph = GraphBuilder(spec.opset, zero_points_written=spec.zero_points_written)
+    graph = GraphBuilder(
+        spec.opset, zero_points_written=spec.zero_points_written, spelled=spec.spelled
+    )
     _FORMS[spec.form](graph, spec)
     graph.input("x", x_array(spec))
     return graph.case()
@@ -50,17 +52,21 @@ def _plain_b(graph: GraphBuilder, spec: ConvSpec) -> list[str]:
 
 
 def conv_attributes(spec: ConvSpec) -> list[bytes]:
-    """The kernel's shape, and what differs from the standard's defaults."""
-    attributes = [wire.ints("kernel_shape", spec.kernel)]
-    if spec.groups > 1:
+    """What differs from the standard's defaults, and what is written anyway."""
+    written = spec.written
+    attributes = []
+    if "kernel_shape" in written:
+        attributes.append(wire.ints("kernel_shape", spec.kernel))
+    if spec.groups > 1 or "group" in written:
         attributes.append(wire.integer("group", spec.groups))
-    if max(spec.strides) > 1:
+    if max(spec.strides) > 1 or "strides" in written:
         attributes.append(wire.ints("strides", spec.strides))
-    if max(spec.dilations) > 1:
+    if max(spec.dilations) > 1 or "dilations" in written:
         attributes.append(wire.ints("dilations", spec.dilations))
-    if spec.auto_pad != "NOTSET":
+    explicit = spec.auto_pad == "NOTSET"
+    if not explicit or "auto_pad" in written:
         attributes.append(wire.text("auto_pad", spec.auto_pad))
-    elif any(spec.pads):
+    if explicit and (any(spec.pads) or "pads" in written):
         attributes.append(wire.ints("pads", spec.pads))
     return attributes
 
@@ -107,7 +113,7 @@ def _real_w(graph: GraphBuilder, spec: ConvSpec) -> str:
     if spec.missing == "w":
         return w
     pair = graph.constant_pair("w", spec.w_dtype, spec.w_scales, spec.w_zero_points)
-    return graph.dequantize("dw", w, pair, "wr")
+    return graph.dequantize("dw", w, pair, "wr", spec.w_axis)
 
 
 def _real_b(graph: GraphBuilder, spec: ConvSpec) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from onnx import NodeProto
 
 from corpus.case import Array, Case
+from generators.builder import SPELLED
 from generators.operators.conv.build import product_scales
 from generators.operators.conv.reading import (
     Link,
@@ -17,7 +18,7 @@ from generators.operators.conv.reading import (
     pairs,
     require,
 )
-from generators.operators.conv.spec import ConvSpec, problem
+from generators.operators.conv.spec import WRITABLE, ConvSpec, problem
 
 EXTREME_BIAS = 2**30
 Fields = dict[str, Any]
@@ -45,7 +46,8 @@ def _spec(reader: Reader) -> ConvSpec:
     fields |= _geometry(reader, conv, fields["w"])
     fields |= _shared(reader, conv, convolutions[1:])
     require(len(reader.covered) == len(reader.nodes))
-    spec = replace(ConvSpec(), **fields, opset=reader.opset, x=reader.x)
+    spelled = tuple(each for each in SPELLED if each in reader.spelled)
+    spec = replace(ConvSpec(), **fields, opset=reader.opset, x=reader.x, spelled=spelled)
     require(spec.x_shape == reader.x.shape and spec.w_shape == fields["w"].shape)
     require(spec.b is None or spec.b.shape == (spec.filters,))
     if spec.y_dtype == spec.x_dtype:
@@ -160,6 +162,7 @@ def _w_fields(w: Array, link: Link | None) -> Fields:
         "w_dtype": link.dtype,
         "w_scales": link.scales,
         "w_zero_points": link.zeros,
+        "w_axis": link.axis,
     }
 
 
@@ -202,6 +205,7 @@ def _geometry(reader: Reader, conv: NodeProto, w: Array) -> Fields:
     auto_pad = str(given.get("auto_pad", "NOTSET"))
     explicit = auto_pad == "NOTSET"
     return {
+        "written": _written(given),
         "batch": reader.x.shape[0],
         "groups": groups,
         "in_per_group": w.shape[1],
@@ -213,6 +217,17 @@ def _geometry(reader: Reader, conv: NodeProto, w: Array) -> Fields:
         "pads": tuple(given["pads"]) if explicit and "pads" in given else (0,) * (2 * rank),
         "auto_pad": auto_pad,
     }
+
+
+def _written(given: dict[str, Any]) -> tuple[str, ...]:
+    """The attributes that say their default."""
+    return tuple(name for name in WRITABLE if name in given and _is_default(name, given[name]))
+
+
+def _is_default(name: str, value: Any) -> bool:
+    if isinstance(value, list) and name != "kernel_shape":
+        return set(value) == {0 if name == "pads" else 1}
+    return name == "kernel_shape" or value in (1, "NOTSET")
 
 
 def _shared(reader: Reader, conv: NodeProto, others: Sequence[NodeProto]) -> Fields:

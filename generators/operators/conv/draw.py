@@ -9,6 +9,7 @@ from typing import Any
 
 from generators import arrays, qparams
 from generators.choices import Choices
+from generators.operators.conv.coincidences import coincide
 from generators.operators.conv.data import beyond_int32, typical_accumulator
 from generators.operators.conv.spec import NEWEST_OPSET, OLDEST_OPSET, PER_AXIS_OPSET, ConvSpec
 
@@ -49,7 +50,7 @@ def conv_specs(choices: Choices, scales: str) -> ConvSpec:
     fields |= _data(choices, style)
     fields |= _quantization(choices, style, fields)
     spec = ConvSpec(**fields)
-    return ConvSpec(**(fields | _output(choices, style, spec)))
+    return coincide(choices, ConvSpec(**(fields | _output(choices, style, spec))))
 
 
 def _groups(choices: Choices) -> Fields:

@@ -13,6 +13,7 @@ from corpus.case import Array, Case
 LONGEST_CHAIN = 6
 _KINDS = {"QuantizeLinear": "Q", "DequantizeLinear": "D"}
 _ZERO_POINT_INPUTS = {"QuantizeLinear": 2, "QLinearConv": 7}
+_FLOAT32 = (0, TensorProto.FLOAT)
 _CODES = {TensorProto.UINT8: "uint8", TensorProto.INT8: "int8"}
 
 
@@ -35,6 +36,7 @@ class Link:
     zeros: tuple[int, ...]
     dtype: str
     zero_written: bool = True
+    axis: int = 0
 
     def agrees(self, other: "Link") -> bool:
         """Whether the two nodes undo each other: same scale, zero point and codes."""
@@ -64,6 +66,7 @@ class Reader:
         require(len(inputs) == 1 and inputs[0] in case.inputs)
         self.x_name, self.x = inputs[0], case.inputs[inputs[0]]
         self.covered: set[int] = set()
+        self.spelled: set[str] = set()
 
     def _keep_constant(self, node: NodeProto) -> bool:
         if node.op_type != "Constant" or node.attribute[0].name != "value":
@@ -110,12 +113,24 @@ class Reader:
         require(
             not given.get("block_size") and self.constant(node.input[1]).dtype == np.float32
         )
-        require(len(scales) == 1 or given.get("axis", 1) == 0)
+        axis = 0 if len(scales) == 1 else int(given.get("axis", 1))
+        require(axis == 0 or axis == -self.constant(node.input[0]).ndim)
+        self._note_spelled(node, given)
         written = len(node.input) > 2 and bool(node.input[2])
         zeros = self.numbers(node.input[2]) if written else (0,)
         kind = _KINDS[node.op_type]
         code = node.input[0] if kind == "D" else node.output[0]
-        return Link(kind, scales, zeros, self.dtype(code), written)
+        return Link(kind, scales, zeros, self.dtype(code), written, axis)
+
+    def _note_spelled(self, node: NodeProto, given: dict[str, Any]) -> None:
+        """Keep which attributes say what holds anyway."""
+        require(given.get("saturate", 1) == 1 and given.get("precision", 0) in _FLOAT32)
+        found = set(given) & {"saturate", "precision", "block_size"}
+        is_made = node.op_type == "QuantizeLinear"
+        require(is_made or given.get("output_dtype", 0) in _FLOAT32)
+        if "output_dtype" in given and (not is_made or len(node.input) > 2):
+            found.add("output_dtype")
+        self.spelled |= found
 
     def before(self, name: str) -> list[Link]:
         """The chain from the graph's input to the tensor ``name``, in order."""

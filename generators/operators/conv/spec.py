@@ -12,6 +12,8 @@ from generators.arrays import LOWEST
 
 OLDEST_OPSET = 10  # QLinearConv, QuantizeLinear and DequantizeLinear begin here
 NEWEST_OPSET = 26  # the newest that onnxruntime 1.31 accepts
+WRITABLE = ("kernel_shape", "group", "strides", "dilations", "auto_pad", "pads")
+"""Attributes that may be written though they say their default."""
 PER_AXIS_OPSET = 13  # QuantizeLinear and DequantizeLinear have no axis before
 
 
@@ -35,7 +37,9 @@ class ConvSpec:
     ``y``): one more Q/DQ pair on that side, of scale ``doubled_scale``; ``shared`` (``none``,
     ``output``, ``conv``): who else reads the dequantized x: a graph output or a second convolution;
     ``missing`` (``none``, ``x``, ``w``, ``y``): which Q/DQ pair is absent, the tensor being real.
-    ``zero_points_written`` is false where zero zero points are left to their default.
+    ``zero_points_written`` is false where zero zero points are left to their default. ``written``
+    are the convolution's attributes that are written although they say their default, ``spelled`` those
+    of Q and DQ. ``w_axis`` is how the axis of the weights' scales is written: 0, or from the end.
 
     Data come from (kind, seed) pairs (see ``generators.arrays``), unless ``x``, ``w`` or ``b``
     give the graph input and the initializers as they stand.
@@ -73,6 +77,9 @@ class ConvSpec:
     shared: str = "none"
     missing: str = "none"
     zero_points_written: bool = True
+    written: tuple[str, ...] = ("kernel_shape",)
+    spelled: tuple[str, ...] = ()
+    w_axis: int = 0
     opset: int = PER_AXIS_OPSET
     x_kind: str = "constant"
     x_seed: int = 0
@@ -161,6 +168,11 @@ def _hashable(value: object) -> object:
     return value
 
 
+def first_axis(rank: int) -> int:
+    """The weights' first axis for an image of ``rank`` axes, counted from the end."""
+    return -rank - 2
+
+
 def problem(spec: ConvSpec) -> str:
     """Why no valid model has these parameters, in one line; empty where there is one."""
     rank = len(spec.image)
@@ -199,6 +211,8 @@ def _code_problem(spec: ConvSpec) -> str:
 
 
 def _form_problem(spec: ConvSpec) -> str:
+    if spec.w_axis not in (0, first_axis(len(spec.image))):
+        return f"the weights have no first axis {spec.w_axis}"
     if spec.form == "QDQ":
         per_channel = max(map(len, (spec.w_scales, spec.w_zero_points, spec.bias_scales))) > 1
         if per_channel and spec.opset < PER_AXIS_OPSET:

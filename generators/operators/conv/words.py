@@ -3,6 +3,7 @@
 from math import prod
 
 from generators.arrays import LOWEST
+from generators.builder import SPELLED
 from generators.operators.conv.spec import ConvSpec
 
 
@@ -59,6 +60,10 @@ def _quantization(spec: ConvSpec) -> dict[str, int | bool | str]:
         "shared": spec.shared,
         "missing": spec.missing,
         "zero points written": spec.zero_points_written or spec.form == "QLinearConv",
+        "defaults written": bool(set(spec.written) - {"kernel_shape"}),
+        "kernel_shape written": "kernel_shape" in spec.written,
+        "Q and DQ say defaults": _says_defaults(spec),
+        "w axis from the end": spec.w_axis < 0,
         "per-channel zero points": _has_zero_points_per_channel(spec),
         "x input": "reals" if spec.x_float or spec.missing == "x" else "codes",
         "x zero point": 0 if spec.missing == "x" else spec.x_zero_point,
@@ -67,6 +72,11 @@ def _quantization(spec: ConvSpec) -> dict[str, int | bool | str]:
         "w zero point": 0 if spec.missing == "w" else max(map(abs, spec.w_zero_points)),
         "y zero point": 0 if spec.missing == "y" else spec.y_zero_point,
     }
+
+
+def _says_defaults(spec: ConvSpec) -> bool:
+    has_conversions = spec.form == "QDQ" or spec.x_float or spec.y_float
+    return has_conversions and any(SPELLED[each] <= spec.opset for each in spec.spelled)
 
 
 def resolved_pads(spec: ConvSpec) -> tuple[int, ...]:

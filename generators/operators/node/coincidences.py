@@ -13,7 +13,7 @@ from generators import qparams
 from generators.builder import SPELLED
 from generators.choices import Choices
 from generators.operators.node.axes import with_attribute
-from generators.operators.node.defaults import defaults
+from generators.operators.node.defaults import defaults, left_out
 from generators.operators.node.drawing import beside
 from generators.operators.node.movement import MOVES
 from generators.operators.node.spec import NodeSpec, Operand
@@ -81,15 +81,8 @@ def _changes(opset: int) -> Sequence[Change]:
 
 
 def _write_default(choices: Choices, spec: NodeSpec) -> NodeSpec | None:
-    given = dict(spec.attributes)
-    left = [each for each in defaults(spec).items() if each[0] not in given]
-    if str(given.get("auto_pad", "NOTSET")) != "NOTSET":
-        left = [each for each in left if each[0] != "pads"]
-    if "pads" in given:
-        left = [each for each in left if each[0] != "auto_pad"]
-    if not left:
-        return None
-    return with_attribute(spec, *choices.pick(left))
+    left = list(left_out(spec).items())
+    return with_attribute(spec, *choices.pick(left)) if left else None
 
 
 def _leave_default(choices: Choices, spec: NodeSpec) -> NodeSpec | None:

@@ -102,6 +102,24 @@ def defaults(spec: NodeSpec) -> dict[str, Attribute]:
     }
 
 
+def left_out(spec: NodeSpec) -> dict[str, Attribute]:
+    """The attributes that may be written with their default; pads and auto_pad exclude each other."""
+    given = dict(spec.attributes)
+    found = {name: value for name, value in defaults(spec).items() if name not in given}
+    if given.get("auto_pad", "NOTSET") != "NOTSET":
+        found.pop("pads", None)
+    if "pads" in given:
+        found.pop("auto_pad", None)
+    return found
+
+
+def written(spec: NodeSpec) -> tuple[str, ...]:
+    """The attributes that say their default; not the kernel's shape, which usually is written."""
+    given = dict(spec.attributes)
+    found = defaults(spec).items()
+    return tuple(n for n, value in found if n != "kernel_shape" and given.get(n) == value)
+
+
 def _resolved(value: Attribute, spec: NodeSpec) -> Attribute:
     shape = spec.operands[0].shape
     image = len(shape) - 2

@@ -3,7 +3,9 @@
 from math import prod
 
 from generators.arrays import LOWEST
+from generators.builder import SPELLED
 from generators.operators.node.axes import attribute
+from generators.operators.node.defaults import written
 from generators.operators.node.elementwise import BOUNDED
 from generators.operators.node.families import Value, family_of
 from generators.operators.node.spec import Attribute, NodeSpec, Operand
@@ -75,6 +77,9 @@ def _surroundings(spec: NodeSpec) -> dict[str, Value]:
         "input": "reals" if spec.x_float else "codes",
         "output": "reals" if spec.y_float else "codes",
         "zero points written": spec.zero_points_written or spec.form != "QDQ",
+        "defaults written": bool(written(spec)),
+        "Q and DQ say defaults": spec.form == "QDQ"
+        and any(SPELLED[each] <= spec.opset for each in spec.spelled),
     }
 
 

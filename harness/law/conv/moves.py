@@ -4,6 +4,9 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
+from generators.builder import SPELLED
+from generators.operators.conv.spec import WRITABLE, first_axis
+
 Draft = dict[str, Any]  # the fields of a ConvSpec while it is being varied; cheap to change
 Move = Callable[[Draft, Random], Draft]  # what the neighbour has instead
 
@@ -109,6 +112,15 @@ def _y_type(dtype: str) -> Move:
     return lambda draft, _rng: {"y_dtype": "" if dtype == draft["x_dtype"] else dtype}
 
 
+def _axis_from_the_end(draft: Draft, rng: Random) -> Draft:
+    axis = {"form": "QDQ", "w_axis": first_axis(len(draft["image"]))}
+    return axis if len(draft["w_scales"]) > 1 else axis | _scales_per_channel(draft, rng)
+
+
+def _spelled(_draft: Draft, _rng: Random) -> Draft:
+    return {"form": "QDQ", "opset": max(SPELLED.values()), "spelled": tuple(SPELLED)}
+
+
 def _activated(activation: str) -> Move:
     return lambda _draft, _rng: {"form": "QDQ", "activation": activation}
 
@@ -141,6 +153,13 @@ ASPECTS: dict[str, tuple[Move, ...]] = {
     "shared": (_word("shared", "none"),),
     "zero points written": _words("zero_points_written", (True, False)),
     "x input": _words("x_float", (True, False)),
+    "written": (
+        _word("written", ("kernel_shape",)),
+        _word("written", WRITABLE),
+        _word("written", ()),
+    ),
+    "spelled": (_word("spelled", ()), _spelled),
+    "w axis": (_word("w_axis", 0), _axis_from_the_end),
 }
 
 # Which aspects change a parameter of the law's vocabulary; any may, where nothing is said.
@@ -184,6 +203,10 @@ AFFECTING: dict[str, tuple[str, ...]] = {
     "doubled": ("doubled", "form"),
     "shared": ("shared", "form"),
     "zero points written": ("zero points written", "form"),
+    "defaults written": ("written",),
+    "kernel_shape written": ("written",),
+    "Q and DQ say defaults": ("spelled", "form"),
+    "w axis from the end": ("w axis", "scales", "form"),
     "per-channel zero points": ("w zero",),
     "x input": ("x input", "missing"),
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 from generators.operators.conv import ConvSpec, problem
 from generators.operators.conv.data import typical_accumulator
+from generators.operators.conv.spec import first_axis
 from harness.law.conv.moves import CODES, LOWEST, Draft, code_type
 
 MOST_WORK = 60_000  # products per case, so that a probe stays near a millisecond
@@ -100,6 +101,10 @@ def mended(draft: Draft) -> ConvSpec | None:
     draft["w_scales"] = _varied(draft["w_scales"], filters)
     draft["bias_scales"] = _repeated(draft["bias_scales"], filters)
     draft["image"] = tuple(map(max, draft["image"], _least_image(draft)))
+    if len(draft["w_scales"]) == 1 or draft["form"] == "QLinearConv":
+        draft["w_axis"] = 0
+    elif draft["w_axis"]:
+        draft["w_axis"] = first_axis(len(draft["image"]))
     if draft["form"] == "QLinearConv":
         draft |= WITHOUT_FORM
         draft["bias"] = "none" if draft["bias"] == "none" else "int32"

@@ -195,7 +195,7 @@ def _with_reals(spec: NodeSpec, way: Way, rng: Random) -> NodeSpec:
     if x.is_quantized or not y.is_quantized or y.dtype not in CODE_RANGES:
         return spec
     low, high = CODE_RANGES[y.dtype]
-    raw = np.frombuffer(arrays.noise(rng.getrandbits(30), 2 * prod(x.shape)), np.uint16)
+    raw = np.frombuffer(arrays.noise(rng.getrandbits(30), 4 * prod(x.shape)), np.uint32)
     halves = raw % (2 * (high - low) + 1)
     beyond = HUGE if way[2] == SATURATING else BEYOND.get(way[0], 1.0)
     steps = (low + halves / 2).reshape(x.shape) - spread(y, y.zero_points)

@@ -84,6 +84,7 @@ def aspects(spec: NodeSpec) -> dict[str, Sequence[Move]]:
         **structure_moves.form_moves(spec),
         **structure_moves.tail_moves(spec),
         **structure_moves.operand_moves(spec),
+        **structure_moves.default_moves(spec),
         "opset": [partial(_replaced, {"opset": opset}) for opset in OPSETS],
     }
     if spec.form == "QDQ":

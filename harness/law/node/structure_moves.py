@@ -6,8 +6,10 @@ from random import Random
 
 import numpy as np
 
+from generators.builder import SPELLED
 from generators.operators.node import LAYOUTS, NodeSpec, Operand, Tail, operator_of
 from generators.operators.node.axes import per_tensor, sizes, with_attribute
+from generators.operators.node.defaults import left_out, written
 from generators.operators.node.families import family_of
 from generators.operators.node.pool import AXES_INPUT
 from generators.operators.node.words import MATRICES
@@ -112,6 +114,36 @@ def _tailed(tails: tuple[Tail, ...], spec: NodeSpec, rng: Random) -> NodeSpec | 
         if each.op != "Add"
     ]
     return replace(spec, tails=(*(each for each in spec.tails if each.op == "Add"), *made))
+
+
+def default_moves(spec: NodeSpec) -> dict[str, list[Move]]:
+    """Attributes at their default left out, or all written; the same for those of Q and DQ."""
+    found: dict[str, list[Move]] = {}
+    if left_out(spec) or written(spec):
+        found["defaults written"] = [_left_out, _written]
+    if spec.form == "QDQ":
+        found["Q and DQ say defaults"] = [_unspelled, _spelled]
+    return found
+
+
+def _left_out(spec: NodeSpec, _rng: Random) -> NodeSpec | None:
+    said = written(spec)
+    return replace(spec, attributes=tuple(e for e in spec.attributes if e[0] not in said))
+
+
+def _written(spec: NodeSpec, _rng: Random) -> NodeSpec | None:
+    for name in tuple(left_out(spec)):
+        if name in left_out(spec):
+            spec = with_attribute(spec, name, left_out(spec)[name])
+    return spec
+
+
+def _unspelled(spec: NodeSpec, _rng: Random) -> NodeSpec | None:
+    return replace(spec, spelled=())
+
+
+def _spelled(spec: NodeSpec, _rng: Random) -> NodeSpec | None:
+    return replace(spec, spelled=tuple(SPELLED), opset=max(SPELLED.values()))
 
 
 def operand_moves(spec: NodeSpec) -> dict[str, list[Move]]:

@@ -132,3 +132,22 @@ def test_an_operator_has_the_aspects_of_its_kind() -> None:
     assert {"i0", "C", "ceil_mode", "count_include_pad", "op"} <= aspects(POOL).keys()
     assert "form" in aspects(POOL)
     assert "bias" not in aspects(POOL)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "int4", "uint4", "float8_e4m3fn"])
+@pytest.mark.parametrize("op", ["", "MaxPool", "Add"])
+def test_codes_of_other_types_have_neighbours_and_data(op: str, dtype: str) -> None:
+    real = Operand("x", (1, 1, 3, 3), "float32")
+    x, y = (Operand(name, (1, 1, 3, 3), dtype, (0.5,), (0,)) for name in "xy")
+    operands = {
+        "": (real,),
+        "MaxPool": (x,),
+        "Add": (replace(x, name="a"), replace(x, name="b")),
+    }
+    window = (("kernel_shape", (1, 1)),) if op == "MaxPool" else ()
+    spec = NodeSpec(op, operands[op], (y,), window, opset=21, y_float=True)
+    near = Neighbourhood(spec, Random(1))
+    found = [spec, *(each for each, _ in near.one_change()), near.many_changes()]
+    for each in found:
+        for case in map(build, fresh_data(each, Random(2))):
+            check(case)
