@@ -12,6 +12,7 @@ from reports.model import Report
 from reports.text import plural, short
 
 _MOST_BUGS = 12  # lines a person reads; the page has all
+_NAME, _VERSION = 22, 10  # letters, so that the table fits 80 columns
 _COLUMNS = ("right", "wrong", "refused", "crashed", "timed out", "bugs")
 
 
@@ -42,7 +43,8 @@ def answers(report: Report) -> Table:
             bugs,
         )
         row = [Text(f"{number:,}", style="" if number else "dim") for number in numbers]
-        table.add_row(Text(f"  {words.engine(engine)}", style="red" if bugs else ""), *row)
+        name = f"  {short(engine.name, _NAME)} {short(engine.version, _VERSION)}".rstrip()
+        table.add_row(Text(name, style="red" if bugs else ""), *row)
     return table
 
 

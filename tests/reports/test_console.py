@@ -108,6 +108,16 @@ def test_many_bugs_are_counted_and_the_most_frequent_are_listed() -> None:
     assert lines[-1] == "  and 18 more bugs, see the report"
 
 
+def test_a_backend_with_a_long_name_squeezes_no_column() -> None:
+    start = samples.campaign()[0]
+    assert isinstance(start, CampaignStarted)
+    long = replace(start.backends[0], name="ort@/home/someone/releases/1.20.1/bin/python")
+    text = console.render(replay((replace(start, backends=(long,)), *samples.campaign()[1:])))
+    heads = next(line for line in text.splitlines() if line.startswith("  backend"))
+    assert heads.split() == "backend right wrong refused crashed timed out bugs".split()
+    assert len(heads) <= 80
+
+
 def test_nothing_is_shown_before_the_start() -> None:
     assert shown(samples.campaign()[1:], io.StringIO()) == ""
 
