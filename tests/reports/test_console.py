@@ -114,7 +114,16 @@ def test_a_backend_with_a_long_name_squeezes_no_column() -> None:
     long = replace(start.backends[0], name="ort@/home/someone/releases/1.20.1/bin/python")
     text = console.render(replay((replace(start, backends=(long,)), *samples.campaign()[1:])))
     heads = next(line for line in text.splitlines() if line.startswith("  backend"))
-    assert heads.split() == "backend right wrong refused crashed timed out bugs".split()
+    assert heads.split() == [
+        "backend",
+        "right",
+        "wrong",
+        "refused",
+        "crashed",
+        "timed",
+        "out",
+        "bugs",
+    ]
     assert len(heads) <= 80
 
 
