@@ -10,20 +10,22 @@ if TYPE_CHECKING:
     import onnx
 
 NOT_COMPUTING = ("Input", "Output", "Const", "Reorder")
+# Types of layers that only move or convert, then those that any operator may need besides its own.
+MINOR = (("Reshape", "Transpose", "Convert", "Broadcast", "Tile"), ("Eltwise", "Subgraph"))
 
 
 def plan(source: onnx.ModelProto, runtime: Any) -> list[dict[str, Any]]:
-    """One entry for each executed layer that stands for nodes of the source graph.
+    """One step for each source tensor that layers of the runtime model were executed for.
 
     A layer lists the names of the operations it was made of: names of nodes or of their outputs,
     some with an addition behind a slash. It covers the nodes from the layers before it to the last
-    of those.
+    of those. Several layers for one node are one step, of the type that says most.
     """
     graph = Graph(source.graph)
     makers = {name: node for node in graph.nodes for name in node.output}
     makers.update({node_id(node): node for node in graph.nodes})
     made: dict[str, list[str]] = {}  # by a layer's name, the source tensors that it holds
-    steps = []
+    steps: dict[str, dict[str, Any]] = {}
     for layer in runtime.get_ordered_ops():
         name, kind, originals = _facts(layer)
         inputs = list(dict.fromkeys(each for maker in _feeding(layer) for each in made[maker]))
@@ -31,25 +33,37 @@ def plan(source: onnx.ModelProto, runtime: Any) -> list[dict[str, Any]]:
         if kind in NOT_COMPUTING or not nodes:
             made[name] = [name] if name in graph.inputs else inputs
             continue
-        outputs = [max(nodes, key=graph.nodes.index).output[0]]
-        made[name] = outputs
-        covered = graph.between(inputs, outputs)
-        steps.append(
-            {
-                "kind": kind,
-                "name": name,
-                "nodes": covered,
-                "inputs": inputs,
-                "outputs": outputs,
-            }
-        )
-    return steps
+        output = max(nodes, key=graph.nodes.index).output[0]
+        made[name] = [output]
+        step = {
+            "kind": kind,
+            "name": name,
+            "nodes": graph.between(inputs, [output]),
+            "inputs": [each for each in inputs if each != output],
+            "outputs": [output],
+        }
+        steps[output] = _joined(steps.pop(output), step) if output in steps else step
+    return list(steps.values())
+
+
+def _joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """One step for two layers that work on the same tensor."""
+    main = max(second, first, key=lambda each: _weight(each["kind"]))
+    joined = {
+        key: list(dict.fromkeys(first[key] + second[key])) for key in ("nodes", "inputs")
+    }
+    return {**main, **joined}
+
+
+def _weight(kind: str) -> int:
+    return next((rank for rank, kinds in enumerate(MINOR) if kind in kinds), len(MINOR))
 
 
 def _facts(layer: Any) -> tuple[str, str, list[str]]:
     info = layer.get_rt_info()
+    name = str(layer.get_friendly_name())
     originals = str(info["originalLayersNames"].value).split(",")
-    return str(layer.get_friendly_name()), str(info["layerType"].value), originals
+    return name, str(info["layerType"].value), [*originals, name]
 
 
 def _feeding(layer: Any) -> list[str]:

@@ -4,6 +4,7 @@ import onnx
 import pytest
 
 from harness.backends import catalogue
+from harness.backends.description import Unavailable
 from harness.backends.pool import Pool
 from harness.backends.spec import parse
 from harness.outcome import Values
@@ -40,3 +41,15 @@ def test_a_plugin_does_not_replace_ours(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(metadata, "entry_points", lambda group: [point])
     assert catalogue.is_ours(catalogue.find("ort"))
     assert catalogue.names().count("ort") == 1
+
+
+@pytest.mark.parametrize("name", ["mnn", "ncnn", "litert"])
+def test_an_engine_without_a_faithful_route_says_why(name: str) -> None:
+    """It starts no process, is known by name, and takes no part where none was named."""
+    assert name in catalogue.names()
+    assert name not in catalogue.runnable()
+    with Pool() as pool:
+        answer = pool.describe(parse(name))
+        assert answer == Unavailable(catalogue.find(name).missing)
+        assert pool.pids() == {}
+    assert "would help" in answer.reason

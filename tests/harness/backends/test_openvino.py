@@ -234,3 +234,24 @@ def test_it_runs_in_a_worker_held_to_an_instruction_set() -> None:
             assert [int(each) for each in outcome.arrays["y"].ravel()] == Y
         plan = pool.tap(case, parse("openvino:isa=sse41"))
         assert not isinstance(plan, Crashed)
+
+
+def test_several_layers_for_one_node_are_one_step(openvino: OpenVINO) -> None:
+    """A product of codes becomes conversions, a transposition and a FullyConnected."""
+    node = helper.make_node(
+        "MatMulIntegerToFloat", ["x", "w", "s", "s"], ["y"], name="m", domain="com.microsoft"
+    )
+    graph = helper.make_graph(
+        [node],
+        "product",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [3, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [3, 5])],
+        [constant("w", np.ones((4, 5)), "i1"), constant("s", 1, "f4")],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    made = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    given = {"x": np.ones((3, 4), np.uint8)}
+    assert set(openvino.run(made.SerializeToString(), given, {})["y"].ravel().tolist()) == {4}
+    (step,) = openvino.tap(made.SerializeToString(), given, {})["plan"]
+    assert (step["nodes"], step["inputs"], step["outputs"]) == (["m"], ["x"], ["y"])
+    assert step["kind"] in ("FullyConnected", "MatMul")
