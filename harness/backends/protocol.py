@@ -130,7 +130,8 @@ def _arrays(described: Iterable[Any], body: bytearray) -> Iterator[tuple[str, Ar
 def _dtype_name(name: str, dtype: np.dtype[Any]) -> str:
     if dtype.hasobject:
         raise TypeError(f"{name} has dtype object, which is not an array of numbers")
-    return dtype.name if dtype.kind == "V" else dtype.str
+    is_of_ml_dtypes = dtype.isbuiltin == 2  # whose str names no type; some say they are floats
+    return dtype.name if is_of_ml_dtypes else dtype.str
 
 
 def _dtype(name: str) -> np.dtype[Any]:

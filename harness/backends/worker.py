@@ -171,7 +171,8 @@ def _named(outputs: Mapping[str, Any]) -> list[tuple[str, Array]]:
         raise TypeError(f"run returned {type(outputs).__name__}, not a dict")
     named = [(str(name), np.asarray(value)) for name, value in outputs.items()]
     for name, array in named:
-        if array.dtype.kind not in "biuf":
+        is_of_ml_dtypes = array.dtype.isbuiltin == 2  # 4-bit integers, 8-bit floats
+        if array.dtype.kind not in "biuf" and not is_of_ml_dtypes:
             raise TypeError(
                 f"output {name} has dtype {array.dtype}, which holds no numbers here"
             )

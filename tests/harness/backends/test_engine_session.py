@@ -123,3 +123,22 @@ def test_it_describes_itself(pool: Pool) -> None:
     assert said.taps
     assert "R01" in said.switches
     assert "QLinearConv" in said.operators
+
+
+@pytest.mark.parametrize("name", ["INT4", "UINT4", "FLOAT8E4M3FN", "FLOAT8E5M2"])
+def test_codes_that_numpy_has_no_type_for_are_tapped(pool: Pool, name: str) -> None:
+    element = getattr(TensorProto, name)
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s"], ["q"], output_dtype=element),
+        helper.make_node("DequantizeLinear", ["q", "s"], ["y"]),
+    ]
+    x, y = (helper.make_tensor_value_info(each, TensorProto.FLOAT, [2]) for each in "xy")
+    scale = numpy_helper.from_array(np.array(1, np.float32), "s")
+    graph = helper.make_graph(nodes, "g", [x], [y], [scale])
+    opsets = [helper.make_opsetid("", 21)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
+    case = Case(model.SerializeToString(), {"x": np.array([1, 2], np.float32)})
+    tapped = pool.tap(case, parse("engine:fusion=off"))
+    assert isinstance(tapped, Tapped)
+    assert tapped.arrays["q"].dtype == helper.tensor_dtype_to_np_dtype(element)
+    assert tapped.arrays["q"].astype(np.float32).tolist() == [1, 2]

@@ -17,7 +17,8 @@ CHILD = sorted(each for each in FOLDER.glob("*.py") if each.stem not in PARENT_O
 DTYPES: list[Any] = [
     *["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"],
     *["float16", "float32", "float64", "complex64", "<U3", "S5"],
-    *(ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.int4, ml_dtypes.uint4),
+    *(ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2),
+    *(ml_dtypes.int4, ml_dtypes.uint4),
 ]
 SHAPES: list[tuple[int, ...]] = [(), (0,), (3,), (2, 0, 3), (2, 1, 3)]
 
