@@ -31,8 +31,8 @@ def accepted(case: Case) -> bool:
 
 
 def is_a_gap_of_onnxruntime(case: Case) -> bool:
-    """QLinearConv of int8 by uint8; Swish, which release 1.31 has not."""
-    if "graphs tail Swish" in case.cells:
+    """QLinearConv of int8 by uint8; Swish, which release 1.31 has not; vectors of one block."""
+    if {"graphs tail Swish", "blockwise one block of a vector"} & set(case.cells):
         return True
     return any(each.endswith("int8 uint8") and "QLinearConv" in each for each in case.cells)
 
@@ -47,7 +47,7 @@ def test_every_draw_is_a_valid_model_that_onnxruntime_runs(family: str, policy: 
         onnx.shape_inference.infer_shapes(
             model, check_type=True, strict_mode=True, data_prop=True
         )
-        assert accepted(case) or is_a_gap_of_onnxruntime(case), case.origin
+        assert is_a_gap_of_onnxruntime(case) or accepted(case), case.origin
         assert set(case.cells) <= set(all_cells(family))
 
 
@@ -70,7 +70,7 @@ def test_a_seed_is_a_case_in_any_process(family: str) -> None:
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_strategies_draw_valid_models(case: Case) -> None:
     onnx.checker.check_model(case.proto(), full_check=True)
-    assert accepted(case) or is_a_gap_of_onnxruntime(case)
+    assert is_a_gap_of_onnxruntime(case) or accepted(case)
 
 
 def test_unknown_families_and_policies_are_refused() -> None:

@@ -14,7 +14,10 @@ from generators.operators.node.spec import NodeSpec, Operand
 
 OPSETS = (21, 23, 25, 22, 24, 26)
 DTYPES = ("int4", "int8", "uint4", "uint8")
+CODES = (*DTYPES, "int16", "uint16")
 PRODUCTS = ("MatMul", "Gemm")
+VECTOR = "blockwise one block of a vector"  # whose scale looks like one for the whole tensor
+CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
 ALL_CELLS = (
     *(
         f"blockwise {op} {dtype} axis {axis}"
@@ -23,21 +26,24 @@ ALL_CELLS = (
         for axis in (0, 1)
     ),
     "blockwise partial last block",
+    *(f"blockwise partial last block, axis {axis}" for axis in range(4)),
+    *(f"blockwise {op} rank {rank}" for op in CONVERSIONS for rank in (1, 2, 3, 4)),
+    *(f"blockwise {op} {dtype}" for op in CONVERSIONS for dtype in CODES),
     "blockwise negative axis",
     "blockwise one block",
+    VECTOR,
     "blockwise zero points",
-    "blockwise QuantizeLinear",
     "blockwise scales along an axis",
     "blockwise half steps",
 )
-_MIDDLE = {"int4": 0, "uint4": 8, "int8": 0, "uint8": 128}
+_MIDDLE = {"int4": 0, "uint4": 8, "int8": 0, "uint8": 128, "int16": 0, "uint16": 32768}
 
 
 def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
     """One product with blocked weights, or a blocked QuantizeLinear, and its cells."""
     draw = Draw.of(choices, scales, OPSETS)
-    if choices.flag(5):
-        return _quantize(draw)
+    if choices.flag(3):
+        return choices.pick((_quantize, _dequantize))(draw)
     op, dtype, axis = choices.pick(PRODUCTS), choices.pick(DTYPES), choices.pick((0, 1))
     depth, columns = draw.size(33) * choices.pick((1, 2)), draw.size()
     if choices.flag(4):
@@ -60,9 +66,9 @@ def _blocked(
     cells = set()
     blocks = -(-length // block)
     if length % block:
-        cells.add("blockwise partial last block")
+        cells |= {"blockwise partial last block", f"blockwise partial last block, axis {axis}"}
     if blocks == 1:
-        cells.add("blockwise one block")
+        cells.add("blockwise one block" if len(shape) > 1 else VECTOR)
     written = axis
     if choices.flag(3):
         written = axis - len(shape)
@@ -71,7 +77,7 @@ def _blocked(
     if choices.flag():
         zero += 1
         cells.add("blockwise zero points")
-    count = blocks * shape[0] * shape[1] // length
+    count = blocks * prod(shape) // length
     scale = qparams.input_scale(choices, draw.style)
     return Operand(
         name,
@@ -110,8 +116,8 @@ def _along_axis(
 
 def _quantize(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     """Codes from reals: an Identity in front of a QuantizeLinear with blocks, or along an axis."""
-    choices, shape = draw.choices, draw.shape(2, 17)
-    axis, dtype = choices.pick((0, 1)), choices.pick(("int8", "uint8", "int4"))
+    choices, shape, axis = draw.choices, *_place(draw)
+    dtype = choices.pick(CODES)
     place = _along_axis if choices.flag(3) else _blocked
     y, cells = place(draw, "y", shape, dtype, axis)
     x = Operand("x", shape, "float32", seed=choices.integer(0, 65535))
@@ -120,8 +126,38 @@ def _quantize(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
         y = replace(y, scales=tuple(map(_short, y.scales)))
         x = replace(x, array=_half_steps(y, x.seed))
     found = draw.spec("Identity", (x,), (y,))
-    is_packed = dtype == "int4"  # no engine hands out arrays of nibbles
-    return replace(found, y_float=is_packed), frozenset({"blockwise QuantizeLinear", *cells})
+    is_packed = dtype.endswith("int4")  # no engine hands out arrays of nibbles
+    return replace(found, y_float=is_packed), _named("QuantizeLinear", y, cells)
+
+
+def _dequantize(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
+    """Reals from codes: a DequantizeLinear with blocks, or along an axis, and an Identity."""
+    choices, shape, axis = draw.choices, *_place(draw)
+    dtype = choices.pick(CODES)
+    place = _along_axis if choices.flag(3) else _blocked
+    x, cells = place(draw, "x", shape, dtype, axis)
+    is_packed = dtype.endswith("int4")
+    x = replace(x, constant=is_packed or choices.flag())
+    operands: tuple[Operand, ...] = (x,)
+    op = "Identity"
+    if x.constant:
+        shift = Operand("a", shape[-1:], "float32", seed=choices.integer(0, 65535))
+        operands, op = (shift, x), "Add"
+    found = draw.spec(op, operands, (Operand("y", shape, "float32"),))
+    found = replace(found, x_float=False, y_float=False)
+    return found, _named("DequantizeLinear", x, cells)
+
+
+def _place(draw: Draw) -> tuple[tuple[int, ...], int]:
+    """A shape, and one of its axes; long ones are those of matrices."""
+    rank = draw.choices.pick((2, 3, 1, 4, 2))
+    shape = draw.shape(rank, 17 if rank < 3 else 5)
+    return shape, draw.choices.integer(0, rank - 1)
+
+
+def _named(op: str, codes: Operand, cells: set[str]) -> frozenset[str]:
+    rank = f"blockwise {op} rank {len(codes.shape)}"
+    return frozenset({rank, f"blockwise {op} {codes.dtype}", *cells})
 
 
 def _short(scale: float) -> float:
@@ -133,14 +169,14 @@ def _short(scale: float) -> float:
 def _half_steps(y: Operand, seed: int) -> Array:
     """Reals at whole and half steps of their scales, exact with short scales."""
     size = prod(y.shape)
-    fewer = 3 if y.dtype == "int4" else 0
+    fewer = 3 if y.dtype.endswith("int4") else 0
     steps = (np.frombuffer(noise(seed, size), np.uint8) >> fewer) - np.float32(128 >> fewer)
     scales = np.resize(np.array(y.scales, np.float32), y.parameters_shape)
     axis = (y.axis or 0) % len(y.shape)
     if y.block_size:
         scales = scales.repeat(y.block_size, axis)
         scales = scales.take(np.arange(y.shape[axis]), axis)
-    elif axis == 0:
-        scales = scales[:, None]
+    else:
+        scales = scales.reshape((-1,) + (1,) * (len(y.shape) - 1 - axis))
     reals: Array = (steps / 2).reshape(y.shape) * scales
     return reals
