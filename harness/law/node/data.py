@@ -15,6 +15,7 @@ from generators.operators.node.elementwise import BOUNDED
 from generators.operators.node.words import MATRICES, OWN_SCALE
 
 TARGET_STEPS = 90.0  # how far a typical output reaches from its zero point
+SMALLEST_SCALE, LARGEST_SCALE = 2.0**-126, 2.0**100  # normal numbers of float32, with room
 LOUD = 64
 STEPS = 3  # scales of neighbouring channels, in octaves
 SATURATING = 1 / 16
@@ -137,8 +138,11 @@ def _with_scale(spec: NodeSpec, size: float, unit: float, mantissa: float) -> No
     if not _own_scale(spec):
         return spec
     y = spec.results[0]
+    unit = max(
+        unit, SMALLEST_SCALE
+    )  # a product of two tiny scales may be no number of float32
     steps = max(abs(size), 1e-30) / (TARGET_STEPS * unit)
-    scale = float(np.float32(unit * 2.0 ** round(log2(steps)) * mantissa))
+    scale = float(np.float32(min(unit * 2.0 ** round(log2(steps)) * mantissa, LARGEST_SCALE)))
     while any(each.scales == (scale,) for each in spec.operands):
         scale *= 2  # it was no operand's, and must not become one's by chance
     tails = tuple(_bounded(tail, scale / abs(y.scales[0])) for tail in spec.tails)

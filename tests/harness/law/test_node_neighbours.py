@@ -64,6 +64,16 @@ def test_a_bias_whose_scale_is_tiny_is_saturated() -> None:
         check(build(each))
 
 
+@pytest.mark.parametrize("scale", [1e-38, 1e38])
+def test_products_of_scales_beyond_float32_have_data(scale: float) -> None:
+    operands = (replace(A, scales=(scale,)), replace(B, scales=(scale,)))
+    spec = replace(PRODUCT, operands=operands)
+    for each in fresh_data(spec, Random(1)):
+        (found,) = each.results[0].scales
+        assert 2.0**-126 <= found < float("inf")
+        check(build(each))
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_fresh_data_change_no_word_of_the_law(family: str) -> None:
     for seed in range(12):
