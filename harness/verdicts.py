@@ -60,7 +60,8 @@ class JudgedAll:
     """The verdict on every backend's outcome of one case, by the backend's name.
 
     Where the oracle is silent, for the reason in ``silent``, only crashes and hangs have words: what
-    nobody judged is not counted as right. ``is_vague``: so many codes may be more than one value that the operations inside must be judged as well.
+    nobody judged is not counted as right. ``is_vague``: so many codes may be more than one value that
+    the operations inside must be judged as well.
     """
 
     words: Mapping[str, str]

@@ -61,7 +61,8 @@ def _ordered(draw: Draw, op: str, x: Operand) -> tuple[Operand, set[str]]:
 
 
 def _image(draw: Draw, rank: int) -> Operand:
-    image = draw.shape(rank, 9 if rank < 3 else 5)
+    pixels = draw.shape(rank, 9 if rank < 3 else 5)
+    image = (1,) * rank if draw.choices.flag(12) else pixels
     return draw.codes("x", (draw.choices.pick((1, 1, 2)), draw.size(17), *image))
 
 
