@@ -83,11 +83,15 @@ class BatchJudged:
 
 @dataclass(frozen=True, slots=True)
 class LookedInto:
-    """A bug nobody knew is being looked into: ``step`` is ``reducing`` or ``explaining``."""
+    """A bug nobody knew is being looked into: ``step`` is ``reducing`` or ``explaining``.
+
+    ``failure`` is the traceback where that failed by a fault of ours.
+    """
 
     backend: str
     op: str
     step: str
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)

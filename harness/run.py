@@ -5,6 +5,7 @@ findings happens here, case by case in the order of their numbers: so the findin
 on how many processes judge.
 """
 
+import traceback
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
@@ -218,6 +219,10 @@ class Campaign:
         except KeyboardInterrupt:
             yield self._save(suspect, where)
             raise
+        except Exception:  # a fault of ours must not cost the hours of a campaign
+            yield LookedInto(backend, op, "reducing", failure=traceback.format_exc())
+            yield self._save(suspect, where)
+            return
         with self.guard():
             self.known.became(suspect.signature, small.signature)
             self.supply.known = self.known.knowledge()
@@ -230,6 +235,10 @@ class Campaign:
         except KeyboardInterrupt:
             yield self._save(small, where)
             raise
+        except Exception:
+            yield LookedInto(backend, op, "explaining", failure=traceback.format_exc())
+            yield self._save(small, where)
+            return
         yield self._keep(small, dossier, where)
 
     def _save(self, suspect: Suspect, where: Where) -> FindingSaved:

@@ -21,6 +21,8 @@ def closing(report: Report) -> Iterator[RenderableType]:
     yield answers(report)
     yield from bugs(report)
     yield from changes.lines(report)
+    for each in report.failures:
+        yield Text(failure_line(each), style="red")
     for line in (coverage_line(report), silent_line(report), *unasked_lines(report)):
         if line:
             yield Text(line)
@@ -84,3 +86,15 @@ def unasked_lines(report: Report) -> Iterator[str]:
     for name, times in report.unasked.items():
         of = plural(times, "case")
         yield f"  {short(name)} hung again and again in one operator, and was not asked about {of} of it"
+
+
+def failure_line(failure: str) -> str:
+    """What failed by a fault of ours, where, and what to do; the log has the whole traceback."""
+    step, _, trace = failure.partition(": ")
+    lines = [line.strip() for line in trace.splitlines() if line.strip()]
+    where = next((line for line in reversed(lines) if line.startswith("File ")), "")
+    error = lines[-1] if lines else ""
+    return (
+        f"  quantdiff itself failed {short(step, 60)}: {short(error, 100)} ({short(where, 90)}); "
+        "the finding is kept as it was; please report it with events.ndjson"
+    )

@@ -38,6 +38,7 @@ class Report:
     ``seconds`` counts all sessions of a resumed campaign,
     ``earlier_seconds`` those before the current one. ``phase`` is what a campaign does besides
     judging: ``reducing ort Gemm``. ``silent`` and ``parted`` are the totals of `BatchJudged`.
+    ``failures`` are faults of quantdiff itself that the campaign went on after, with tracebacks.
     """
 
     started: CampaignStarted
@@ -55,6 +56,7 @@ class Report:
     phase: str = ""
     silent: int = 0
     parted: int = 0
+    failures: tuple[str, ...] = ()
     unasked: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -107,8 +109,10 @@ def advance(report: Report, event: Event) -> Report:
             return replace(report, skipped=(*report.skipped, event))
         case BatchJudged():
             return _add_batch(report, event)
-        case LookedInto(backend, op, step):
-            return replace(report, phase=f"{step} {backend} {op}")
+        case LookedInto(backend, op, step, failure):
+            phase = f"{step} {backend} {op}"
+            failures = (f"{phase}: {failure}",) if failure else ()
+            return replace(report, phase=phase, failures=report.failures + failures)
         case FindingSaved():
             findings = _with_finding(report.findings, event)
             return replace(report, findings=findings, phase="")

@@ -20,6 +20,8 @@ from harness.investigate import Dossier
 from harness.outcome import Crashed, Refused, TimedOut
 from harness.run import Campaign, Plan
 from harness.verdicts import verdict_on
+from reports import closing
+from reports.model import replay
 from tests.harness.benches import bench_of
 
 
@@ -55,6 +57,25 @@ def test_one_bug_is_one_finding_and_later_sightings_are_counted() -> None:
     seen = [each.seen for each in events if isinstance(each, FindingSeen)]
     assert seen == sorted(seen)
     assert seen[-1] > 10
+
+
+@pytest.mark.parametrize("step", ["shrink", "law_of"])
+def test_a_fault_of_ours_costs_neither_the_campaign_nor_the_finding(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("of ours")
+
+    module = "harness.run" if step == "shrink" else "harness.investigate"
+    monkeypatch.setattr(f"{module}.{step}", fails)
+    events = events_of("engine:fault=F25", cases=128)
+    report = replay(events)
+    assert report.state == "finished"
+    assert report.cases == 128
+    assert {each.finding.diagnosis[0].fault for each in report.findings} == {"F25"}
+    said = closing.failure_line(report.failures[0])
+    assert "ZeroDivisionError: of ours" in said
+    assert "File " in said
 
 
 def test_the_same_seed_gives_the_same_cases() -> None:
