@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from onnx import TensorProto, numpy_helper
+
 from corpus.case import Array, Case
 from generators import wire
 
@@ -12,6 +14,7 @@ SPELLED: Mapping[str, int] = MappingProxyType(
     {"axis": 13, "saturate": 19, "output_dtype": 21, "block_size": 21, "precision": 23}
 )
 """Attributes of Q and DQ that may say what holds anyway, and since when there are these."""
+_NAMES = {number: name for name, number in wire.ELEMENT_TYPES.items()}
 _LATER = MappingProxyType({("DequantizeLinear", "output_dtype"): 23})
 
 
@@ -29,6 +32,7 @@ class GraphBuilder:
     """Collects nodes, initializers and outputs in order; each method returns the name it made.
 
     ``zero_points_written`` is false where zero zero points are to be left to their default;
+    ``constants_are_nodes``, once set, makes Constant nodes of what would be initializers;
     ``spelled`` names attributes of Q and DQ that are written though they say their default.
     """
 
@@ -37,6 +41,7 @@ class GraphBuilder:
     ) -> None:
         self.opset = opset
         self.zero_points_written = zero_points_written
+        self.constants_are_nodes = False
         self._spelled = spelled
         self._nodes: list[bytes] = []
         self._initializers: list[bytes] = []
@@ -73,22 +78,36 @@ class GraphBuilder:
 
     def array(self, name: str, array: Array) -> str:
         """Append an initializer."""
-        self._initializers.append(wire.tensor(name, array))
-        return name
+        return self._keep(name, wire.tensor(name, array))
 
     def scale(self, name: str, values: Sequence[float]) -> str:
         """Append a scale, or another float32 parameter: a scalar for one value."""
-        self._initializers.append(wire.scale(name, values))
-        return name
+        return self._keep(name, wire.scale(name, values))
 
     def zero_point(self, name: str, dtype: str, values: Sequence[int]) -> str:
         """Append a zero point: a scalar for one value."""
-        self._initializers.append(wire.zero_point(name, dtype, values))
-        return name
+        return self._keep(name, wire.zero_point(name, dtype, values))
+
+    def _keep(self, name: str, tensor: bytes) -> str:
+        if not self.constants_are_nodes:
+            self._initializers.append(tensor)
+            return name
+        return self.node("Constant", f"n_{name}", (), name, [wire.held("value", tensor)])
 
     def constant(self, name: str, array: Array) -> str:
         """Append a Constant node."""
-        return self.node("Constant", f"n_{name}", (), name, [wire.array("value", array)])
+        value = wire.held("value", wire.tensor("", array))
+        return self.node("Constant", f"n_{name}", (), name, [value])
+
+    def initializer(self, name: str) -> Array:
+        """The values of an initializer.
+
+        Raises:
+            StopIteration: there is none of that name.
+        """
+        read = map(TensorProto.FromString, self._initializers)
+        found: Array = numpy_helper.to_array(next(each for each in read if each.name == name))
+        return found
 
     def output(self, name: str, dtype: str, shape: tuple[int | str, ...]) -> str:
         """Declare a graph output."""
@@ -162,6 +181,13 @@ class GraphBuilder:
         """Declare a graph input without giving it a value; an initializer may be one too."""
         shape = array.shape if declared is None else declared
         self._declared[name] = wire.value_info(name, array.dtype.name, shape)
+
+    def declare_initializers(self) -> None:
+        """Declare every initializer as a graph input, as IR version 3 and older want it."""
+        for each in self._initializers:
+            tensor = TensorProto.FromString(each)
+            dtype = _NAMES[tensor.data_type]
+            self._declared[tensor.name] = wire.value_info(tensor.name, dtype, (*tensor.dims,))
 
     def branch(self, name: str) -> bytes:
         """The graph as that of an attribute: what it lacks, it takes from around it."""

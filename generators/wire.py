@@ -194,9 +194,9 @@ def text(name: str, value: str) -> bytes:
     return _attribute(name, _chunk(4, value.encode()), AttributeProto.STRING)
 
 
-def array(name: str, value: Array) -> bytes:
-    """An attribute that is a tensor."""
-    return _attribute(name, _chunk(5, tensor("", value)), AttributeProto.TENSOR)
+def held(name: str, content: bytes) -> bytes:
+    """An attribute that is a tensor, in bytes."""
+    return _attribute(name, _chunk(5, content), AttributeProto.TENSOR)
 
 
 def subgraph(name: str, content: bytes) -> bytes:

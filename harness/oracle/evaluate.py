@@ -1,14 +1,15 @@
 """The oracle: what a correct implementation may return for the tensors of one model."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
 
 from corpus.case import Array
-from harness.oracle.graph import Node, read_graph, read_tensor
+from harness.oracle.graph import Node, read_graph
 from harness.oracle.inputs import Inputs
-from harness.oracle.operators import OPERATORS, constant_array
+from harness.oracle.operators import OPERATORS
+from harness.oracle.scope import Scope
 from harness.oracle.values import (
     CODE_TYPES,
     FLOAT_CODES,
@@ -27,10 +28,7 @@ class Oracle:
 
     def __init__(self, model: onnx.ModelProto) -> None:
         self._graph = read_graph(model)
-        self._producer = {
-            name: node for node in self._graph.nodes for name in node.outputs if name
-        }
-        self._constants: dict[str, Array] = {}
+        self._scope = Scope(self._graph)
 
     def tensors(self) -> tuple[str, ...]:
         """Every tensor in topological order: graph inputs, then what the nodes make."""
@@ -51,41 +49,25 @@ class Oracle:
         names = self._graph.outputs if wanted is None else tuple(wanted)
         # Overflow and NaN are foreseen: such elements come out as "anything goes".
         with np.errstate(all="ignore"):
-            values = _Evaluation(self, known).values(names)
+            values = _Evaluation(self._scope, known).values(names)
         return {name: allowed(name, value) for name, value in values.items()}
-
-    def plan(self, wanted: Sequence[str], known: Collection[str]) -> list[Node]:
-        """The nodes that ``wanted`` needs beyond ``known``, in order."""
-        needed, chosen = set(wanted), []
-        for node in reversed(self._graph.nodes):
-            if not needed.isdisjoint(node.outputs):
-                chosen.append(node)
-                needed.update(name for name in node.inputs if name not in known)
-        return chosen[::-1]
-
-    def constant(self, name: str) -> Array | None:
-        """An initializer or the output of a Constant node; None if the tensor is neither."""
-        if name not in self._constants:
-            node = self._producer.get(name)
-            if name in self._graph.constants:
-                self._constants[name] = read_tensor(self._graph.constants[name])
-            elif node is not None and node.op == "Constant":
-                self._constants[name] = constant_array(node)
-            else:
-                return None
-        return self._constants[name]
 
 
 class _Evaluation:
     """One pass over the graph: known arrays in, sets out."""
 
-    def __init__(self, oracle: Oracle, known: Mapping[str, Array]) -> None:
-        self._oracle, self._known = oracle, known
+    def __init__(
+        self,
+        scope: Scope,
+        known: Mapping[str, Array],
+        around: Mapping[str, Value] | None = None,
+    ) -> None:
+        self._scope, self._known = scope, known
         self._given: dict[str, Value] = {}
-        self._computed: dict[str, Value] = {}
+        self._computed: dict[str, Value] = dict(around or {})
 
     def values(self, wanted: Sequence[str]) -> dict[str, Value]:
-        nodes = self._oracle.plan(wanted, self._known)
+        nodes = self._scope.plan(wanted, self._known)
         last = {name: place for place, node in enumerate(nodes) for name in node.inputs}
         for place, node in enumerate(nodes):
             if node.op != "Constant":
@@ -101,13 +83,27 @@ class _Evaluation:
 
     def _run(self, node: Node) -> Value | tuple[Value, ...]:
         judge = OPERATORS.get(node.op)
-        if judge is None:
-            raise Silent("the operator is not judged", node.where)
         try:
+            if node.op == "If":
+                return self._chosen(node)
+            if judge is None:
+                raise Silent("the operator is not judged", node.where)
             return judge(node, Inputs(node, self._value, self._array))
         # numpy's and dict's words for shapes that do not fit and attributes that are missing
         except (ValueError, IndexError, KeyError) as error:
             raise Silent(f"its inputs do not fit together: {error}", node.where) from error
+
+    def _chosen(self, node: Node) -> tuple[Value, ...]:
+        """What the branch of an If makes that its condition chooses. ONNX If-1 to -25."""
+        condition = self._array(node.input(0))
+        if condition is None:
+            raise Silent("its condition is computed, and no value of it is known", node.where)
+        name = "then_branch" if condition.item() else "else_branch"
+        scope = self._scope.branch(node, name)
+        around = {each: self._computed[each] for each in node.inputs if each in self._computed}
+        values = _Evaluation(scope, self._known, around).values(scope.graph.outputs)
+        made = zip(node.outputs, scope.graph.outputs, strict=True)
+        return tuple([values[inner] for outer, inner in made if outer])
 
     def _final(self, name: str) -> Value:
         return self._computed[name] if name in self._computed else self._value(name)
@@ -131,7 +127,7 @@ class _Evaluation:
         known = self._known.get(name)
         if known is not None:
             return known
-        constant = self._oracle.constant(name)
+        constant = self._scope.constant(name)
         if constant is not None or name not in self._computed:
             return constant
         value = self._computed[name]

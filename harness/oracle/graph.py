@@ -39,11 +39,15 @@ _LITTLE_ENDIAN = {
     for number, dtype in ELEMENT_TYPES.items()
 }
 _EXTERNAL = int(onnx.TensorProto.EXTERNAL)
+_GRAPH = onnx.AttributeProto.GRAPH
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operator: ``id`` is what a person finds it by; ``opset`` the version of its domain."""
+    """One operator: ``id`` is what a person finds it by; ``opset`` the version of its domain.
+
+    ``inputs`` end with the tensors that its branches read from around them.
+    """
 
     id: str
     op: str
@@ -75,7 +79,10 @@ class Graph:
 def read_graph(model: onnx.ModelProto) -> Graph:
     """The graph of a model; attributes are read, tensors are not."""
     opsets = {each.domain: each.version for each in model.opset_import}
-    graph = model.graph
+    return _graph(model.graph, opsets)
+
+
+def _graph(graph: onnx.GraphProto, opsets: Mapping[str, int]) -> Graph:
     return Graph(
         tuple([each.name for each in graph.input]),
         tuple([each.name for each in graph.output]),
@@ -106,7 +113,20 @@ def _node(proto: onnx.NodeProto, opsets: Mapping[str, int]) -> Node:
     if proto.domain not in ("", "ai.onnx"):
         op = f"{proto.domain}::{op}"
     attributes = {each.name: _attribute(each) for each in proto.attribute}
-    return Node(node_id(proto), op, opset, tuple(proto.input), tuple(proto.output), attributes)
+    inputs = tuple(proto.input)
+    if any(each.type == _GRAPH for each in proto.attribute):
+        branches = {e.name: _graph(e.g, opsets) for e in proto.attribute if e.type == _GRAPH}
+        attributes |= branches
+        read = dict.fromkeys(name for each in branches.values() for name in _captured(each))
+        inputs = (*inputs, *(name for name in read if name not in inputs))
+    return Node(node_id(proto), op, opset, inputs, tuple(proto.output), attributes)
+
+
+def _captured(graph: Graph) -> list[str]:
+    """The tensors that a branch reads and does not hold."""
+    own = {name for node in graph.nodes for name in node.outputs}.union(graph.constants)
+    read = [name for node in graph.nodes for name in node.inputs] + list(graph.outputs)
+    return [name for name in read if name and name not in own]
 
 
 _ATTRIBUTES: Mapping[int, Callable[[onnx.AttributeProto], Any]] = {

@@ -9,10 +9,32 @@ from types import MappingProxyType
 
 from corpus.case import Case
 from generators.choices import Choices
-from generators.operators.networks import joints, residual, sharing, tails
+from generators.operators.networks import (
+    attention,
+    branches,
+    heads,
+    initializers,
+    joints,
+    mobile,
+    residual,
+    sharing,
+    tails,
+    types,
+)
 from generators.operators.networks.drawing import BATCHES, OPSETS, Kind, Network
 
-_ROOMS = (residual, joints, tails, sharing)
+_ROOMS = (
+    residual,
+    joints,
+    tails,
+    sharing,
+    mobile,
+    heads,
+    attention,
+    initializers,
+    types,
+    branches,
+)
 
 NETWORKS: Mapping[str, Kind] = MappingProxyType(
     {name: each for room in _ROOMS for name, each in room.NETWORKS.items()}

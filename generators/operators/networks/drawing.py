@@ -76,6 +76,7 @@ class Network:
         self.cells = {f"graphs {name}"}
         self._reals: dict[str, str] = {}
         self._left: set[str] = set()
+        self.ir = 0  # that of the opset
         self._count = 0
 
     def need_opset(self, oldest: int) -> None:
@@ -122,9 +123,15 @@ class Network:
         return Parameters(self.dtype, scale, zero_point(self.choices, self.dtype))
 
     def result(self, y: Real, dtype: str = "") -> Parameters:
-        """Parameters that fit the values of a real tensor."""
-        dtype = dtype or self.dtype
-        scale = qparams.output_scale(self.choices, self.style, y.size, y.step)
+        """Parameters that fit the values of a real tensor.
+
+        In the saturating style the scale is too small half the time only, or nothing would be
+        left of the values after some layers.
+        """
+        dtype, style = dtype or self.dtype, self.style
+        if style == "saturating" and self.choices.flag():
+            style = "exact"
+        scale = qparams.output_scale(self.choices, style, y.size, y.step)
         return Parameters(dtype, fitted(scale, dtype), zero_point(self.choices, dtype))
 
     def related(self, first: Parameters, relation: str) -> Parameters | None:
@@ -240,6 +247,17 @@ class Network:
         self.graph.foreign(op, f"n_{y.name}", inputs, (y.name,), attributes, domain)
         return y
 
+    def branch(self, name: str, grow: Callable[[], Codes | Real]) -> bytes:
+        """A branch of an If, as an attribute; ``grow`` adds its nodes and returns its output."""
+        around, reals = self.graph, dict(self._reals)
+        self.graph = GraphBuilder(self.opset, zero_points_written=around.zero_points_written)
+        y = grow()
+        dtype = "float32" if isinstance(y, Real) else y.parameters.dtype
+        self.graph.output(y.name, dtype, self.declared(y.shape))
+        content = wire.subgraph(name, self.graph.branch(name))
+        self.graph, self._reals = around, reals
+        return content
+
     def empty(self, p: Parameters, shape: tuple[int, ...]) -> Codes:
         """Codes that a node is about to make."""
         name = self.new("c")
@@ -258,13 +276,13 @@ class Network:
         name = self.constant(given)
         return Codes(name, p, self.pair(name, p), shape)
 
-    def case(self, ir: int = 0) -> Case:
-        """The finished case, with its cells; ``ir`` is an IR version not of the opset."""
+    def case(self) -> Case:
+        """The finished case, with its cells."""
         self.cells.add(f"graphs opset {self.opset}")
         if self.is_open:
             self.cells.add(f"graphs {self.what} open batch")
             self.cells.add(f"graphs open batch of {self.batch}")
-        return replace(self.graph.case(ir), cells=tuple(sorted(self.cells)))
+        return replace(self.graph.case(self.ir), cells=tuple(sorted(self.cells)))
 
 
 def with_parameters(x: Codes) -> list[str]:

@@ -33,11 +33,18 @@ def conv_real(
     """
     shape = (filters, x.shape[1] // groups, kernel, kernel)
     w = weight(net, shape, 0, scale=_towards(net, x, shape, target))
-    inputs = [x.name, real_weight(net, w)]
+    return conv_with(net, x, w, real_weight(net, w), groups=groups, stride=stride)
+
+
+def conv_with(
+    net: Network, x: Real, w: Weight, real: str, *, groups: int = 1, stride: int = 1
+) -> Real:
+    """A convolution with weights that are there already, and are dequantized as ``real``."""
+    inputs = [x.name, real]
     if net.choices.flag():
-        inputs.append(real_bias(net, x.step, w, filters))
-    made = net.node("Conv", inputs, _geometry(kernel, groups, stride))
-    return _convolved(made, x, w, shape, stride)
+        inputs.append(real_bias(net, x.step, w, w.shape[0]))
+    made = net.node("Conv", inputs, _geometry(w.shape[2], groups, stride))
+    return _convolved(made, x, w, stride)
 
 
 def _towards(
@@ -60,10 +67,10 @@ def _geometry(kernel: int, groups: int, stride: int) -> list[bytes]:
     ]
 
 
-def _convolved(name: str, x: Real, w: Weight, shape: tuple[int, ...], stride: int) -> Real:
-    size = TYPICAL[w.pair.dtype] * x.size * sqrt(prod(shape[1:]))
+def _convolved(name: str, x: Real, w: Weight, stride: int) -> Real:
+    size = TYPICAL[w.pair.dtype] * x.size * sqrt(prod(w.shape[1:]))
     image = tuple([-(-each // stride) for each in x.shape[2:]])
-    return Real(name, (x.shape[0], shape[0], *image), size, x.step * max(w.scales))
+    return Real(name, (x.shape[0], w.shape[0], *image), size, x.step * max(w.scales))
 
 
 def conv(
@@ -87,7 +94,7 @@ def conv(
         return net.codes(real, target)
     shape = (filters, x.shape[1] // groups, kernel, kernel)
     w = weight(net, shape, 0, scale=_towards(net, _typical(x), shape, target))
-    made = _convolved("", _typical(x), w, shape, stride)
+    made = _convolved("", _typical(x), w, stride)
     p = target or net.result(made)
     if relu:
         p = replace(p, zero_point=LOWEST[p.dtype])
@@ -110,13 +117,18 @@ def _typical(x: Codes) -> Real:
 
 
 def linear_real(
-    net: Network, x: Real, features: int, target: Parameters | None = None
+    net: Network, x: Real, features: int, target: Parameters | None = None, dtype: str = ""
 ) -> Real:
     """A product of the last axis with quantized weights (K, features)."""
     depth = x.shape[-1]
-    w = weight(net, (depth, features), 1, scale=_towards(net, x, (1, depth), target))
-    made = net.node("MatMul", [x.name, real_weight(net, w)])
-    return _multiplied(made, x, w, features)
+    scale = _towards(net, x, (1, depth), target)
+    w = weight(net, (depth, features), 1, scale=scale, dtype=dtype)
+    return linear_with(net, x, w, real_weight(net, w))
+
+
+def linear_with(net: Network, x: Real, w: Weight, real: str) -> Real:
+    """The same with weights that are there already, and are dequantized as ``real``."""
+    return _multiplied(net.node("MatMul", [x.name, real]), x, w, w.shape[1])
 
 
 def _multiplied(name: str, x: Real, w: Weight, features: int) -> Real:

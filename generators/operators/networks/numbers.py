@@ -34,9 +34,12 @@ def lowest(dtype: str) -> int:
 
 
 def zero_point(choices: Choices, dtype: str) -> int:
-    """A zero point; the codes of float types have none but 0."""
+    """A zero point, in the middle half the time; the codes of float types have none but 0.
+
+    At the ends of the codes it would halve what each layer hands on.
+    """
     if dtype in LOWEST:
-        return qparams.zero_point(choices, dtype)
+        return LOWEST[dtype] + 128 if choices.flag() else qparams.zero_point(choices, dtype)
     if dtype not in _BITS:
         return 0
     middle = lowest(dtype) + (1 << _BITS[dtype] - 1)

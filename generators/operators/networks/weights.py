@@ -17,12 +17,13 @@ _BIAS_STEPS = 16
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """Constant codes: name, scale and zero point by name, the scales and their axis."""
+    """Constant codes: name, scale and zero point by name, the scales and their axis, the shape."""
 
     name: str
     pair: Pair
     scales: tuple[float, ...]
     axis: int
+    shape: tuple[int, ...]
 
 
 def weight(
@@ -40,7 +41,7 @@ def weight(
     p = Parameters(dtype, scale, zero)
     kind, seed = choices.pick(WEIGHT_KINDS), choices.integer(0, 65535)
     name = net.constant(codes_of(kind, seed, shape, p))
-    return Weight(name, parameters_of(net, name, dtype, scales, zero), scales, axis)
+    return Weight(name, parameters_of(net, name, dtype, scales, zero), scales, axis, shape)
 
 
 def parameters_of(

@@ -36,13 +36,13 @@ def test_our_engine_is_right_and_the_oracle_never_silent(name: str) -> None:
 def test_they_are_small(name: str) -> None:
     for case in drawn(name, 40):
         operators = [node.op_type for node in case.proto().graph.node]
-        assert sum(op not in CONVERSIONS for op in operators) <= 16
+        assert sum(op not in CONVERSIONS for op in operators) <= 15
         assert sum(array.size for array in case.inputs.values()) <= 3000
 
 
 def test_every_cell_is_drawn_and_every_cell_is_known() -> None:
     hits: Counter[str] = Counter()
-    for seed in range(200):
+    for seed in range(120):
         hits.update(
             c for name in NETWORKS for c in draw(RandomChoices(seed), "any", name).cells
         )
@@ -62,22 +62,23 @@ def test_an_open_batch_is_open_in_every_input_and_output_and_takes_any_size() ->
     seen = 0
     for name in NETWORKS:
         for case in drawn(name, 24):
-            if f"graphs {name} open batch" not in case.cells:
-                continue
-            seen += 1
-            graph = case.proto().graph
-            for each in (*graph.input, *graph.output):
-                assert each.type.tensor_type.shape.dim[0].dim_param == "N"
-            _agrees_with_itself_alone(case)
+            if f"graphs {name} open batch" in case.cells:
+                seen += 1
+                _is_open(case)
     assert seen > 40
 
 
-def _agrees_with_itself_alone(case: Case) -> None:
+def _is_open(case: Case) -> None:
     """The first row of the batch, run alone by the session that ran all, is the same."""
+    graph = case.proto().graph
+    constants = {each.name for each in graph.initializer}
+    rows = {n: x[:1] for n, x in case.inputs.items() if n not in constants and x.ndim}
+    for each in (*graph.input, *graph.output):
+        if each.name in rows or each in graph.output:
+            assert each.type.tensor_type.shape.dim[0].dim_param == "N", case.origin
     session = Session(case.model)
     together = session.run(case.inputs)
-    alone = session.run({name: each[:1] for name, each in case.inputs.items()})
-    for name, each in alone.items():
+    for name, each in session.run({**case.inputs, **rows}).items():
         assert each.tobytes() == together[name][:1].tobytes(), (case.origin, name)
 
 
