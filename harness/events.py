@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from operator import methodcaller
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from corpus.counts import count as count
 from corpus.finding import Engine, Evidence, Finding
 
 SCHEMA = 1
+_item = methodcaller("item")  # a numpy scalar as Python's own
 
 
 class BadLog(ValueError):  # noqa: N818 - reads as what it is: "bad log: ..."
@@ -68,7 +70,7 @@ class BatchJudged:
     ``counts`` is by backend name; ``cells`` names the coverage cells the batch reached; ``unasked``
     says how many cases a backend was not asked, because it hung on others again and again.
     ``silent`` counts cases of which the standard says nothing, ``parted`` those of them on which
-    backends differ.
+    backends differ; ``fusions`` the cases of a sample in which a backend took each.
     """
 
     cases: int
@@ -79,6 +81,7 @@ class BatchJudged:
     unasked: Mapping[str, int] = field(default_factory=dict)
     silent: int = 0
     parted: int = 0
+    fusions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +179,6 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(each) for each in value]
     return value
-
-
-def _item(value: Any) -> Any:
-    """A numpy scalar as Python's own."""
-    return value.item()
 
 
 def from_json(line: str) -> Event:

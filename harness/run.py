@@ -29,6 +29,7 @@ from harness.campaign.known import KnownBugs
 from harness.campaign.plan import Plan as Plan
 from harness.campaign.supply import Supply
 from harness.campaign.versions import own_version as own_version
+from harness.coverage import counted
 from harness.events import (
     BatchJudged,
     CampaignFinished,
@@ -143,6 +144,7 @@ class Campaign:
             unasked=judged.unasked,
             silent=sum(bool(row.silent) for row in judged.rows),
             parted=sum(len(row.parties) > 1 for row in judged.rows),
+            fusions=counted(row.fusions for row in judged.rows),
         )
 
     def _new_cells(self, rows: tuple[Row, ...]) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ class Report:
     ``seconds`` counts all sessions of a resumed campaign,
     ``earlier_seconds`` those before the current one. ``phase`` is what a campaign does besides
     judging: ``reducing ort Gemm``. ``silent`` and ``parted`` are the totals of `BatchJudged`.
+    ``fusions`` counts for each backend the cases, of those looked into, that took a fusion.
     ``failures`` are faults of quantdiff itself that the campaign went on after, with tracebacks.
     """
 
@@ -57,6 +58,7 @@ class Report:
     silent: int = 0
     parted: int = 0
     failures: tuple[str, ...] = ()
+    fusions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     unasked: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -145,8 +147,18 @@ def _add_batch(report: Report, batch: BatchJudged) -> Report:
         unasked=Counter(report.unasked) + Counter(batch.unasked),
         silent=report.silent + batch.silent,
         parted=report.parted + batch.parted,
+        fusions=_sum(report.fusions, batch.fusions),
         phase="",
     )
+
+
+def _sum(
+    totals: Mapping[str, Mapping[str, int]], more: Mapping[str, Mapping[str, int]]
+) -> dict[str, Mapping[str, int]]:
+    return {
+        name: dict(Counter(totals.get(name, {})) + Counter(more.get(name, {})))
+        for name in {**totals, **more}
+    }
 
 
 def _with_finding(

@@ -33,9 +33,13 @@ def summary(report: Report) -> dict[str, Any]:
 
 
 def coverage(report: Report) -> dict[str, Any]:
-    """How many of the coverage cells were reached, and the names of those that were not."""
+    """Coverage cells: how many were reached, and which not; fusions seen, and in how many cases."""
     missing = sorted(set(report.started.cells) - report.cells)
-    return {"reached": len(report.cells), "missing": missing}
+    fusions = {
+        backend: dict(sorted(taken.items(), key=lambda each: (-each[1], each[0])))
+        for backend, taken in report.fusions.items()
+    }
+    return {"reached": len(report.cells), "missing": missing, "fusions": fusions}
 
 
 def _changes(compared: Compared) -> dict[str, Any]:

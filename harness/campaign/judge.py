@@ -12,6 +12,7 @@ from corpus.case import Case
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench, Skipped, operator_of
 from harness.campaign.plan import Plan
+from harness.coverage import taken
 from harness.outcome import Outcome, TimedOut, Values
 from harness.parties import Parties, parties
 from harness.same import Bug, shows_bug
@@ -59,7 +60,7 @@ class Row:
     """One judged case: the verdict of every backend in one word.
 
     Where the oracle is ``silent``, for that reason, there are no words; ``parties`` says then
-    which backends agree.
+    which backends agree. ``fusions`` are those that backends took, where somebody looked.
     """
 
     number: int
@@ -69,6 +70,7 @@ class Row:
     cells: tuple[str, ...]
     silent: str = ""
     parties: Parties = ()
+    fusions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,16 +131,33 @@ def judge(bench: Bench, plan: Plan, task: Task, *, deep: bool) -> JudgedTask:
                 each = looked_into(bench, case, each, task.known)
                 met += (bug_of(one) for one in _suspects(each))
             suspicions.append(each)
-        agreed = _parties(outcomes) if judged.silent else ()
-        rows.append(
-            Row(number, case.digest, case.origin, words, case.cells, judged.silent, agreed)
-        )
+        rows.append(_row(bench, number, case, outcomes, judged, words))
     return JudgedTask(
         task.numbers,
         tuple(rows),
         tuple(suspicions),
         dict(seen),
         *_hangs(task, cases, answers, bench.specs),
+    )
+
+
+def _row(
+    bench: Bench,
+    number: int,
+    case: Case,
+    outcomes: Mapping[BackendSpec, Outcome],
+    judged: JudgedAll,
+    words: Mapping[str, str],
+) -> Row:
+    return Row(
+        number,
+        case.digest,
+        case.origin,
+        words,
+        case.cells,
+        judged.silent,
+        parties=_parties(outcomes) if judged.silent else (),
+        fusions=taken(bench, number, case, outcomes),
     )
 
 

@@ -1,9 +1,10 @@
 """``run.sqlite``: every case a campaign judged, every verdict, every finding, for queries of one's own.
 
 Tables: ``cases(number, digest, origin)``, ``verdicts(number, backend, verdict)``,
-``findings(id, signature, backend, folder, seen)``, ``coverage(cell, cases)`` and, where the
-standard says nothing, ``silent(number, reason, parties)`` with who agrees with whom; ``number`` is
-the case's place in the campaign. The others are the campaign's journal: ``suspicions`` that are not
+``findings(id, signature, backend, folder, seen)``, ``coverage(cell, cases)``,
+``fusions(backend, name, cases, first)`` of a sample of the cases and, where the standard says
+nothing, ``silent(number, reason, parties)`` with who agrees with whom; ``number`` and ``first`` are
+a case's place in the campaign. The others are the campaign's journal: ``suspicions`` that are not
 settled, ``bugs``, ``became``, ``unexplained``, and in ``outbox`` the events that the log may lack.
 
 What the journal is told becomes safe with the next event, in one transaction with it; the event is
@@ -37,6 +38,8 @@ create table if not exists findings (id text primary key, signature text not nul
   backend text not null, folder text not null, seen integer not null);
 create table if not exists coverage (cell text primary key, cases integer not null)
   without rowid;
+create table if not exists fusions (backend text not null, name text not null,
+  cases integer not null, first integer not null, primary key (backend, name)) without rowid;
 create table if not exists silent (number integer primary key, reason text not null,
   parties text not null);
 create table if not exists suspicions (number integer not null, backend text not null,
@@ -88,6 +91,16 @@ class Store:
             "insert into coverage values (?, ?) "
             "on conflict (cell) do update set cases = cases + excluded.cases",
             cells.items(),
+        )
+        self._database.executemany(
+            "insert into fusions values (?, ?, 1, ?) "
+            "on conflict (backend, name) do update set cases = cases + 1",
+            [
+                (backend, name, row.number)
+                for row in rows
+                for backend, names in row.fusions.items()
+                for name in names
+            ],
         )
         for name, times in judged.seen.items():
             self._do("update bugs set seen = seen + ? where id = ?", times, name)

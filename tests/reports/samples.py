@@ -24,6 +24,11 @@ from harness.events import (
     FindingSeen,
 )
 
+FUSIONS = {
+    "engine": {"QLinearConv <- DequantizeLinear Conv QuantizeLinear": 70},
+    "opencv": {"Eltwise <- Add Relu": 2, "Conv2Int8 <- QLinearConv Relu": 61},
+}
+
 M = 24
 PIXELS = 4
 WRONG_CHANNELS = range(9, 16)
@@ -171,7 +176,7 @@ def campaign() -> tuple[Event, ...]:
         ),
         BatchJudged(6209, 18627, 30.0, counts, ("a",)),
         FindingSaved(finding(), evidence(), "findings/3a91"),
-        BatchJudged(6209, 18627, 59.9, counts, ("a", "b")),
+        BatchJudged(6209, 18627, 59.9, counts, ("a", "b"), fusions=FUSIONS),
         saturation(),
         FindingSeen("3a91", 462),
         CampaignFinished(60.0),

@@ -82,7 +82,8 @@ def test_the_summary_has_exactly_the_keys_of_the_contract() -> None:
         "findings",
     ]
     assert document["cases_per_second"] == 207.0
-    assert document["coverage"] == {"reached": 2, "missing": ["c"]}
+    assert document["coverage"] == {"reached": 2, "missing": ["c"], "fusions": samples.FUSIONS}
+    assert list(document["coverage"]["fusions"]["opencv"].values()) == [61, 2]  # most first
     assert document["backends"]["opencv"] == {
         "version": "5.0.0.93",
         "exact": 10000,
