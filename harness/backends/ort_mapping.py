@@ -137,8 +137,14 @@ class Mapping:
         tensor = (
             self._quantized(node) if node.op_type == "QuantizeLinear" else self._computed(node)
         )
-        if tensor is not None:
-            self._of[node.output[0]] = tensor, self._channels_first(node, tensor)
+        if tensor is None:
+            return
+        if (
+            attributes(node).get("channels_last")
+            and self._facts.get(tensor, (0, None))[1] is None
+        ):
+            return  # nobody says how many axes there are to put back
+        self._of[node.output[0]] = tensor, self._channels_first(node, tensor)
 
     def _undo_transpose_before(self, node: onnx.NodeProto) -> None:
         before = self._of.get(node.input[0])

@@ -37,7 +37,7 @@ def tapped(
     """
     values = _all_tensors(graph, inputs)
     dtypes = {name: array.dtype for name, array in values.items()}
-    mapping = Mapping(onnx.ModelProto.FromString(model), graph, dtypes)
+    mapping = Mapping(_closed(model, inputs), graph, dtypes)
     confirmed = all(
         name in values and _same_bits(values[name], array) for name, array in untapped.items()
     )
@@ -50,6 +50,19 @@ def tapped(
         "method": "optimized graph",
         "confirmed": confirmed,
     }
+
+
+def _closed(model: bytes, inputs: dict[str, Array]) -> onnx.ModelProto:
+    """The model with the sizes of these inputs where it leaves sizes open."""
+    closed = onnx.ModelProto.FromString(model)
+    for each in closed.graph.input:
+        if each.name in inputs:
+            dims = each.type.tensor_type.shape.dim
+            for place, size in enumerate(inputs[each.name].shape[: len(dims)]):
+                dims[place].dim_value = size
+    for each in closed.graph.output:
+        each.type.tensor_type.ClearField("shape")  # inferred anew
+    return closed
 
 
 def _same_bits(one: Array, other: Array) -> bool:

@@ -47,6 +47,11 @@ def cut_ends(problem: Problem) -> None:
     lower(_nodes(problem), 1, lambda kept: _offer_part(problem, _last(problem, kept)))
 
 
+def close_sizes(problem: Problem) -> None:
+    """Give open sizes, such as that of the batch, the values that they have in the data."""
+    problem.offer_graph(problem.best.proto(), problem.best.inputs)
+
+
 def cut_outputs(problem: Problem) -> None:
     """Keep one graph output."""
     outputs = problem.best.proto().graph.output
@@ -82,7 +87,7 @@ def strip(problem: Problem) -> None:
     model = problem.best.proto()
     _strip_notes(model)
     names = _short_names(model)
-    inputs = {names[name]: array for name, array in problem.best.inputs.items()}
+    inputs = {names.get(name, name): array for name, array in problem.best.inputs.items()}
     if names and problem.offer_graph(_renamed(model, names), inputs):
         return
     model = problem.best.proto()

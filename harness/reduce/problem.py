@@ -1,7 +1,7 @@
 """The problem that every pass works on: the smallest failing case so far, and how to beat it."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,13 +52,22 @@ def size_key(case: Case) -> SizeKey:
     A strict order gives one bug one smallest case, whatever way led there.
     """
     model = case.proto()
-    nodes = model.graph.node
+    nodes = [*_every_node(model.graph)]
     compute = sum(node.op_type not in ("QuantizeLinear", "DequantizeLinear") for node in nodes)
     arrays = [*case.inputs.values(), *map(numpy_helper.to_array, model.graph.initializer)]
     elements = sum(array.size for array in case.inputs.values())
     opset = sum(each.version for each in model.opset_import)
     cost = sum(map(magnitude, arrays))
     return (compute, len(nodes), len(case.model), elements, cost, opset)
+
+
+def _every_node(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    """The nodes of a graph and of the graphs in it."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _every_node(attribute.g)
 
 
 class Problem:

@@ -5,10 +5,12 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
 from corpus.case import Array, Case
+from harness.reduce.branches import open_branches
 from harness.reduce.conv import shrink_conv
 from harness.reduce.data import crop_inputs, plain_constants, plain_inputs
 from harness.reduce.graph import (
     bypass_nodes,
+    close_sizes,
     cut_ends,
     cut_outputs,
     cut_to_culprit,
@@ -18,6 +20,8 @@ from harness.reduce.graph import (
 from harness.reduce.problem import OutOfTimeError, Pass, Problem, Reduction
 
 PASSES: tuple[Pass, ...] = (
+    close_sizes,
+    open_branches,
     cut_to_culprit,
     cut_to_unit,
     cut_outputs,

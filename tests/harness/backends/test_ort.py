@@ -8,9 +8,12 @@ import onnxruntime
 import pytest
 from onnx import helper
 
+from generators.choices import RandomChoices
+from generators.operators.networks import draw
 from harness.backends import ort_claims
 from harness.backends.ort import SWITCHES, Ort
 from harness.backends.protocol import Limit
+from harness.oracle import Oracle
 from tests.harness.backends.models import (
     constant,
     convolution,
@@ -275,3 +278,16 @@ def test_reals_that_are_quantized_early_are_no_taps(ort: Ort) -> None:
     (step,) = tapped["plan"]
     assert (step["kind"], step["inputs"], step["outputs"]) == ("QLinearConv", ["x"], ["y"])
     assert step["nodes"] == ["dx", "dw", "conv", "pool", "qy"]
+
+
+def test_taps_of_a_model_whose_batch_is_open_have_their_axes_in_order(ort: Ort) -> None:
+    for seed in range(40):
+        case = draw(RandomChoices(seed), "tie-free", "separable")
+        if not {"graphs separable open batch", "graphs separable QLinear"} <= {*case.cells}:
+            continue
+        arrays = ort.tap(case.model, dict(case.inputs), {})["arrays"]
+        oracle = Oracle(case.proto())
+        for name, each in oracle.allowed(case.inputs, [*arrays]).items():
+            assert arrays[name].shape == each.low.shape, (seed, name)
+        return
+    raise AssertionError("no such network was drawn")
