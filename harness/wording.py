@@ -3,6 +3,7 @@
 import re
 
 from corpus.case import Case, node_id
+from generators.illegal import breach_of
 
 LONGEST = 160
 
@@ -14,7 +15,12 @@ def without_numbers(text: str) -> str:
 
 
 def message_words(message: str, case: Case) -> str:
-    """A backend's message without numbers, and without the model's own names where quoted."""
+    """A backend's message without numbers, and without the model's own names where quoted.
+
+    Of a model that was broken on purpose it is the way: what a crash leaves on stderr is chance.
+    """
+    if breach := breach_of(case):
+        return f"the model is not valid: {breach}"
     graph = case.proto().graph
     names = {node_id(node) for node in graph.node}
     names |= {name for node in graph.node for name in (*node.input, *node.output) if name}

@@ -8,7 +8,9 @@ from generators.graphs import draw_case
 from generators.illegal import breach_of, broken
 from harness.backends.spec import parse
 from harness.campaign.plan import ILLEGAL_EVERY, Plan
+from harness.investigate import shrink
 from harness.outcome import Crashed, Outcome, Refused, TimedOut, Values
+from harness.same import shows_bug
 from harness.suspect import suspects
 from harness.verdicts import is_wrong, judge_all
 from tests.harness.benches import bench_of
@@ -17,8 +19,8 @@ SPEC = parse("engine")
 UNKNOWN = "an unknown operator"
 
 
-def illegal(name: str = UNKNOWN) -> Case:
-    found = broken(name, draw_case("conv", "any", 1), RandomChoices(1))
+def illegal(name: str = UNKNOWN, family: str = "conv") -> Case:
+    found = broken(name, draw_case(family, "any", 1), RandomChoices(1))
     assert found is not None
     return found.case
 
@@ -49,6 +51,19 @@ def test_a_crash_on_it_has_a_suspect(name: str) -> None:
         assert isinstance(outcome, Crashed)
         (suspect,) = suspects(bench, spec, case, outcome)
     assert suspect.signature.kind == "crashed"
+    assert suspect.signature.cause == f"the model is not valid: {name}"
+
+
+def test_a_bug_on_broken_models_is_one_bug_whatever_the_operator() -> None:
+    with bench_of("tests.fakes:crashes_on_what_is_not_valid") as bench:
+        (spec,) = bench.specs
+        first, other = (illegal(UNKNOWN, family) for family in ("conv", "pool"))
+        (suspect,) = suspects(bench, spec, first, bench.run(first, spec))
+        small = shrink(bench, suspect)
+        assert small.case.model == first.model
+        assert shows_bug(bench, small, other, bench.run(other, spec))
+        another = illegal("no inputs")
+        assert not shows_bug(bench, small, another, bench.run(another, spec))
 
 
 def test_one_case_in_a_hundred_of_all_families_is_illegal() -> None:
