@@ -63,8 +63,7 @@ class Cluster:
         self._returned: SimpleQueue[Future] = SimpleQueue()
         self._pending: dict[Future, Task] = {}
         self._threads, self._asked_at = 0, 0.0
-        for name in ("distributed", "tornado", "asyncio"):
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # we say what is wrong
+        _quiet()
         try:
             self._client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
@@ -183,6 +182,13 @@ def judge_there(plan: Plan, expected: Versions, task: Task) -> Done:
     except BadInput as error:
         return Done(None, refusal=str(error))
     return Done(judged, time.monotonic() - start)
+
+
+def _quiet() -> None:
+    """Keep Dask from logging tracebacks about what we say in one line; its loggers have own levels."""
+    for name in (*logging.root.manager.loggerDict, "asyncio"):
+        if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _first_line(error: BaseException) -> str:

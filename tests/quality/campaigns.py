@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
+from reports.model import replay
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -28,8 +30,16 @@ def start(arguments: Sequence[str], folder: Path) -> "subprocess.Popen[str]":
 
 def finish(arguments: Sequence[str], folder: Path, *, limit: float = 300) -> tuple[int, str]:
     """Its exit status and what it said."""
-    process = start(arguments, folder)
-    _, said = process.communicate(timeout=limit)
+    return ending(start(arguments, folder), limit=limit)
+
+
+def ending(process: "subprocess.Popen[str]", *, limit: float = 300) -> tuple[int, str]:
+    """Its exit status and what it said; one that takes longer is killed, and the test fails."""
+    try:
+        _, said = process.communicate(timeout=limit)
+    finally:
+        process.kill()
+        process.wait()
     return process.returncode, said
 
 
@@ -73,6 +83,16 @@ def wait_for(path: Path, limit: float = 60) -> None:
     while not path.exists():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def wait_for_cases(run: Path, count: int, limit: float = 120) -> None:
+    """Until a campaign has judged so many."""
+    log = run / "events.ndjson"
+    wait_for(log)
+    end = time.monotonic() + limit
+    while log.read_text().count("BatchJudged") < 2 or replay(log).cases < count:
+        assert time.monotonic() < end
+        time.sleep(0.2)
 
 
 Rows = list[tuple[object, ...]]
