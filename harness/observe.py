@@ -110,3 +110,16 @@ def _named(unit: FusedOp, plan: tuple[FusedOp, ...]) -> FusedOp:
     covers = [step for step in plan if unit.name in step.nodes]
     step = max(covers, key=lambda each: len(set(each.nodes) & set(unit.nodes)), default=unit)
     return FusedOp(step.kind, step.name, unit.nodes, unit.inputs, unit.outputs)
+
+
+def whole_graph(case: Case) -> FusedOp:
+    """The whole model as one operation, named after its first node that does more than convert."""
+    graph = case.proto().graph
+    nodes = list(graph.node)
+    return FusedOp(
+        kind=main_op(nodes),
+        name=node_id(main_node(nodes)),
+        nodes=tuple(node_id(node) for node in nodes),
+        inputs=tuple(case.inputs),
+        outputs=tuple(each.name for each in graph.output),
+    )

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from corpus.case import Case, node_id
+from corpus.case import Case
 from corpus.finding import Match, Steps
 from engine.faults import CATALOGUE
 from generators.illegal import breach_of
@@ -16,7 +16,8 @@ from harness.cut import cut, tensor_types
 from harness.diagnose import Diagnosis, diagnose, variants
 from harness.in_graph import diagnose_in_graph
 from harness.locate import Judged, culprits, locate
-from harness.observe import CONVERSIONS, main_node, main_op, observe, units
+from harness.observe import CONVERSIONS, main_op, observe, units, whole_graph
+from harness.opened import opened
 from harness.oracle import Oracle, Verdict, judge
 from harness.outcome import FusedOp, Outcome, Values
 from harness.passes import passes_of
@@ -123,7 +124,8 @@ def blamed(
     found: list[Suspect] = []
     for row in wrong:
         known = tuple(match for each in found for match in each.matches[:1])
-        found.append(_divergent(bench, spec, case, row, rows, method, known))
+        blame = _divergent(bench, spec, case, row, rows, method, known)
+        found.append(_inside(bench, spec, blame))
         told(len(found), len(wrong))
     return tuple(found) or _not_located(bench, spec, case, outcome)
 
@@ -165,6 +167,14 @@ def _divergent(
         rows=rows,
         near=diagnosis.near,
     )
+
+
+def _inside(bench: Bench, spec: BackendSpec, blame: Suspect) -> Suspect:
+    """The operation at fault in the branch of an If, where that is as wrong without the If."""
+    case = opened(blame.case)
+    found = suspects(bench, spec, case, bench.run(case, spec)) if case else ()
+    alike = [each for each in found if each.signature.kind == blame.signature.kind]
+    return alike[0] if alike else blame
 
 
 def _telling(bench: Bench, spec: BackendSpec, case: Case) -> tuple[tuple[str, ...], ...]:
@@ -221,19 +231,6 @@ def _not_located(
             row = Judged(name, unit, array, verdict, allowed.slack, allowed)
             return (_divergent(bench, spec, case, row, (row,), "whole graph"),)
     return ()
-
-
-def whole_graph(case: Case) -> FusedOp:
-    """The whole model as one operation, named after its first node that does more than convert."""
-    graph = case.proto().graph
-    nodes = list(graph.node)
-    return FusedOp(
-        kind=main_op(nodes),
-        name=node_id(main_node(nodes)),
-        nodes=tuple(node_id(node) for node in nodes),
-        inputs=tuple(case.inputs),
-        outputs=tuple(each.name for each in graph.output),
-    )
 
 
 def _failed(bench: Bench, spec: BackendSpec, case: Case, outcome: Outcome) -> Suspect:

@@ -88,7 +88,7 @@ def _is_written(reader: Reader) -> bool:
 
 
 def _between(reader: Reader, node: NodeProto) -> NodeSpec:
-    require(not node.domain)
+    require(not node.domain and not any(each.HasField("g") for each in node.attribute))
     reader.cover(node)
     x_float = _comes_real(reader, node)
     operands = [
