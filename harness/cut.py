@@ -49,7 +49,7 @@ def nodes_between(
 
 def tensor_types(model: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
     """The inferred type and shape of every tensor of the main graph that has one."""
-    graph = onnx.shape_inference.infer_shapes(model).graph
+    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
     return {info.name: info for info in (*graph.value_info, *graph.input, *graph.output)}
 
 

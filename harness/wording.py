@@ -9,7 +9,8 @@ LONGEST = 160
 
 
 def without_numbers(text: str) -> str:
-    """Numbers, and lists of them, as one ``n``."""
+    """Numbers, and lists of them, as one ``n``; 8-bit floats by any layout are one type."""
+    text = re.sub(r"float8_?e\dm\d(fn)?(uz)?", "float8", text)
     without = re.sub(r"0x[0-9a-f]+|[-+]?\d[\d.]*", "n", text)
     return re.sub(r"\s+", " ", re.sub(r"n(, ?n|,)+", "n", without))[:LONGEST].strip()
 

@@ -47,11 +47,6 @@ def cut_ends(problem: Problem) -> None:
     lower(_nodes(problem), 1, lambda kept: _offer_part(problem, _last(problem, kept)))
 
 
-def close_sizes(problem: Problem) -> None:
-    """Give open sizes, such as that of the batch, the values that they have in the data."""
-    problem.offer_graph(problem.best.proto(), problem.best.inputs)
-
-
 def cut_outputs(problem: Problem) -> None:
     """Keep one graph output."""
     outputs = problem.best.proto().graph.output

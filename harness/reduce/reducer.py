@@ -10,7 +10,6 @@ from harness.reduce.conv import shrink_conv
 from harness.reduce.data import crop_inputs, plain_constants, plain_inputs
 from harness.reduce.graph import (
     bypass_nodes,
-    close_sizes,
     cut_ends,
     cut_outputs,
     cut_to_culprit,
@@ -18,9 +17,11 @@ from harness.reduce.graph import (
     strip,
 )
 from harness.reduce.problem import OutOfTimeError, Pass, Problem, Reduction
+from harness.reduce.shapes import close_sizes, fold_sizes
 
 PASSES: tuple[Pass, ...] = (
     close_sizes,
+    fold_sizes,
     open_branches,
     cut_to_culprit,
     cut_to_unit,

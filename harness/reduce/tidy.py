@@ -48,7 +48,9 @@ def is_valid(case: Case) -> bool:
 def inferred(model: onnx.ModelProto) -> dict[str, onnx.TypeProto]:
     """Type and shape of every tensor that can be known, by name; empty for an invalid model."""
     try:
-        graph = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+        graph = onnx.shape_inference.infer_shapes(
+            model, strict_mode=True, data_prop=True
+        ).graph
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError):
         return {}
     types = {each.name: each.type for each in (*graph.input, *graph.value_info, *graph.output)}

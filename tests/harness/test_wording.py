@@ -20,6 +20,11 @@ def test_the_models_own_names_do_not_count_where_they_are_quoted() -> None:
     assert message_words("a yak", case) == "a yak"
 
 
+def test_short_floats_are_one_type_in_messages() -> None:
+    said = {without_numbers(f"tensor(float8{each}) of x") for each in ("e4m3fn", "e5m2fnuz")}
+    assert said == {"tensor(floatn) of x"}
+
+
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [

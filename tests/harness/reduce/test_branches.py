@@ -7,18 +7,17 @@ from onnx import parser
 
 from corpus.case import Case
 from harness.reduce.branches import open_branches
-from harness.reduce.graph import close_sizes
 from harness.reduce.problem import Problem
 from harness.reduce.reducer import reduce
 from tests.harness.reduce.models import ops
 
 MODEL = """
 <ir_version: 8, opset_import: ["": 17]>
-g (float[N, 2] x, bool c) => (float[N, 2] y) {
+g (float[3, 2] x, bool c) => (float[3, 2] y) {
   t = Neg(x)
   u = If(c) <
-    then_branch = a () => (float[N, 2] p) { k = Exp(t) p = Abs(k) },
-    else_branch = b () => (float[N, 2] q) <float s = {2.0}> { q = Mul(t, s) }
+    then_branch = a () => (float[3, 2] p) { k = Exp(t) p = Abs(k) },
+    else_branch = b () => (float[3, 2] q) <float s = {2.0}> { q = Mul(t, s) }
   >
   y = Relu(u)
 }
@@ -50,19 +49,3 @@ def test_an_if_that_is_needed_stays() -> None:
 
 def test_a_bug_in_a_branch_ends_as_one_node() -> None:
     assert ops(reduce(case(), has("Exp")).case) == ["Exp"]
-
-
-def test_an_open_size_becomes_that_of_the_data() -> None:
-    problem = Problem(case(), lambda _: True)
-    close_sizes(problem)
-    graph = problem.best.proto().graph
-    for each in (graph.input[0], graph.output[0]):
-        assert [dim.dim_value for dim in each.type.tensor_type.shape.dim] == [3, 2]
-
-
-def test_an_open_size_that_is_needed_stays() -> None:
-    def is_open(candidate: Case) -> bool:
-        return "N" in str(candidate.proto().graph.input)
-
-    given = case()
-    assert "N" in str(reduce(given, is_open).case.proto().graph.input)
