@@ -10,6 +10,7 @@ import onnx
 import openvino
 
 from harness.backends import openvino_plan, openvino_tensors
+from harness.backends.defaults import without_defaults
 from harness.backends.openvino_limits import LIMITS, OPERATORS, as_limit
 from harness.backends.protocol import Limit
 from harness.backends.versions import version
@@ -73,7 +74,12 @@ class OpenVINO:
         """Outputs exactly as OpenVINO hands them out, whatever their shape and dtype."""
         compiled, names = self._compiled(model, tuple(sorted(options.items())))
         request = compiled.create_infer_request()
-        request.infer({name: openvino_tensors.tensor(each) for name, each in inputs.items()})
+        source = onnx.ModelProto.FromString(model)
+        given = without_defaults(source, inputs)
+        try:
+            request.infer({name: openvino_tensors.tensor(given[name]) for name in given})
+        except Exception as error:
+            raise as_limit(error, source) from error
         return {
             name: openvino_tensors.array(request.get_output_tensor(i))
             for i, name in enumerate(names)

@@ -38,6 +38,7 @@ OPERATORS = [
 LIMITS = [
     "the operators that its ONNX front end has a conversion rule for",
     "blocks that divide their axis",
+    "initializers are constants, also those that are inputs too",
     "precision=bf16 and f16 where the CPU has them",
 ]
 # Parts of messages by which it says itself that it does not support the model.
@@ -48,6 +49,7 @@ DOCUMENTED = (
     "cannot be divided by",
     "be divisible by",
 )
+NO_RULE = re.compile(r"No conversion rule found for operations: .*\S")
 NODE = re.compile(r"'<Node\(\w*\): (.*?)>'")
 CALLBACK = re.compile(r"^\[(\w+)\] END: node: .* CALLBACK HAS THROWN: ")
 PLACE = re.compile(
@@ -67,8 +69,12 @@ def as_limit(error: Exception, model: onnx.ModelProto) -> Exception:
 def essence(message: str, model: onnx.ModelProto) -> str:
     """What went wrong first, without the places in OpenVINO's own files.
 
-    Where several nodes could not be converted, later ones fail because of the first.
+    Where several nodes could not be converted, later ones fail because of the first, and all the
+    others because of one that has no conversion rule.
     """
+    unknown = NO_RULE.search(message)
+    if unknown:
+        return unknown.group()
     order = {node_id(node): place for place, node in enumerate(Graph(model.graph).nodes)}
 
     def place(failed: re.Match[str]) -> int:

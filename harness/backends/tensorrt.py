@@ -14,6 +14,7 @@ import onnx
 import tensorrt as trt
 
 from harness.backends import tensorrt_limits, tensorrt_memory, tensorrt_plan
+from harness.backends.defaults import without_defaults
 from harness.backends.protocol import Limit
 from harness.backends.versions import version
 
@@ -75,6 +76,7 @@ class TensorRT:
         self, model: bytes, inputs: dict[str, Array], options: dict[str, str]
     ) -> dict[str, Array]:
         """Outputs of the engine, copied from the device."""
+        inputs = without_defaults(onnx.ModelProto.FromString(model), inputs)
         engine = self._engine(model, _shapes(inputs), tuple(sorted(options.items())))
         context = engine.create_execution_context()
         names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]

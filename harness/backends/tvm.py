@@ -11,6 +11,7 @@ import tvm
 from tvm import relax
 from tvm.relax.frontend.onnx import from_onnx
 
+from harness.backends.defaults import without_defaults
 from harness.backends.protocol import Limit
 from harness.backends.versions import version
 
@@ -73,6 +74,7 @@ class TVM:
         self, model: bytes, inputs: dict[str, Array], options: dict[str, str]
     ) -> dict[str, Array]:
         """Outputs of the compiled program's ``main``."""
+        without_defaults(onnx.ModelProto.FromString(model), inputs)
         program, takes, gives = self._program(model, options.get("disable", ""))
         found = program["main"](*(tvm.runtime.tensor(inputs[name]) for name in takes))
         several = [found] if hasattr(found, "numpy") else list(found)

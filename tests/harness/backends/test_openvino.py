@@ -210,6 +210,10 @@ CALLBACK = """Exception from src/inference/src/cpp/core.cpp:117:
     [
         (FAILURES, "QLinearConv: The scales do not fit"),
         (CALLBACK, "PadTransformation: -3.75 assigned value out of range for u8"),
+        (
+            FAILURES + "-- No conversion rule found for operations: com.microsoft.QGemm\n",
+            "No conversion rule found for operations: com.microsoft.QGemm",
+        ),
         ("Exception from src/a.cpp:1:\n", "Exception from src/a.cpp:1:"),
     ],
 )
@@ -255,3 +259,13 @@ def test_several_layers_for_one_node_are_one_step(openvino: OpenVINO) -> None:
     (step,) = openvino.tap(made.SerializeToString(), given, {})["plan"]
     assert (step["nodes"], step["inputs"], step["outputs"]) == (["m"], ["x"], ["y"])
     assert step["kind"] in ("FullyConnected", "MatMul")
+
+
+def test_an_input_with_an_initializer_is_a_constant(openvino: OpenVINO) -> None:
+    made = onnx.ModelProto.FromString(dequantized_convolution([[[[2]]]]))
+    made.graph.input.append(helper.make_tensor_value_info("w", TensorProto.INT8, [1, 1, 1, 1]))
+    same, other = (np.full((1, 1, 1, 1), value, np.int8) for value in (2, 3))
+    found = openvino.run(made.SerializeToString(), {"x": X, "w": same}, {})["y"]
+    assert [int(each) for each in found.ravel()] == Y
+    with pytest.raises(Limit, match="input w has an initializer"):
+        openvino.run(made.SerializeToString(), {"x": X, "w": other}, {})

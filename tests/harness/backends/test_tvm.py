@@ -60,3 +60,15 @@ def test_several_outputs_have_their_own_names(tvm: TVM) -> None:
 def test_what_its_front_end_does_not_convert_is_a_limit(tvm: TVM) -> None:
     with pytest.raises(Limit, match="not supported for frontend ONNX: QLinearConv"):
         tvm.run(convolution([[[[2]]]]), {"x": X}, {})
+
+
+def test_an_input_with_an_initializer_is_a_constant(tvm: TVM) -> None:
+    made = onnx.ModelProto.FromString(dequantized_convolution([[[[2]]]]))
+    made.graph.input.append(
+        helper.make_tensor_value_info("w", onnx.TensorProto.INT8, [1, 1, 1, 1])
+    )
+    same, other = (np.full((1, 1, 1, 1), value, np.int8) for value in (2, 3))
+    found = tvm.run(made.SerializeToString(), {"x": X, "w": same}, {})["y"]
+    assert [int(each) for each in found.ravel()] == Y
+    with pytest.raises(Limit, match="input w has an initializer"):
+        tvm.run(made.SerializeToString(), {"x": X, "w": other}, {})
