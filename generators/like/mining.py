@@ -1,5 +1,6 @@
 """Mining: the patterns of a user's model, each with the shapes it has there, small enough to keep."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -26,7 +27,7 @@ _SHORT_DIGEST = 8
 class _Pattern:
     name: str
     count: int = 0
-    shapes: dict[tuple[object, ...], onnx.ModelProto] = field(default_factory=dict)
+    shapes: dict[tuple[object, ...], Part] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def mine(model: onnx.ModelProto) -> Mined:
         if small is None or why:
             unfit.append(left(region, why))
         else:
-            pattern.shapes[shapes] = small.model
+            pattern.shapes[shapes] = small
     return _mined(digest, list(patterns.values()), unfit)
 
 
@@ -70,13 +71,36 @@ def _mined(digest: str, patterns: list[_Pattern], unfit: list[Left]) -> Mined:
     names = numbered([each.name for each in able])
     parts = []
     for name, pattern in zip(names, able, strict=True):
-        for model in pattern.shapes.values():
-            helper.set_model_props(
-                model, {"pattern": name, "count": str(pattern.count), "model": digest}
-            )
-            parts.append(model.SerializeToString(deterministic=True))
+        for part in pattern.shapes.values():
+            said = {"pattern": name, "count": str(pattern.count), "model": digest}
+            parts.append(_file(part, said))
     counts = tuple((name, each.count) for name, each in zip(names, able, strict=True))
-    return Mined(tuple(parts), counts, tuple(dict.fromkeys(each.text for each in unfit)))
+    return Mined(tuple(parts), counts, tuple(_said(unfit)))
+
+
+def _file(part: Part, said: dict[str, str]) -> bytes:
+    """A valid model: with the shapes of its outputs."""
+    model = onnx.ModelProto()
+    model.CopyFrom(part.model)
+    for each in model.graph.output:
+        each.CopyFrom(
+            helper.make_tensor_value_info(
+                each.name, part.types[each.name], part.shapes[each.name]
+            )
+        )
+    helper.set_model_props(model, said)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _said(unfit: Iterable[Left]) -> Iterator[str]:
+    """A line for all parts with the same operators that are left out for the same reason."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for each in unfit:
+        where = places.setdefault((each.what, each.why), [])
+        where += [each.where] if each.where not in where else []
+    for (what, why), where in places.items():
+        more = f" and {len(where) - 1:,} more" if len(where) > 1 else ""
+        yield f"{what} at {where[0]}{more}: {why}"
 
 
 def _extracted(plain: Prepared, region: Region) -> onnx.ModelProto:

@@ -9,6 +9,7 @@ from onnx import helper, inliner, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from corpus.case import Array
+from corpus.load import InputError
 
 FREE_BATCH, FREE_SIZE = 1, 32
 MOST_FOLDED = (
@@ -31,16 +32,24 @@ class Prepared:
 
 
 def prepared(model: onnx.ModelProto) -> Prepared:
-    """The plain form of a model. Free sizes become 1 (the first axis) or 32."""
+    """The plain form of a model. Free sizes become 1 (the first axis) or 32.
+
+    Raises:
+        InputError: its shapes contradict each other, with these sizes at least.
+    """
     plain = onnx.ModelProto()
     plain.CopyFrom(inliner.inline_local_functions(model) if model.functions else model)
     _settle(plain.graph)
     _collect_constants(plain.graph)
-    for _ in range(_ROUNDS):
-        shapes, _ = inferred(plain)
-        if not _fold(plain, shapes):
-            break
-    shapes, types = inferred(plain)
+    try:
+        for _ in range(_ROUNDS):
+            shapes, _ = inferred(plain)
+            if not _fold(plain, shapes):
+                break
+        shapes, types = inferred(plain)
+    except onnx.shape_inference.InferenceError as error:
+        why = " ".join(str(error).split())
+        raise InputError(f"{why}; give the free sizes of its inputs numbers") from error
     constants = {each.name: each for each in plain.graph.initializer}
     return Prepared(plain, constants, shapes, types)
 

@@ -40,11 +40,6 @@ class Left:
     where: str
     why: str
 
-    @property
-    def text(self) -> str:
-        """One line."""
-        return f"{self.what} at {self.where}: {self.why}"
-
 
 class Anatomy:
     """Who makes and who reads each tensor of a plain graph."""
@@ -145,6 +140,11 @@ def _is_work(node: onnx.NodeProto) -> bool:
     return node.op_type not in ("QuantizeLinear", "DequantizeLinear", "Identity")
 
 
+def _is_quantized(node: onnx.NodeProto) -> bool:
+    words = ("Quantize", "Dequantize", "QLinear", "Integer", "NBits", "QAttention", "QGemm")
+    return any(each in node.op_type for each in words)
+
+
 def _pairs(anatomy: Anatomy, borders: set[str], single: Sequence[Region]) -> Iterator[Region]:
     """Each region together with one that makes an input of it."""
     ends = {each.outputs[0]: each for each in single}
@@ -163,6 +163,8 @@ def _unfit(anatomy: Anatomy, region: Region) -> str:
     for node in region.nodes:
         if any(each.g.node or each.graphs for each in node.attribute):
             return f"{node.op_type} {node_id(node)!r} has a graph of its own"
+    if not any(_is_quantized(node) for node in region.nodes):
+        return "nothing in it is quantized"
     if not region.inputs:
         return "it is constant"
     made = [name for node in region.nodes for name in node.output if name]

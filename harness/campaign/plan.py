@@ -1,11 +1,12 @@
 """What a campaign is to do, as plain data that any process can be handed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from corpus.case import Case
 from generators.graphs import all_cells, draw_case
 from generators.illegal import ALL_CELLS as ILLEGAL_CELLS
 from generators.illegal import draw_illegal
+from generators.like import cells_of, like_case
 from harness.backends.conversation import MEMORY
 from harness.backends.pool import Pool
 from harness.backends.spec import parse
@@ -20,7 +21,8 @@ class Plan:
     """What a campaign is to do; it ends after ``cases`` or ``seconds``, whichever comes first.
 
     ``backends`` are the names as given, ``timeout`` the seconds for one answer and ``memory`` the
-    bytes for one worker, with which other processes make a bench of their own.
+    bytes for one worker, with which other processes make a bench of their own. With ``parts`` of
+    a user's model (see `generators.like`) every case is like one of them.
     """
 
     seed: int
@@ -32,6 +34,7 @@ class Plan:
     backends: tuple[str, ...] = ()
     timeout: float = TIMEOUT
     memory: int = MEMORY
+    parts: tuple[bytes, ...] = field(default=(), repr=False)
 
     def case(self, number: int) -> Case:
         """The case of that number: it depends on the plan and the number alone.
@@ -39,12 +42,16 @@ class Plan:
         Of all families, one case in a hundred is a model that the standard does not allow.
         """
         seed = (self.seed << 32) + number
+        if self.parts:
+            return like_case(self.parts, self.scales, seed)
         if self.family == "all" and number % ILLEGAL_EVERY == ILLEGAL_EVERY - 1:
             return draw_illegal(self.scales, seed)
         return draw_case(self.family, self.scales, seed)
 
     def cells(self) -> tuple[str, ...]:
         """The cells that its cases can reach."""
+        if self.parts:
+            return cells_of(self.parts)
         illegal = ILLEGAL_CELLS if self.family == "all" else ()
         return (*all_cells(self.family), *illegal)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.campaign.journal import Past
+from harness.campaign.parts import LIKE, kept
 from harness.campaign.plan import Plan
 from harness.campaign.store import Store
 from harness.errors import BadInput
@@ -104,6 +105,7 @@ def plan_of(started: CampaignStarted, folder: Path) -> Plan:
         backends=started.named,
         timeout=started.timeout,
         memory=started.memory,
+        parts=kept(folder) if started.family == LIKE else (),
     )
 
 

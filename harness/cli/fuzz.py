@@ -13,10 +13,12 @@ from click.core import ParameterSource
 
 from harness.backends.conversation import MEMORY
 from harness.campaign.crew import Crew
+from harness.campaign.parts import keep
 from harness.campaign.plan import Plan
 from harness.campaign.resume import locked
 from harness.cli.interrupts import Interrupts
 from harness.cli.keep import FINDING, as_json
+from harness.cli.like import likened
 from harness.cli.options import (
     backend_option,
     free_folder,
@@ -104,6 +106,12 @@ class How:
     help="An engine's process that uses more is ended.  [default: 4g]",
 )
 @click.option("--family", type=click.Choice(FAMILIES), default="conv", show_default=True)
+@click.option(
+    "--like",
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
+    help="Draw cases like the parts of a quantized ONNX model.",
+)
 @click.option("--scales", type=click.Choice(SCALES), default="any", show_default=True)
 @click.option("--out", metavar="DIR", help="A folder that does not exist yet [default: out].")
 @click.option(
@@ -120,18 +128,26 @@ def fuzz(
     *,
     out: str | None,
     resume: bool,
+    like: Path | None,
     **options: Any,
 ) -> int:
     """Draw cases, run them on every backend, and make a finding of each new bug."""
     how = How(**{each.name: options.pop(each.name) for each in fields(How)})
+    given = _given(context)
+    if like is not None and (resume or "family" in given):
+        other = "--resume keeps to its own model" if resume else "--family says otherwise"
+        raise BadInput(f"--like {like}: {other}; leave one of the two out")
     if resume:
-        return _resume(_newest(out), _given(context), how)
+        return _resume(_newest(out), given, how)
     plan = _plan(str(free_folder(out)), **options)
+    plan, mined = likened(plan, like, quiet=how.quiet)
     with Interrupts() as interrupts, ExitStack() as stack:
         session = stack.enter_context(beginning(plan))
         crew = stack.enter_context(crew_of(session, how.jobs, how.cluster))
         create(Path(plan.out))
         stack.enter_context(locked(Path(plan.out)))
+        if mined:
+            keep(Path(plan.out), mined)
         return _whole(session, crew, interrupts, how)
 
 

@@ -68,6 +68,11 @@ def test_patterns_are_counted_and_what_is_left_out_is_said(mined: Mined) -> None
     )
 
 
+def test_parts_are_valid_models(mined: Mined) -> None:
+    for part in mined.parts:
+        onnx.checker.check_model(onnx.ModelProto.FromString(part), full_check=True)
+
+
 def test_every_pattern_has_its_turn(mined: Mined) -> None:
     count = len(mined.patterns)
     cells = [each.cells[0] for each in drawn(mined, count)]
@@ -172,7 +177,7 @@ def test_a_float_model_has_nothing_to_mine() -> None:
     opsets = [onnx.helper.make_opsetid("", 21), onnx.helper.make_opsetid("com.acme", 1)]
     found = mine(onnx.helper.make_model(graph, opset_imports=opsets))
     assert not found.parts
-    assert found.left
+    assert found.left == ("Weird at 'y': nothing in it is quantized",)
 
 
 def test_two_readers_stay_two(strided: Mined) -> None:
