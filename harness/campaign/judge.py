@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from corpus.case import Case
+from generators.illegal import breach_of
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench, Skipped, operator_of
 from harness.campaign.plan import Plan
@@ -195,8 +196,11 @@ def recognised(
 def how_flaky(bench: Bench, spec: BackendSpec, case: Case, outcome: Outcome) -> str:
     """How another run of the case differs; empty where it does not.
 
-    After a crash or a hang it is a fresh worker that runs it.
+    After a crash or a hang it is a fresh worker that runs it. That a broken model crashed once is
+    enough: what it does to memory is chance.
     """
+    if breach_of(case):
+        return ""
     if isinstance(outcome, Values):
         stable = is_stable(bench, spec, case, outcome, runs=1)
         return "" if stable else TWO_RUNS

@@ -27,6 +27,7 @@ class Oracle:
     """The judge of one model: keeps what it has read of the graph between questions."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
+        self._model = model
         self._graph = read_graph(model)
         self._scope = Scope(self._graph)
 
@@ -44,13 +45,33 @@ class Oracle:
         the inputs that a backend itself produced. A wanted tensor is computed even if it is known.
 
         Raises:
-            Silent: the model asks for something that the oracle does not judge.
+            Silent: the model asks for something that the oracle does not judge, or is not valid.
         """
+        try:
+            return self._allowed(known, wanted)
+        except (ArithmeticError, AttributeError, TypeError) as error:
+            why = _invalidity(self._model)
+            if not why:
+                raise
+            raise Silent(f"the model is not valid: {why}", "the graph") from error
+
+    def _allowed(
+        self, known: Mapping[str, Array], wanted: Sequence[str] | None
+    ) -> dict[str, Allowed]:
         names = self._graph.outputs if wanted is None else tuple(wanted)
         # Overflow and NaN are foreseen: such elements come out as "anything goes".
         with np.errstate(all="ignore"):
             values = _Evaluation(self._scope, known).values(names)
         return {name: allowed(name, value) for name, value in values.items()}
+
+
+def _invalidity(model: onnx.ModelProto) -> str:
+    """Why ONNX's own checker refuses the model, in a line; empty where it does not."""
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        return str(error).strip().splitlines()[0]
+    return ""
 
 
 class _Evaluation:

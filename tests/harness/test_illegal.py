@@ -5,10 +5,11 @@ import pytest
 from corpus.case import Case
 from generators.choices import RandomChoices
 from generators.graphs import draw_case
-from generators.illegal import breach_of, broken
+from generators.illegal import breach_of, broken, draw_illegal
 from harness.backends.spec import parse
 from harness.campaign.plan import ILLEGAL_EVERY, Plan
 from harness.investigate import shrink
+from harness.oracle import Oracle, Silent
 from harness.outcome import Crashed, Outcome, Refused, TimedOut, Values
 from harness.same import shows_bug
 from harness.suspect import suspects
@@ -64,6 +65,17 @@ def test_a_bug_on_broken_models_is_one_bug_whatever_the_operator() -> None:
         assert shows_bug(bench, small, other, bench.run(other, spec))
         another = illegal("no inputs")
         assert not shows_bug(bench, small, another, bench.run(another, spec))
+
+
+def test_the_oracle_has_values_for_a_broken_model_or_is_silent() -> None:
+    said = []
+    for seed in range(300):
+        case = draw_illegal("any", seed)
+        try:
+            Oracle(case.proto()).allowed(case.inputs)
+        except Silent as silent:
+            said.append(silent.what)
+    assert any(each.startswith("the model is not valid: ") for each in said)
 
 
 def test_one_case_in_a_hundred_of_all_families_is_illegal() -> None:
