@@ -6,7 +6,7 @@ from corpus.case import Case
 from generators.choices import Choices
 from generators.partners.forms import FORMS
 from generators.partners.partner import Claim, Pair, Partner
-from generators.partners.places import PLACES
+from generators.partners.places import PLACES, permutation
 from generators.partners.sums import SUMS
 from generators.partners.surgery import Place, Surgery
 
@@ -34,9 +34,8 @@ def pair_with(partner: Partner, case: Case, choices: Choices) -> Pair | None:
 
 def partner_of(case: Case, choices: Choices) -> Pair | None:
     """The case with a partner of a drawn kind; None where no kind applies to it."""
-    first = choices.integer(0, len(PARTNERS) - 1)
-    for partner in (*PARTNERS[first:], *PARTNERS[:first]):
-        pair = pair_with(partner, case, choices)
+    for which in permutation(choices, len(PARTNERS)):
+        pair = pair_with(PARTNERS[which], case, choices)
         if pair is not None:
             return pair
     return None

@@ -98,7 +98,7 @@ def zero_point_shifted(surgery: Surgery, choices: Choices) -> Places | None:
     """X and its zero point some codes higher or lower, where no code saturates."""
     for node in surgery.graph.node:
         index = 2 if node.op_type == "DequantizeLinear" else _ZEROS.get(node.op_type, -1)
-        name = node.input[0]
+        name = input_name(node, 0)
         zero = surgery.constant(node, index) if index > 0 else None
         if zero is None or zero.size != 1 or not _is_free(surgery, name, zero):
             continue

@@ -137,6 +137,16 @@ def test_the_same_choices_make_the_same_partner() -> None:
     assert first.partner.cells == (f"partner {first.name}",)
 
 
+@pytest.mark.parametrize("partner", PARTNERS, ids=lambda each: each.name)
+def test_nodes_without_inputs_are_no_trouble(partner: Partner) -> None:
+    case = grouped()
+    model = case.proto()
+    value = onnx.numpy_helper.from_array(np.float32(1))
+    constant = onnx.helper.make_node("Constant", [], ["one"], "one", value=value)
+    model.graph.node.insert(0, constant)
+    pair_with(partner, case.with_model(model), RandomChoices(1))
+
+
 def test_a_graph_with_subgraphs_has_no_partner() -> None:
     case = grouped()
     model = case.proto()
