@@ -124,7 +124,7 @@ class Campaign:
             self.journal.judged(judged)
             for name, times in judged.seen.items():
                 self.known.saw_elsewhere(name, times)
-        yield self._batch_judged(judged)
+            yield self._batch_judged(judged)  # the log must not lack what the journal has
         for suspicion in judged.suspicions:
             case = self.plan.case(suspicion.number)
             yield from self._look_into(suspicion, case)
@@ -219,11 +219,11 @@ class Campaign:
         try:
             small = shrink(self.bench, suspect)
         except KeyboardInterrupt:
-            yield self._save(suspect, where)
+            yield from self._save(suspect, where)
             raise
         except Exception:  # a fault of ours must not cost the hours of a campaign
             yield LookedInto(backend, op, "reducing", failure=traceback.format_exc())
-            yield self._save(suspect, where)
+            yield from self._save(suspect, where)
             return
         with self.guard():
             self.known.became(suspect.signature, small.signature)
@@ -235,23 +235,23 @@ class Campaign:
         try:
             dossier = investigate(self.bench, small, seed=self.plan.seed)
         except KeyboardInterrupt:
-            yield self._save(small, where)
+            yield from self._save(small, where)
             raise
         except Exception:
             yield LookedInto(backend, op, "explaining", failure=traceback.format_exc())
-            yield self._save(small, where)
+            yield from self._save(small, where)
             return
-        yield self._keep(small, dossier, where)
+        yield from self._keep(small, dossier, where)
 
-    def _save(self, suspect: Suspect, where: Where) -> FindingSaved:
+    def _save(self, suspect: Suspect, where: Where) -> Iterator[Event]:
         """Keep a bug in a hurry: without its law, and as large as it is."""
         dossier = investigate(self.bench, suspect, seed=self.plan.seed, law=False)
-        return self._keep(suspect, dossier, where)
+        yield from self._keep(suspect, dossier, where)
 
-    def _keep(self, suspect: Suspect, dossier: Dossier, where: Where) -> FindingSaved:
+    def _keep(self, suspect: Suspect, dossier: Dossier, where: Where) -> Iterator[Event]:
         with self.guard():
             saved = self.keep(dossier)
             self.known.found(bug_of(suspect))
             self.journal.handled(*where)
             self.supply.known = self.known.knowledge()
-        return saved
+            yield saved
