@@ -206,7 +206,7 @@ def test_faults_lists_the_catalogue(capsys: pytest.CaptureFixture[str]) -> None:
 def test_faults_are_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["faults", "score", "--fault", "F01", "--fault", "F60", "--family", "conv"]
     page = tmp_path / "score.html"
-    assert run([*words, "--cases", "60", "--json", "--html", str(page)]) == 0
+    assert run([*words, "--cases", "400", "--json", "--html", str(page)]) == 0
     said = capsys.readouterr()
     document = json.loads(said.out)
     assert [document[each] for each in ("total", "detected", "located", "diagnosed")] == [
