@@ -13,8 +13,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from queue import SimpleQueue
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from harness.campaign.crew import CrewLost
 from harness.campaign.judge import JudgedTask, Task, judge
@@ -43,17 +42,6 @@ class Jobs:
         self._deaths: Counter[int] = Counter()
         self._failed_starts = 0
         self._jobs = [self._start() for _ in range(count)]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def pids(self) -> list[int]:
         """The processes."""

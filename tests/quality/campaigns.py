@@ -40,6 +40,7 @@ def ending(process: "subprocess.Popen[str]", *, limit: float = 300) -> tuple[int
     finally:
         process.kill()
         process.wait()
+    assert "Traceback" not in said, said  # its status would be 1, as with a divergence
     return process.returncode, said
 
 
