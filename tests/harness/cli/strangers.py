@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 PLUGINS = ("harness.pytest_plugin", "_hypothesis_pytestplugin")
+OTHERS = ("CI", "BUILD_NUMBER")  # with these pytest prints every message a second time, whole
 
 
 def pytest_in(
@@ -17,7 +18,11 @@ def pytest_in(
     for name, text in files.items():
         (folder / name).write_text(text)
     plugins = [word for each in PLUGINS for word in ("-p", each)]
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PYTEST_") and name not in OTHERS
+    }
     return subprocess.run(
         [sys.executable, "-m", "pytest", *plugins, "-q", *arguments],
         cwd=folder,
