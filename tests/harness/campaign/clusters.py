@@ -25,16 +25,15 @@ class Dask:
 
 @contextmanager
 def dask(folder: Path, workers: int) -> Iterator[Dask]:
-    """A scheduler with so many workers of one thread each."""
-    file = folder / "scheduler.json"
-    started = [_start("scheduler", "--host", "127.0.0.1", "--port", "0", file=file)]
+    """A scheduler with so many workers of one thread each; all import Dask at the same time."""
+    file, local = folder / "scheduler.json", ("--host", "127.0.0.1")
+    started = [_start("scheduler", *local, "--port", "0", file=file)]
     try:
-        address = _address(file)
-        for number in range(workers):
+        for number in range(workers):  # who waits for the scheduler's file
             place = ("--local-directory", str(folder / str(number)))
             options = ("--nthreads", "1", "--no-nanny", *place)
-            started.append(_start("worker", *options, file=file))
-        yield Dask(address, started[0], tuple(started[1:]))
+            started.append(_start("worker", *local, *options, file=file))
+        yield Dask(_address(file), started[0], tuple(started[1:]))
     finally:
         for each in reversed(started):
             each.kill()

@@ -84,15 +84,15 @@ def test_no_scheduler_is_one_line_and_no_folder(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_scheduler_that_goes_away_is_said(tmp_path: Path) -> None:
+def test_a_scheduler_that_goes_away_is_said(cluster: Dask) -> None:
+    """The last one of those that share the cluster: it ends it."""
     judged = plan(10_000)
     with (
-        dask(tmp_path, 1) as started,
-        connect(started, judged) as crew,
+        connect(cluster, judged) as crew,
         closing(Feeder(crew, Supply(judged)).judged()) as results,
     ):
         next(results)
-        kill(started.scheduler.pid)
+        kill(cluster.scheduler.pid)
         with pytest.raises(CrewLost, match="is gone"):
             list(results)
 
