@@ -8,6 +8,7 @@ import onnx
 
 from corpus.case import Case
 from corpus.finding import Engine
+from generators.illegal import breach_of
 from harness.backends import catalogue
 from harness.backends.catalogue import Variant
 from harness.backends.description import Description, Unavailable, check_options
@@ -15,7 +16,7 @@ from harness.backends.pool import Pool
 from harness.backends.spec import BackendSpec
 from harness.errors import BadInput
 from harness.observe import main_op
-from harness.outcome import Outcome
+from harness.outcome import Crashed, Outcome, Refused, Tapped, TimedOut
 
 Skipped = AbstractSet[tuple[str, str]]  # backend's text and ONNX operator
 
@@ -30,7 +31,11 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A pool of workers, the backends under test, and what each says of itself."""
+    """A pool of workers, the backends under test, and what each says of itself.
+
+    A model that was broken on purpose can damage the memory of an engine, which then fails on a
+    valid one: broken ones run apart.
+    """
 
     pool: Pool
     contestants: tuple[Contestant, ...]
@@ -43,7 +48,14 @@ class Bench:
 
     def run(self, case: Case, spec: BackendSpec) -> Outcome:
         """The outcome of one case on one backend."""
-        return self.pool.run_one(case, spec)
+        return self._pool_of(case).run_one(case, spec)
+
+    def tap(self, case: Case, spec: BackendSpec) -> Tapped | Refused | Crashed | TimedOut:
+        """Intermediate tensors and the plan of one case on one backend."""
+        return self._pool_of(case).tap(case, spec)
+
+    def _pool_of(self, case: Case) -> Pool:
+        return self.pool.apart if breach_of(case) else self.pool
 
     def run_all(
         self, cases: Sequence[Case], skipped: Skipped = frozenset()
@@ -60,23 +72,14 @@ class Bench:
         }
         always = [each.spec for each in self.contestants if each not in picky]
         answers: list[dict[BackendSpec, Outcome]] = [{} for _ in cases]
-        self._into(answers, range(len(cases)), cases, always)
-        for each in self.contestants:
-            if each in picky:
-                chosen = [n for n, case in enumerate(cases) if _takes(each, case, skipped)]
-                self._into(answers, chosen, [cases[n] for n in chosen], [each.spec])
+        for pool in (self.pool, self.pool.apart):
+            own = [n for n, case in enumerate(cases) if self._pool_of(case) is pool]
+            _into(answers, pool, own, cases, always)
+            for each in self.contestants:
+                if each in picky:
+                    chosen = [n for n in own if _takes(each, cases[n], skipped)]
+                    _into(answers, pool, chosen, cases, [each.spec])
         return answers
-
-    def _into(
-        self,
-        answers: list[dict[BackendSpec, Outcome]],
-        numbers: Sequence[int],
-        cases: Sequence[Case],
-        specs: Sequence[BackendSpec],
-    ) -> None:
-        if cases and specs:
-            for number, outcomes in zip(numbers, self.pool.run(cases, specs), strict=True):
-                answers[number].update({spec: outcomes[spec.text] for spec in specs})
 
     def describe(self, spec: BackendSpec) -> Description:
         """What the backend behind ``spec`` says of itself; its options do not change it."""
@@ -89,6 +92,20 @@ class Bench:
     def profile(self, spec: BackendSpec) -> str:
         """The profile of our engine that computes like this backend."""
         return dict(spec.options).get("profile", self.describe(spec).profile)
+
+
+def _into(
+    answers: list[dict[BackendSpec, Outcome]],
+    pool: Pool,
+    numbers: Sequence[int],
+    cases: Sequence[Case],
+    specs: Sequence[BackendSpec],
+) -> None:
+    """Run the cases of these numbers in the pool, and put the outcomes where they belong."""
+    if numbers and specs:
+        ran = pool.run([cases[number] for number in numbers], specs)
+        for number, outcomes in zip(numbers, ran, strict=True):
+            answers[number].update({spec: outcomes[spec.text] for spec in specs})
 
 
 def _takes(contestant: Contestant, case: Case, skipped: Skipped) -> bool:

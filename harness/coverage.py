@@ -21,7 +21,7 @@ def fusions_of(bench: Bench, spec: BackendSpec, case: Case) -> tuple[str, ...]:
     """The names of the fusions in a backend's run of a case, sorted; none where it shows no plan."""
     if not bench.describe(spec).taps:
         return ()
-    tapped = bench.pool.tap(case, spec)
+    tapped = bench.tap(case, spec)
     return fusion_names(case.proto(), tapped.plan) if isinstance(tapped, Tapped) else ()
 
 

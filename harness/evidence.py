@@ -72,7 +72,7 @@ def _everyone(bench: Bench, suspect: Suspect) -> tuple[BackendSpec, ...]:
 
 
 def _graph(bench: Bench, suspect: Suspect, case: Case) -> tuple[GraphNode, ...]:
-    tapped = bench.pool.tap(case, suspect.spec)
+    tapped = bench.tap(case, suspect.spec)
     plan = tapped.plan if isinstance(tapped, Tapped) and tapped.plan else (suspect.unit,)
     unit_of = {node: unit for unit in plan for node in unit.nodes}
     blamed = set(suspect.unit.nodes)

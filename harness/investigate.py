@@ -250,7 +250,7 @@ def _runs_as(bench: Bench, suspect: Suspect, case: Case) -> bool:
     """Whether the backend runs the case through the operation that is blamed."""
     if not suspect.signature.fused_as:
         return True
-    tapped = bench.pool.tap(case, suspect.spec)
+    tapped = bench.tap(case, suspect.spec)
     kinds = {unit.kind for unit in tapped.plan} if isinstance(tapped, Tapped) else set()
     return not kinds or suspect.signature.fused_as in kinds
 

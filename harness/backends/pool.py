@@ -36,6 +36,8 @@ class Pool:
     No more than ``busy`` workers are at work at once, by default as many as there are cores.
     """
 
+    _apart: "Pool | None" = None
+
     def __init__(
         self, timeout: float = 10.0, *, memory: int = MEMORY, busy: int | None = None
     ) -> None:
@@ -55,8 +57,17 @@ class Pool:
     ) -> None:
         self.close()
 
+    @property
+    def apart(self) -> "Pool":
+        """Other workers, for cases that may harm theirs for good; they end with these."""
+        if self._apart is None:
+            self._apart = Pool(self._timeout, memory=self._memory, busy=self._busy)
+        return self._apart
+
     def close(self) -> None:
         """End every worker."""
+        if self._apart is not None:
+            self._apart.close()
         for talk in self._talks.values():
             talk.process.hang_up()
         for talk in self._talks.values():

@@ -1,5 +1,7 @@
 """A model that the standard forbids: no answer is right or wrong, but a crash is a finding."""
 
+from pathlib import Path
+
 import pytest
 
 from corpus.case import Case
@@ -7,6 +9,7 @@ from generators.choices import RandomChoices
 from generators.graphs import draw_case
 from generators.illegal import breach_of, broken, draw_illegal
 from harness.backends.spec import parse
+from harness.campaign.judge import Task, judge
 from harness.campaign.plan import ILLEGAL_EVERY, Plan
 from harness.investigate import shrink
 from harness.oracle import Oracle, Silent
@@ -85,3 +88,29 @@ def test_one_case_in_a_hundred_of_all_families_is_illegal() -> None:
     assert set(plan.case(ILLEGAL_EVERY - 1).cells) < set(plan.cells())
     conv = Plan(seed=1, family="conv", scales="any", out="")
     assert not breach_of(conv.case(ILLEGAL_EVERY - 1))
+
+
+def test_its_harm_reaches_no_valid_case() -> None:
+    plan = Plan(seed=1, family="all", scales="any", out="")
+    numbers = range(ILLEGAL_EVERY - 2, ILLEGAL_EVERY + 6)
+    with bench_of("tests.fakes:is_harmed_by_what_is_not_valid", "engine") as bench:
+        harmed, _ = bench.specs
+        judged = judge(bench, plan, Task(numbers), deep=True)
+        assert isinstance(bench.run(illegal(), harmed), Crashed)  # it is harmed, there
+    assert [row.number for row in judged.rows if not row.words] == [ILLEGAL_EVERY - 1]
+    assert all(len(set(row.words.values())) < 2 for row in judged.rows)
+    assert not judged.suspicions
+
+
+def test_workers_for_it_start_when_the_first_comes_and_end_with_the_others() -> None:
+    with bench_of("tests.fakes:perfect") as bench:
+        (spec,) = bench.specs
+        valid = draw_case("conv", "any", 1)
+        bench.run_all([valid])
+        assert not bench.pool.apart.pids()
+        bench.run_all([valid, illegal(), valid])
+        (apart,), (beside,) = bench.pool.apart.pids().values(), bench.pool.pids().values()
+        assert apart != beside
+        bench.tap(illegal(), spec)
+        assert set(bench.pool.apart.pids().values()) == {apart}
+    assert not Path(f"/proc/{apart}/cmdline").exists()
