@@ -4,15 +4,21 @@ from dataclasses import replace
 
 from corpus.case import Case
 from generators.choices import Choices
-from generators.partners.forms import FORMS
+from generators.partners.cells import PARTNERS, cell, partner_cells
 from generators.partners.partner import Claim, Pair, Partner
-from generators.partners.places import PLACES, permutation
-from generators.partners.sums import SUMS
+from generators.partners.places import permutation
 from generators.partners.surgery import Place, Surgery
 
-PARTNERS = (*PLACES, *SUMS, *FORMS)
-
-__all__ = ["PARTNERS", "Claim", "Pair", "Partner", "Place", "pair_with", "partner_of"]
+__all__ = [
+    "PARTNERS",
+    "Claim",
+    "Pair",
+    "Partner",
+    "Place",
+    "pair_with",
+    "partner_cells",
+    "partner_of",
+]
 
 
 def pair_with(partner: Partner, case: Case, choices: Choices) -> Pair | None:
@@ -27,8 +33,7 @@ def pair_with(partner: Partner, case: Case, choices: Choices) -> Pair | None:
     if made.digest == case.with_model(case.proto()).digest:
         return None  # data that are alike everywhere
     origin = f"{partner.name}: {case.origin}"
-    cells = (f"partner {partner.name}",)
-    made = replace(made, origin=origin, cells=cells)
+    made = replace(made, origin=origin, cells=(cell(partner.name),))
     return Pair(partner.name, partner.claim, case, made, places)
 
 

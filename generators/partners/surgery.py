@@ -18,6 +18,8 @@ ELEMENTWISE = frozenset(
 )
 """Operators that make each element from the same place of their first input, whichever it is."""
 
+INPUTS_ALONE = 4  # the IR version since which an initializer need not be an input as well
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -45,7 +47,9 @@ class Surgery:
         self.model = case.proto()
         self.graph = self.model.graph
         self.inputs = dict(case.inputs)
-        self.opset = max(e.version for e in self.model.opset_import if e.domain == "")
+        self.opset = max(
+            (e.version for e in self.model.opset_import if e.domain == ""), default=0
+        )
         self._constants = {each.name: each for each in self.graph.initializer}
         self._producer = {name: node for node in self.graph.node for name in node.output}
         self._readers = Counter(name for node in self.graph.node for name in node.input)
@@ -116,21 +120,33 @@ class Surgery:
 
     def case(self, places: Mapping[str, Place]) -> Case:
         """The changed case; ``places`` tell how outputs differ in shape."""
-        read = {name for node in self.graph.node for name in node.input} | self._outputs
-        kept = [each for each in self.graph.initializer if each.name in read]
-        del self.graph.initializer[:]
-        self.graph.initializer.extend(kept)
+        self._keep_what_is_read()
         del self.graph.value_info[:]
         for info in self.graph.input:
             if info.name in self.inputs:
                 _set_shape(info, self.inputs[info.name].shape)
         for info in self.graph.output:
-            place, shape = places.get(info.name), shape_of(info)
-            if place is not None and shape is not None:
-                _set_shape(info, _moved(shape, place))
-            elif place is not None:
-                info.type.tensor_type.ClearField("shape")
+            if info.name in places:
+                _move(info, places[info.name])
         return Case(self.model.SerializeToString(), self.inputs)
+
+    def _keep_what_is_read(self) -> None:
+        """Constants that nobody reads go; old models list each that is left as an input, too."""
+        graph = self.graph
+        read = {name for node in graph.node for name in node.input} | self._outputs
+        gone = {each.name for each in graph.initializer} - read
+        kept = [each for each in graph.initializer if each.name in read]
+        infos = [each for each in graph.input if each.name not in gone]
+        if self.model.ir_version < INPUTS_ALONE:
+            listed = {each.name for each in infos}
+            infos += [
+                helper.make_tensor_value_info(each.name, each.data_type, each.dims)
+                for each in kept
+                if each.name not in listed
+            ]
+        del graph.initializer[:], graph.input[:]
+        graph.initializer.extend(kept)
+        graph.input.extend(infos)
 
 
 def input_name(node: onnx.NodeProto, index: int) -> str:
@@ -164,11 +180,16 @@ def set_attribute(node: onnx.NodeProto, name: str, value: object) -> None:
     node.attribute.extend([*kept, helper.make_attribute(name, value)])
 
 
-def _moved(shape: tuple[int, ...], place: Place) -> tuple[int, ...]:
-    sizes = list(shape)
+def _move(info: onnx.ValueInfoProto, place: Place) -> None:
+    """The shape after taking and permuting; sizes that were open stay open."""
+    if not info.type.tensor_type.HasField("shape"):
+        return
+    dims = list(info.type.tensor_type.shape.dim)
     if place.indices is not None:
-        sizes[place.axis] = len(place.indices)
-    return tuple(sizes) if place.axes is None else tuple(sizes[each] for each in place.axes)
+        dims[place.axis] = onnx.TensorShapeProto.Dimension(dim_value=len(place.indices))
+    if place.axes is not None:
+        dims = [dims[each] for each in place.axes]
+    info.type.tensor_type.shape.CopyFrom(onnx.TensorShapeProto(dim=dims))
 
 
 def _set_shape(info: onnx.ValueInfoProto, shape: Sequence[int]) -> None:

@@ -13,7 +13,15 @@ from engine import Session
 from generators.choices import RandomChoices
 from generators.graphs import FAMILIES, draw_case
 from generators.operators.conv import ConvSpec, build
-from generators.partners import PARTNERS, Pair, Partner, Place, pair_with, partner_of
+from generators.partners import (
+    PARTNERS,
+    Pair,
+    Partner,
+    Place,
+    pair_with,
+    partner_cells,
+    partner_of,
+)
 from harness.oracle import Oracle, Silent
 from tests.harness.benches import grouped, padded
 
@@ -164,3 +172,51 @@ def test_a_graph_with_subgraphs_has_no_partner() -> None:
         )
     )
     assert partner_of(case.with_model(model), RandomChoices(1)) is None
+
+
+def _checked(pair: Pair | None) -> Pair:
+    assert pair is not None
+    onnx.checker.check_model(pair.partner.proto(), full_check=True)
+    return pair
+
+
+def test_a_partner_of_an_open_batch_is_open_and_valid() -> None:
+    case = grouped()
+    model = case.proto()
+    for info in (*model.graph.input, *model.graph.output):
+        info.type.tensor_type.shape.dim[0].dim_param = "batch"
+    pair = _checked(
+        pair_with(NAMES["fewer filters"], case.with_model(model), RandomChoices(1))
+    )
+    dims = pair.partner.proto().graph.output[0].type.tensor_type.shape.dim
+    assert dims[0].dim_param == "batch"
+    assert dims[1].dim_value < 18
+
+
+def test_constants_of_old_models_are_inputs_too() -> None:
+    case = grouped()
+    model = case.proto()
+    model.ir_version = 3
+    types = [
+        onnx.helper.make_tensor_value_info(each.name, each.data_type, each.dims)
+        for each in model.graph.initializer
+    ]
+    model.graph.input.extend(types)
+    old = case.with_model(model)
+    onnx.checker.check_model(old.proto(), full_check=True)
+    pair = _checked(pair_with(NAMES["filters permuted"], old, RandomChoices(1)))
+    graph = pair.partner.proto().graph
+    assert {each.name for each in graph.input} == {
+        "x",
+        *(each.name for each in graph.initializer),
+    }
+
+
+@pytest.mark.parametrize("family", FAMILIES[:-1])
+def test_partners_of_a_family_are_valid_and_have_its_cells(family: str) -> None:
+    cells = set(partner_cells(family))
+    assert cells <= set(partner_cells("all"))
+    for seed in range(SEEDS):
+        pair = partner_of(drawn(family, seed), RandomChoices(seed))
+        if pair is not None and is_valid(pair.original):
+            assert cells.issuperset(_checked(pair).partner.cells)
