@@ -166,12 +166,12 @@ def load_array(path: Path, model: ModelProto, name: str) -> Array:
 
 
 def input_of(model: ModelProto, name: str) -> ValueInfoProto:
-    """The input of that name.
+    """The input of that name; those with an initializer, a default value, are inputs too.
 
     Raises:
         InputError: the model has none.
     """
-    inputs = {each.name: each for each in model_inputs(model)}
+    inputs = {each.name: each for each in model.graph.input}
     if name not in inputs:
         raise InputError(
             f"the model has no input {name!r}; its inputs are {', '.join(inputs)}"

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 
 from harness.backends import opencv_dump
+from harness.backends.defaults import without_defaults
 from harness.backends.protocol import Limit
 from harness.backends.versions import version
 
@@ -32,6 +33,7 @@ STANDARD_DOMAINS = ("", "ai.onnx", "com.microsoft")
 LIMITS = [
     "convolutions over 1, 2 or 3 spatial dimensions",
     "the operators that its ONNX importer lists; every output needs a known shape",
+    "initializers are constants, also those that are inputs too",
 ]
 # What OpenCV says where it does not claim the model at all.
 DOCUMENTED = ("MAX_CONV_DIMS", "Can't create layer", "Unsupported operations")
@@ -89,6 +91,8 @@ class OpenCV:
     ) -> dict[str, Array]:
         """Outputs exactly as OpenCV hands them out, whatever their shape and dtype."""
         net, names = self._net(model, options.get("disable", ""))
+        if len(inputs) > 1:
+            inputs = without_defaults(onnx.ModelProto.FromString(model), inputs)
         try:
             for name, array in inputs.items():
                 net.setInput(array, name)

@@ -138,6 +138,16 @@ def test_an_array_of_the_right_type_and_shape(tmp_path: Path) -> None:
         assert (array.shape, array.dtype.name, array.flags.writeable) == (shape, "uint8", True)
 
 
+def test_an_array_for_an_input_that_has_a_default(tmp_path: Path) -> None:
+    path = tmp_path / "s.npy"
+    np.save(path, np.ones(1, np.float32))
+    model = identity(TensorProto.UINT8, ["n", 3])
+    model.graph.input.append(helper.make_tensor_value_info("s", TensorProto.FLOAT, [1]))
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros(1, np.float32), "s"))
+    assert load_array(path, model, "s") == 1
+    assert set(random_inputs(model, 1)) == {"x"}
+
+
 def test_an_array_of_another_input(tmp_path: Path) -> None:
     path = tmp_path / "x.npy"
     model = identity(TensorProto.UINT8, ["n", 3])

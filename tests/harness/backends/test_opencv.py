@@ -1,6 +1,7 @@
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from harness.backends.protocol import Limit
 from tests.harness.backends.models import convolution, dequantized_convolution
@@ -154,3 +155,13 @@ def test_an_unfused_graph_has_a_layer_for_each_node(opencv: OpenCV) -> None:
         ("Conv2", ["dw", "c", "a"]),
         ("QuantizeLinear", ["q"]),
     ]
+
+
+def test_an_input_with_an_initializer_is_a_constant(opencv: OpenCV) -> None:
+    made = onnx.ModelProto.FromString(dequantized_convolution([[[[2]]]]))
+    made.graph.input.append(helper.make_tensor_value_info("w", TensorProto.INT8, [1, 1, 1, 1]))
+    same, other = (np.full((1, 1, 1, 1), value, np.int8) for value in (2, 3))
+    found = opencv.run(made.SerializeToString(), {"x": X, "w": same}, {})["y"]
+    assert [int(each) for each in found.ravel()] == Y
+    with pytest.raises(Limit, match="input w has an initializer"):
+        opencv.run(made.SerializeToString(), {"x": X, "w": other}, {})

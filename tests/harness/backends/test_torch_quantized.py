@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 
 from harness.backends.description import Description
 from harness.backends.pool import Pool
@@ -45,6 +45,16 @@ def codes(torch: Torch, made: bytes, x: Any = X) -> list[int]:
 def test_a_one_by_one_convolution_by_hand(torch: Torch) -> None:
     assert codes(torch, SCALE_BY_TWO) == Y
     assert codes(torch, dequantized_convolution([[[[2]]]])) == Y
+
+
+def test_an_input_with_an_initializer_is_a_constant(torch: Torch) -> None:
+    made = onnx.ModelProto.FromString(dequantized_convolution([[[[2]]]]))
+    made.graph.input.append(helper.make_tensor_value_info("w", TensorProto.INT8, [1, 1, 1, 1]))
+    same, other = (np.full((1, 1, 1, 1), value, np.int8) for value in (2, 3))
+    found = torch.run(made.SerializeToString(), {"x": X, "w": same}, {})["y"]
+    assert [int(each) for each in found.ravel()] == Y
+    with pytest.raises(Limit, match="input w has an initializer"):
+        torch.run(made.SerializeToString(), {"x": X, "w": other}, {})
 
 
 def test_int8_activations_are_shifted_with_their_zero_points(torch: Torch) -> None:
