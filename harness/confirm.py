@@ -36,11 +36,12 @@ Emulated = Mapping[str, Array]
 
 
 def confirmed(
-    bench: Bench, spec: BackendSpec, case: Case, matches: Sequence[Match]
+    bench: Bench, spec: BackendSpec, case: Case, matches: Sequence[Match], kind: str = ""
 ) -> tuple[Match, ...]:
     """The matches that hold on fresh data too, those first that predict the neighbours best.
 
-    A variant must explain most of the fresh data that the backend gets wrong. Those left are tried
+    A variant must explain most of the fresh data that the backend gets wrong; of a ``kind`` only
+    those count that are wrong in this way, for an engine may have other bugs. Those left are tried
     where they differ from each other: on neighbours for which they foretell different values; a
     graph that is not one convolution has none. Of a fault's variants the best one stays.
     """
@@ -54,7 +55,7 @@ def confirmed(
         fault for each in matches for fault in variants(each) if emulator.acts(fault)
     ]
     fresh = _redrawn(conv) if conv else _other_inputs(case)
-    held = _holding(bench, spec, fresh, candidates)
+    held = _holding(bench, spec, fresh, candidates, kind)
     scores = _scores(bench, spec, conv, held, profile) if conv and len(held) > 1 else {}
     ranked = sorted(held, key=lambda each: -scores.get(each.key, 0))
     top = max(scores.values(), default=0)
@@ -65,7 +66,11 @@ def confirmed(
 
 
 def _holding(
-    bench: Bench, spec: BackendSpec, cases: Sequence[Case], candidates: Sequence[Fault]
+    bench: Bench,
+    spec: BackendSpec,
+    cases: Sequence[Case],
+    candidates: Sequence[Fault],
+    kind: str,
 ) -> list[Fault]:
     """The candidates that explain enough of what is wrong; those first that foretell most values."""
     wrong = 0
@@ -74,9 +79,9 @@ def _holding(
     for case, outcomes in zip(cases, bench.pool.run(cases, [spec]), strict=True):
         outcome = outcomes[spec.text]
         allowed = _allowed(case)
-        if isinstance(outcome, Values) and is_suspicious(
-            verdict_on(outcome, allowed), outcome
-        ):
+        word = verdict_on(outcome, allowed)
+        counts = word == kind if kind else is_suspicious(word, outcome)
+        if isinstance(outcome, Values) and counts:
             wrong += 1
             for each in candidates:
                 told = explain(case, outcome.arrays, allowed, bench.profile(spec), each)

@@ -1,6 +1,6 @@
 """Diagnosing: the faults of our engine that reproduce a backend's wrong values bit for bit."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -73,20 +73,37 @@ def diagnose(
 
     ``actual`` and ``allowed`` are by output of ``case``. One entry a fault, its best variant; the
     one that reproduces most elements first, the catalogue's order among equals. A fault explains
-    nothing where the profile gives the same values without it. Where no fault explains them, two
-    at once are tried.
+    nothing where the profile gives the same values without it. Where no fault of the operations as
+    our engine fuses them explains the values, those of its single operators are tried, then two
+    faults at once.
     """
+    for found in diagnoses(case, actual, allowed, profile, faults):
+        if found.matches:
+            return found
+    return found
+
+
+def diagnoses(
+    case: Case,
+    actual: Arrays,
+    allowed: AllowedBy,
+    profile: str,
+    faults: Iterable[Fault] = CATALOGUE,
+) -> Iterator[Diagnosis]:
+    """What `diagnose` tries in turn; the last one has the near misses. One at least."""
     if not _is_any_outside(actual, allowed):
-        return Diagnosis((), ())
+        yield Diagnosis((), ())
+        return
     emulator = Emulator(case, profile)
-    acting = [each for each in faults if emulator.acts(each)]
-    tried = [each for each in map(_trial(emulator, actual, allowed), acting) if each]
-    if matches := _explaining(emulator, actual, allowed, tried):
-        return Diagnosis(matches, ())
-    both = map(_trial(emulator, actual, allowed), _pairs(tried))
-    if matches := _explaining(emulator, actual, allowed, [each for each in both if each]):
-        return Diagnosis(matches, ())
-    return Diagnosis((), _best(each.near_miss for each in tried))
+    trial = _trial(emulator, actual, allowed)
+    given = list(faults)
+    tried = [each for each in map(trial, filter(emulator.acts_fused, given)) if each]
+    yield Diagnosis(_explaining(emulator, actual, allowed, tried), ())
+    apart = [each for each in map(trial, filter(emulator.acts_apart, given)) if each]
+    yield Diagnosis(_explaining(emulator, actual, allowed, apart), ())
+    both = [each for each in map(trial, _pairs(tried)) if each]
+    matches = _explaining(emulator, actual, allowed, both)
+    yield Diagnosis(matches, () if matches else _best(each.near_miss for each in tried))
 
 
 def _explaining(

@@ -9,12 +9,16 @@ from engine.ir import Graph
 
 
 class Emulator:
-    """One case in one profile, with one fault or another; its model is read once."""
+    """One case in one profile, with one fault or another; its model is read once.
+
+    A backend may compute one by one what our engine fuses: a fault of kernels that the fused
+    kernel has no part for is emulated without fusion.
+    """
 
     def __init__(self, case: Case, profile: str) -> None:
         self.case = case
         self.profile = profile
-        self._acting: dict[str, bool] = {}
+        self._acting: dict[tuple[str, bool], bool] = {}
 
     @cached_property
     def correct(self) -> dict[str, Array]:
@@ -30,17 +34,26 @@ class Emulator:
             return {}
 
     def acts(self, fault: Fault) -> bool:
-        """Whether some operation triggers the fault, as it is fused with it; of two, each of them."""
+        """Whether some operation triggers the fault, fused or not; of two, each of them."""
         if fault.parts:
-            return all(self.acts(each) for each in fault.parts)
-        if fault.key not in self._acting:
-            self._acting[fault.key] = bool(self.places(fault))
-        return self._acting[fault.key]
+            return all(self.acts_fused(each) for each in fault.parts)
+        return self.acts_fused(fault) or self.acts_apart(fault)
+
+    def acts_fused(self, fault: Fault) -> bool:
+        """Whether some operation triggers the fault, as it is fused with it."""
+        if fault.parts:
+            return all(self.acts_fused(each) for each in fault.parts)
+        return self._is_placed(fault, True)
+
+    def acts_apart(self, fault: Fault) -> bool:
+        """Whether the fault acts only where nothing is fused."""
+        if fault.parts or fault.acts_on_rules or self.acts_fused(fault):
+            return False
+        return self._is_placed(fault, False)
 
     def places(self, fault: Fault) -> tuple[str, ...]:
         """The source nodes in which the fault can show, as they are fused with it."""
-        plan = self._faulty_plan(fault) if fault.acts_on_rules else self._correct_plan
-        return () if plan is None else fault.places(plan)
+        return self._places(fault, True)
 
     def session(self, fault: Fault | None) -> Session | None:
         """A session of the case; None where its model cannot be read.
@@ -51,22 +64,42 @@ class Emulator:
         if self._graph is None:
             return None
         faults = (fault.key,) if fault else ()
-        return Session(self._graph, profile=self.profile, faults=faults)
+        fused = fault is None or not self.acts_apart(fault)
+        return self._open(faults, fused)
 
-    def _faulty_plan(self, fault: Fault) -> Plan | None:
+    def _is_placed(self, fault: Fault, fused: bool) -> bool:
+        key = fault.key, fused
+        if key not in self._acting:
+            self._acting[key] = bool(self._places(fault, fused))
+        return self._acting[key]
+
+    def _places(self, fault: Fault, fused: bool) -> tuple[str, ...]:
+        if fault.acts_on_rules:
+            plan = self._plan_of((fault.key,), fused)
+        else:
+            plan = self._correct_plan if fused else self._plan_apart
+        return () if plan is None else fault.places(plan)
+
+    def _open(self, faults: tuple[str, ...], fused: bool) -> Session | None:
+        if self._graph is None:
+            return None
+        fusion = "on" if fused else "off"
+        return Session(self._graph, profile=self.profile, fusion=fusion, faults=faults)
+
+    def _plan_of(self, faults: tuple[str, ...], fused: bool) -> Plan | None:
         try:
-            session = self.session(fault)
+            session = self._open(faults, fused)
         except EngineError:
             return None
         return session.plan() if session else None
 
     @cached_property
     def _correct_plan(self) -> Plan | None:
-        try:
-            session = self.session(None)
-        except EngineError:
-            return None
-        return session.plan() if session else None
+        return self._plan_of((), True)
+
+    @cached_property
+    def _plan_apart(self) -> Plan | None:
+        return self._plan_of((), False)
 
     @cached_property
     def _graph(self) -> Graph | None:

@@ -10,21 +10,16 @@ from engine.faults import CATALOGUE
 from generators.illegal import breach_of
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
-from harness.confirm import confirmed
-from harness.crop import cropped
+from harness.cause import PASS, Blamed, cause_of
 from harness.cut import cut, tensor_types
-from harness.diagnose import Diagnosis, diagnose, variants
-from harness.in_graph import diagnose_in_graph
 from harness.locate import Judged, culprits, locate
-from harness.observe import CONVERSIONS, main_op, observe, units, whole_graph
+from harness.observe import main_op, observe, units, whole_graph
 from harness.opened import opened
-from harness.oracle import Oracle, Verdict, judge
+from harness.oracle import Oracle, judge
 from harness.outcome import FusedOp, Outcome, Values
-from harness.passes import passes_of
 from harness.verdicts import failure_of, is_suspicious, is_wrong
-from harness.wording import message_words, place_words
+from harness.wording import message_words
 
-PASS = "pass "
 TWO_RUNS = "two runs of the same case differ"
 
 
@@ -144,28 +139,20 @@ def _divergent(
     made = row.unit.outputs if row.tensor in row.unit.outputs else (row.tensor,)
     alone = cut(model, {**whole.inputs, **fed}, made, tensor_types(model))
     op, verdict = _op_of(row.unit, whole), row.verdict
-    diagnosis = _diagnosis(bench, spec, alone, row, known)
-    if not is_wrong(alone, bench.run(alone, spec)):  # then its neighbours have a part in it
-        found = diagnose_in_graph(bench, spec, whole, row.unit)
-        diagnosis = replace(diagnosis, matches=found)
-    matches = diagnosis.matches
-    passes = _telling(bench, spec, whole) if not matches or op in CONVERSIONS else ()
-    if passes and op in CONVERSIONS:  # a kernel's rounding rule does not hang on a pass
-        matches = tuple(each for each in matches if variants(each)[0].acts_on_rules)
-    cause = matches[0].fault if matches else _cause(verdict, passes)
+    cause = cause_of(bench, spec, Blamed(whole, alone, op, row), known)
     return Suspect(
         spec=spec,
-        signature=Signature(tested(spec), verdict.kind, op, row.unit.kind, cause),
+        signature=Signature(tested(spec), verdict.kind, op, row.unit.kind, cause.text),
         case=alone,
         whole=whole,
         unit=row.unit,
         steps=Steps(verdict.max_steps, verdict.wrong, verdict.total),
         pattern=verdict.pattern,
-        matches=matches,
+        matches=cause.matches,
         located_by=method,
         message="",
         rows=rows,
-        near=diagnosis.near,
+        near=cause.near,
     )
 
 
@@ -175,46 +162,6 @@ def _inside(bench: Bench, spec: BackendSpec, blame: Suspect) -> Suspect:
     found = suspects(bench, spec, case, bench.run(case, spec)) if case else ()
     alike = [each for each in found if each.signature.kind == blame.signature.kind]
     return alike[0] if alike else blame
-
-
-def _telling(bench: Bench, spec: BackendSpec, case: Case) -> tuple[tuple[str, ...], ...]:
-    """The passes whose removal restores the answer; another engine's answer is no cause."""
-    others = bench.describe(spec).replacements
-    return tuple(each for each in passes_of(bench, spec, case) if set(others).isdisjoint(each))
-
-
-def _diagnosis(
-    bench: Bench, spec: BackendSpec, alone: Case, row: Judged, known: Sequence[Match]
-) -> Diagnosis:
-    """The faults that explain the wrong values, there and on other data.
-
-    Those ``known`` from other operations of the graph are tried first. What a large operation does
-    is looked at on a part of it.
-    """
-    if row.verdict.kind not in ("divergent", "rounding-mode") or row.allowed is None:
-        return Diagnosis((), ())
-    profile = bench.profile(spec)
-    actual, allowed = {row.tensor: row.array}, {row.tensor: row.allowed}
-    again = [
-        fault for match in known for fault in variants(match) if fault.title == match.title
-    ]
-    if again and (found := diagnose(alone, actual, allowed, profile, again)).matches:
-        return found
-    part = cropped(bench, spec, alone)
-    if part is None:
-        found = diagnose(alone, actual, allowed, profile)
-        return replace(found, matches=confirmed(bench, spec, alone, found.matches))
-    found = diagnose(part.case, part.actual, part.allowed, profile)
-    sure = confirmed(bench, spec, part.case, found.matches)
-    faults = [fault for match in sure for fault in variants(match)]
-    return replace(found, matches=diagnose(alone, actual, allowed, profile, faults).matches)
-
-
-def _cause(verdict: Verdict, passes: tuple[tuple[str, ...], ...]) -> str:
-    """What stands for the cause of values that no fault explains."""
-    if verdict.kind == "wrong-type-or-shape":
-        return verdict.kind
-    return PASS + "+".join(passes[0]) if passes else place_words(verdict.pattern)
 
 
 def _not_located(

@@ -1,0 +1,115 @@
+"""The cause of wrong values: faults that explain them, else the passes that must be off."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from corpus.case import Array, Case
+from corpus.finding import Match
+from harness.backends.spec import BackendSpec
+from harness.bench import Bench
+from harness.confirm import confirmed
+from harness.crop import cropped
+from harness.diagnose import Diagnosis, diagnose, diagnoses, variants
+from harness.in_graph import diagnose_in_graph
+from harness.locate import Judged
+from harness.observe import CONVERSIONS
+from harness.oracle import Allowed, Verdict
+from harness.passes import passes_of
+from harness.verdicts import is_wrong
+from harness.wording import place_words
+
+PASS = "pass "
+
+
+@dataclass(frozen=True, slots=True)
+class Blamed:
+    """An operation at fault: ``alone`` on its own inputs, in the ``whole`` case, its ``row`` there."""
+
+    whole: Case
+    alone: Case
+    op: str
+    row: Judged
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """``text`` is the best fault's id, or what stands for it where no fault is known."""
+
+    text: str
+    matches: tuple[Match, ...]
+    near: tuple[Match, ...]
+
+
+def cause_of(
+    bench: Bench, spec: BackendSpec, blamed: Blamed, known: Sequence[Match] = ()
+) -> Cause:
+    """Why this backend gets the operation wrong; faults ``known`` of others are tried first."""
+    alone, op, row = blamed.alone, blamed.op, blamed.row
+    diagnosis = _diagnosis(bench, spec, alone, row, known)
+    if not is_wrong(alone, bench.run(alone, spec)):  # then its neighbours have a part in it
+        found = diagnose_in_graph(bench, spec, blamed.whole, row.unit)
+        diagnosis = replace(diagnosis, matches=found)
+    matches = diagnosis.matches
+    passes = _telling(bench, spec, blamed.whole) if not matches or op in CONVERSIONS else ()
+    if passes and op in CONVERSIONS:  # a kernel's rounding rule does not hang on a pass
+        matches = tuple(each for each in matches if variants(each)[0].acts_on_rules)
+    text = matches[0].fault if matches else _without_fault(row.verdict, passes)
+    return Cause(text, matches, diagnosis.near)
+
+
+def _telling(bench: Bench, spec: BackendSpec, case: Case) -> tuple[tuple[str, ...], ...]:
+    """The passes whose removal restores the answer; another engine's answer is no cause."""
+    others = bench.describe(spec).replacements
+    return tuple(each for each in passes_of(bench, spec, case) if set(others).isdisjoint(each))
+
+
+def _diagnosis(
+    bench: Bench, spec: BackendSpec, alone: Case, row: Judged, known: Sequence[Match]
+) -> Diagnosis:
+    """The faults that explain the wrong values, there and on other data.
+
+    Those ``known`` from other operations of the graph are tried first. What a large operation does
+    is looked at on a part of it.
+    """
+    if row.verdict.kind not in ("divergent", "rounding-mode") or row.allowed is None:
+        return Diagnosis((), ())
+    profile = bench.profile(spec)
+    actual, allowed = {row.tensor: row.array}, {row.tensor: row.allowed}
+    again = [
+        fault for match in known for fault in variants(match) if fault.title == match.title
+    ]
+    if again and (found := diagnose(alone, actual, allowed, profile, again)).matches:
+        return found
+    part = cropped(bench, spec, alone)
+    if part is None:
+        return _confirmed(bench, spec, alone, actual, allowed, row.verdict.kind)
+    found = _confirmed(bench, spec, part.case, part.actual, part.allowed, row.verdict.kind)
+    faults = [fault for match in found.matches for fault in variants(match)]
+    return replace(found, matches=diagnose(alone, actual, allowed, profile, faults).matches)
+
+
+def _confirmed(
+    bench: Bench,
+    spec: BackendSpec,
+    case: Case,
+    actual: Mapping[str, Array],
+    allowed: Mapping[str, Allowed],
+    kind: str,
+) -> Diagnosis:
+    """The first diagnosis that holds on other data too."""
+    for found in diagnoses(case, actual, allowed, bench.profile(spec)):
+        if sure := confirmed(bench, spec, case, found.matches, _counting(kind)):
+            return Diagnosis(sure, ())
+    return Diagnosis((), found.near)
+
+
+def _counting(kind: str) -> str:
+    """Ties on the wrong side are one bug; what else is wrong on fresh data is another one's."""
+    return kind if kind == "rounding-mode" else ""
+
+
+def _without_fault(verdict: Verdict, passes: tuple[tuple[str, ...], ...]) -> str:
+    """What stands for the cause of values that no fault explains."""
+    if verdict.kind == "wrong-type-or-shape":
+        return verdict.kind
+    return PASS + "+".join(passes[0]) if passes else place_words(verdict.pattern)
