@@ -14,7 +14,7 @@ accumulator overflows. There two answers of one backend must be alike, and how m
 - Anything else, and another form (``form``), binds nothing: float sums may differ by their order.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -24,8 +24,8 @@ import onnx
 from onnx import numpy_helper
 
 from corpus.case import Array, Case
-from generators.choices import Choices
-from generators.partners import Pair, Place, partner_of
+from generators.choices import RandomChoices
+from generators.partners import PARTNERS, Claim, Pair, Place, pair_with
 from harness.backends.spec import BackendSpec
 from harness.oracle import Allowed, Oracle, Silent, Verdict, judge
 from harness.outcome import Outcome, Values
@@ -50,21 +50,23 @@ _INTEGERS = frozenset(
 )
 _EIGHT_BITS = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
 _WIDEST = 255 * 255  # a product of two 8-bit codes, each less its zero point
+_DIFFERS = "differs from its partner: "
+DRAWS = 2  # partners of each kind that are tried
 
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
     """A backend's answer to a partner that does not fit its own answer to the original.
 
-    ``allowed`` are the values that the answer to the original leaves, ``verdict`` the worst by them.
+    ``verdict`` is the worst by what the answer to the original leaves, codes up to ``margin`` apart.
     """
 
     spec: BackendSpec
     pair: Pair
     original: Values
     partner: Values
-    allowed: Mapping[str, Allowed]
     tensor: str
+    margin: int
     verdict: Verdict
 
     @property
@@ -75,22 +77,42 @@ class Disagreement:
 
 def differs_from(name: str) -> str:
     """The words that stand for the cause, the same for every disagreement over one kind of partner."""
-    return f"differs from its partner: {name}"
+    return _DIFFERS + name
 
 
-def partner_verdict(
-    run: Run, case: Case, outcomes: Mapping[BackendSpec, Outcome], choices: Choices
-) -> tuple[Disagreement, ...]:
-    """Draw a partner, and run it on each backend whose ``outcomes`` of the case bind its answer."""
-    pair = partner_of(case, choices)
-    if pair is None or not binds(pair):
-        return ()
+def kind_in(cause: str) -> str:
+    """The kind of partner that a cause names; empty where it names none."""
+    return cause.removeprefix(_DIFFERS) if cause.startswith(_DIFFERS) else ""
+
+
+def first_disagreement(
+    run: Run, spec: BackendSpec, case: Case, outcome: Outcome, kind: str = ""
+) -> Disagreement | None:
+    """The first kind of partner, or the one given, whose answer does not fit the ``outcome``.
+
+    It depends on the backend and the case alone, so the same bug goes by the same kind.
+    """
+    if not isinstance(outcome, Values):
+        return None
     found = (
         disagreement(pair, spec, outcome, run(pair.partner, spec))
-        for spec, outcome in outcomes.items()
-        if isinstance(outcome, Values)
+        for pair in bound_pairs(case, kind)
     )
-    return tuple(each for each in found if each is not None)
+    return next((each for each in found if each is not None), None)
+
+
+def bound_pairs(case: Case, kind: str = "") -> Iterator[Pair]:
+    """The case with partners of each kind, or of the one given, whose answers its own binds."""
+    model = case.proto()
+    if _margin("places", case, model) is None or not _left(case, model):
+        return
+    seen = {case.digest}
+    for partner in PARTNERS:
+        for seed in range(DRAWS if kind in ("", partner.name) else 0):
+            pair = pair_with(partner, case, RandomChoices(seed))
+            if pair is not None and pair.partner.digest not in seen and binds(pair):
+                seen.add(pair.partner.digest)
+                yield pair
 
 
 def binds(pair: Pair) -> bool:
@@ -105,46 +127,84 @@ def disagreement(
     if not isinstance(original, Values) or not isinstance(partner, Values):
         return None
     for name, (margin, is_free) in _margins(pair).items():
-        array = original.arrays.get(name)
-        if array is None:
+        array, place = original.arrays.get(name), pair.places.get(name, Place())
+        if array is None or not _is_comparable(array, place, is_free):
             continue
-        allowed = _allowed(pair, name, array, margin, is_free)
+        bound = None if is_free is None else place.of(is_free)
+        allowed = _around(name, place.of(array), margin, bound)
         verdict = judge(allowed, partner.arrays.get(name))
         if verdict.is_wrong:
-            return Disagreement(spec, pair, original, partner, {name: allowed}, name, verdict)
+            return Disagreement(spec, pair, original, partner, name, margin, verdict)
     return None
+
+
+def left_by_partner(found: Disagreement) -> dict[str, Allowed]:
+    """What the answer to the partner leaves to the original's, in the shape of that.
+
+    Elements that the partner does not have may be anything, and so may all where its answer has
+    another type or shape.
+    """
+    sets = {}
+    for name, (margin, is_free) in _margins(found.pair).items():
+        array, place = found.original.arrays.get(name), found.pair.places.get(name, Place())
+        if array is None or not _is_comparable(array, place, is_free):
+            continue
+        codes = array.astype(np.int64)
+        bound = np.zeros(array.shape, bool)
+        at = place.of(np.arange(array.size).reshape(array.shape))
+        theirs = found.partner.arrays.get(name)
+        if theirs is not None and (theirs.dtype, theirs.shape) == (array.dtype, at.shape):
+            codes.reshape(-1)[at] = theirs
+            bound.reshape(-1)[at] = True
+        if is_free is not None:
+            bound &= is_free
+        sets[name] = _around(name, codes.astype(array.dtype), margin, bound)
+    return sets
+
+
+def _is_comparable(array: Array, place: Place, is_free: Array | None) -> bool:
+    """Whether an answer, which no judge has seen, has codes and the places that are asked for."""
+    try:
+        place.of(array)
+    except (IndexError, ValueError):
+        return False
+    fits = is_free is None or is_free.shape == array.shape
+    return fits and array.dtype.kind in "iu" and array.dtype != np.uint64
 
 
 def _margins(pair: Pair) -> dict[str, tuple[int, Array | None]]:
     """By output: the codes that two answers may be apart, and where (None: everywhere)."""
     model = pair.original.proto()
-    margin = _margin(pair, model)
+    margin = _margin(pair.claim, pair.original, model)
     if margin is None:
         return {}
+    left = _left(pair.original, model)
+    is_spoken_of = any(each is not None for each in left.values())
+    if is_spoken_of and (margin or pair.claim != "places"):
+        return {}  # an accumulator that overflows is not exact
+    return {name: (margin, mask) for name, mask in left.items()}
+
+
+def _left(case: Case, model: onnx.ModelProto) -> dict[str, Array | None]:
+    """By output, where the oracle leaves every code: None is everywhere, for it is silent."""
     try:
-        sets = Oracle(model).allowed(pair.original.inputs)
+        sets = Oracle(model).allowed(case.inputs)
     except Silent:
-        return {each.name: (margin, None) for each in model.graph.output}
-    if margin or pair.claim != "places":  # an accumulator that overflows is not exact
-        return {}
+        return {each.name: None for each in model.graph.output}
     free = {name: _free(each) for name, each in sets.items()}
-    return {name: (margin, mask) for name, mask in free.items() if mask.any()}
+    return {name: mask for name, mask in free.items() if mask.any()}
 
 
-def _margin(pair: Pair, model: onnx.ModelProto) -> int | None:
+def _margin(claim: Claim, case: Case, model: onnx.ModelProto) -> int | None:
     """How many codes two answers may be apart; None where nothing is said."""
     graph = model.graph
     ops = [node.op_type if not node.domain else "" for node in graph.node]
-    arrays = pair.original.inputs.values()
     types = {each.type.tensor_type.elem_type for each in graph.output}
-    if (
-        pair.claim == "form"
-        or not types <= _INTEGERS
-        or {a.dtype.kind for a in arrays} - {*"iu"}
-    ):
+    kinds = {each.dtype.kind for each in case.inputs.values()}
+    if claim == "form" or not types <= _INTEGERS or kinds - {*"iu"}:
         return None
     if WHOLE.issuperset(ops):
-        return 0 if pair.claim == "places" or _largest_sum(model) < UNKNOWN_SUM else None
+        return 0 if claim == "places" or _largest_sum(model) < UNKNOWN_SUM else None
     rounds = sum(op in REQUANTIZING for op in ops)
     if rounds == 1 and (MOVING | REQUANTIZING).issuperset(ops):
         return 1 if _largest_sum(model) < EXACT_SUM else None
@@ -180,19 +240,15 @@ def _free(allowed: Allowed) -> Array:
     return np.asarray((allowed.low <= low) & (allowed.high >= high))
 
 
-def _allowed(
-    pair: Pair, name: str, array: Array, margin: int, is_free: Array | None
-) -> Allowed:
-    """The codes that the answer to the original leaves to the partner's, in its own shape."""
-    place = pair.places.get(name, Place())
-    centre = place.of(array).astype(np.int64)
-    first, last = _ends(array.dtype)
+def _around(name: str, codes: Array, margin: int, bound: Array | None) -> Allowed:
+    """The codes up to ``margin`` from these; any where they are not bound (None: they all are)."""
+    centre = codes.astype(np.int64)
+    first, last = _ends(codes.dtype)
     low, high = np.maximum(centre - margin, first), np.minimum(centre + margin, last)
-    if is_free is not None:
-        bound = place.of(is_free)
+    if bound is not None:
         low, high = np.where(bound, low, first), np.where(bound, high, last)
     slack = float(np.mean(low < high)) if low.size else 0.0
-    return Allowed(name, array.dtype, low, centre, high, centre, 1.0, slack)
+    return Allowed(name, codes.dtype, low, centre, high, centre, 1.0, slack)
 
 
 def _ends(dtype: np.dtype[Any]) -> tuple[int, int]:

@@ -1,7 +1,6 @@
 """Fakes with one flaw each where the oracle has no word: their own answers to a partner give them away."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +13,16 @@ from engine import Session
 from generators.choices import RandomChoices
 from generators.partners import PARTNERS, Pair, pair_with
 from harness.backends.spec import parse
-from harness.oracle import Oracle, Silent
+from harness.oracle import Oracle, Silent, judge
 from harness.outcome import Outcome, Refused, Values
-from harness.partners import binds, disagreement, partner_verdict
+from harness.partners import (
+    binds,
+    differs_from,
+    disagreement,
+    first_disagreement,
+    kind_in,
+    left_by_partner,
+)
 from tests.harness.benches import grouped
 
 BY_NAME = {each.name: each for each in PARTNERS}
@@ -132,7 +138,7 @@ def rounds_otherwise_at_the_end(model: onnx.ModelProto, inputs: Mapping[str, Arr
     return codes
 
 
-def run(fake: Fake) -> Callable[[Case, object], Outcome]:
+def run(fake: Fake) -> Callable[[Case, object], Values]:
     return lambda case, spec: Values({"y": fake(case.proto(), case.inputs)})
 
 
@@ -199,25 +205,54 @@ def test_a_failure_is_not_compared() -> None:
     assert disagreement(pair, SPEC, refused, refused) is None
 
 
-def test_one_draw_runs_every_backend_that_answered() -> None:
-    case, ran = denormal(), []
+def test_the_first_kind_that_tells_is_the_same_every_time() -> None:
+    case, answer = denormal(), run(flushes_at_the_end)
+    found = first_disagreement(answer, SPEC, case, answer(case, SPEC))
+    assert found is not None
+    assert found.pair.name == "filters permuted"
+    assert found.verdict.kind == "divergent"
+    again = first_disagreement(answer, SPEC, case, answer(case, SPEC), "filters permuted")
+    assert again is not None
+    assert again.pair.partner.digest == found.pair.partner.digest
+    assert kind_in(differs_from(found.pair.name)) == found.pair.name
+    assert not first_disagreement(answer, SPEC, case, Refused("no", documented=True))
 
-    def answer(given: Case, spec: object) -> Outcome:
-        ran.append(spec)
-        return run(flushes_at_the_end)(given, spec)
 
-    other = replace(SPEC, name="other")
-    outcomes = {SPEC: answer(case, SPEC), other: Refused("no", documented=True)}
-    ran.clear()
-    told = [
-        each
-        for seed in range(20)
-        for each in partner_verdict(answer, case, outcomes, RandomChoices(seed))
-    ]
-    assert told
-    assert {each.spec for each in told} == {SPEC}
-    assert set(ran) == {SPEC}
-    assert told[0].verdict.kind == "divergent"
+@pytest.mark.parametrize("kind", ["one group alone", "filters permuted"])
+def test_what_a_partner_leaves_is_said_in_the_places_of_the_original(kind: str) -> None:
+    case, answer = denormal(), run(flushes_at_the_end)
+    found = first_disagreement(answer, SPEC, case, answer(case, SPEC), kind)
+    assert found is not None
+    (allowed,) = left_by_partner(found).values()
+    ours = found.original.arrays["y"]
+    assert allowed.low.shape == ours.shape
+    assert judge(allowed, ours).wrong == found.verdict.wrong
+    asked = found.pair.places["y"].of(allowed.low > -128)
+    assert asked.mean() > 0.5
+    assert allowed.slack == 1.0  # one code apart, or anything
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        np.zeros((1, 1), np.int8),
+        np.zeros((1, 10, 3, 3), np.float32),
+        np.zeros((1, 10, 3, 3), np.uint64),
+        np.int8(3),
+    ],
+)
+def test_answers_of_any_shape_are_no_trouble(answer: Array) -> None:
+    case = denormal()
+
+    def odd(given: Case, spec: object) -> Outcome:
+        return Values({"y": np.asarray(answer)})
+
+    assert first_disagreement(odd, SPEC, case, odd(case, SPEC)) is None
+    right = run(steps)(case, SPEC)
+    found = first_disagreement(odd, SPEC, case, right)
+    assert found is not None
+    assert found.verdict.kind == "wrong-type-or-shape"
+    assert not any(judge(a, right.arrays[n]).wrong for n, a in left_by_partner(found).items())
 
 
 @pytest.mark.parametrize("case", [overflowing, denormal])
