@@ -288,3 +288,16 @@ def dies_once(model: onnx.ModelProto, inputs: Arrays, mark: str) -> Arrays:
         print("only once", file=sys.stderr, flush=True)
         os.abort()
     return perfect(model, inputs)
+
+
+def flushes_denormals_at_the_end(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """The last column of a QLinearMatMul is 0 where a scale is denormal: nobody says what is right."""
+    found = perfect(model, inputs)
+    scales = [numpy_helper.to_array(each) for each in model.graph.initializer]
+    tiny = np.finfo(np.float32).tiny
+    if [each.op_type for each in model.graph.node] == ["QLinearMatMul"] and any(
+        each.dtype == np.float32 and (each < tiny).any() for each in scales
+    ):
+        (y,) = found.values()
+        y[..., -1] = 0
+    return found

@@ -20,6 +20,7 @@ START_SECONDS = 120.0  # importing an engine from a cold disk can take long
 STARTS = 3  # of a worker that ends before it is ready: somebody may have killed it
 EXIT_SECONDS = 1.0
 MEMORY = 4 << 30
+KILLED = "signal SIGKILL"  # which no engine sends itself: somebody else did, or the system
 LOOK_SECONDS = 0.05  # how often memory is looked at
 
 
@@ -71,7 +72,8 @@ class Conversation:
     """One worker and what it has been asked; survives the worker's end.
 
     A worker that holds more than ``memory`` bytes is killed. Where that is the harm of earlier
-    cases, it is no outcome: the case is asked again in a fresh worker.
+    cases, it is no outcome: the case is asked again in a fresh worker. So is one whose worker was
+    killed from outside, once: where it is killed again, the system has no memory for this case.
 
     Raises:
         Lost: the interpreter cannot be run.
@@ -97,6 +99,7 @@ class Conversation:
         self._batch, self._options = Batch("run", ()), [dict[str, str]()]
         self.answers: list[Message | Crashed | TimedOut] = []
         self._wanted = self._starts_lost = 0
+        self._killed_at = -1  # number of the answer that was missing when somebody killed it
         self._base = 0  # bytes before the first case
         self._is_fresh = True  # has answered nothing since it was started
         self._look_at = 0.0
@@ -107,7 +110,7 @@ class Conversation:
     def ask(self, batch: Batch, options: Sequence[dict[str, str]]) -> None:
         """Send a batch; ``answers`` fills up as `hear` is called, case by case, option by option."""
         self._batch, self._options, self.answers = batch, list(options), []
-        self._wanted = len(batch) * len(self._options)
+        self._wanted, self._killed_at = len(batch) * len(self._options), -1
         # Where it ended after its last answer, no case is to blame.
         if not self.process.is_alive() or self._leaks():
             self.end()
@@ -210,10 +213,18 @@ class Conversation:
             if self.missing():
                 self._send_rest()
             return
-        self.answers.append(outcome)
+        if self._is_killed_anew(outcome):
+            self._killed_at = len(self.answers)
+        else:
+            self.answers.append(outcome)
         if self.is_waiting():
             self._start()
             self._send_rest()
+
+    def _is_killed_anew(self, outcome: Crashed | TimedOut) -> bool:
+        """Whether it was killed from outside, and over this case for the first time."""
+        is_killed = isinstance(outcome, Crashed) and outcome.how == KILLED
+        return is_killed and self._killed_at != len(self.answers)
 
     def _start(self) -> None:
         try:

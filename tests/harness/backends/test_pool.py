@@ -259,6 +259,22 @@ def test_a_worker_killed_while_idle_blames_no_case() -> None:
         assert numbers(fresh.run_one(GOOD[0], PERFECT)) == ANSWERS[0]
 
 
+def test_a_worker_killed_from_outside_is_asked_again(tmp_path: Path) -> None:
+    spec = parse(f"tests.fakes:is_killed_once:mark={tmp_path / 'mark'}")
+    with Pool() as fresh:
+        found = fresh.run(GOOD, [spec])
+    assert [numbers(each[spec.text]) for each in found] == ANSWERS
+
+
+def test_a_case_that_has_its_worker_killed_twice_is_to_blame() -> None:
+    spec = fake("is_killed")
+    with Pool() as fresh:
+        found = [each[spec.text] for each in fresh.run([GOOD[0], FATAL, GOOD[1]], [spec])]
+    assert numbers(found[0]) == ANSWERS[0]
+    assert found[1] == Crashed("signal SIGKILL", "")
+    assert numbers(found[2]) == ANSWERS[1]
+
+
 def test_an_interrupted_batch_does_not_leak_into_the_next(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
