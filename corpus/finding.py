@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+PARTNER = "a partner"
+"""What located a bug where the standard is silent: two answers of the backend that do not fit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:
@@ -97,6 +100,11 @@ class Finding:
     verdict: str = ""
     instruction_sets: Mapping[str, str] = field(default_factory=dict)
     releases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_by_partner(self) -> bool:
+        """Whether it is the backend's own answer to a partner that its answer does not fit."""
+        return self.located_by == PARTNER
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types, keys as in the class."""

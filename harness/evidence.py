@@ -12,7 +12,7 @@ from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.law import Law
 from harness.oracle import Allowed, judge
-from harness.outcome import FusedOp, Tapped, Values
+from harness.outcome import FusedOp, Outcome, Tapped, Values
 from harness.suspect import Suspect
 from harness.verdicts import failure_of
 
@@ -50,6 +50,28 @@ def gather(
         counterexamples=law.counterexamples,
         versions=versions,
     )
+
+
+def arrays_of(
+    case: Case, allowed: Mapping[str, Allowed], outcome: Outcome
+) -> dict[str, dict[str, Array]]:
+    """What a folder holds, by role; codes in the type of the output, the bounds of reals in float64."""
+    arrays: dict[str, dict[str, Array]] = {"input": dict(case.inputs)}
+    if not isinstance(outcome, Values):
+        return arrays
+    bounds = {
+        name: each.dtype if each.dtype.kind in "iu" else np.dtype(np.float64)
+        for name, each in allowed.items()
+    }
+    return {
+        **arrays,
+        "actual": dict(outcome.arrays),
+        "expected": {name: each.centre.astype(each.dtype) for name, each in allowed.items()},
+        "allowed_low": {name: each.low.astype(bounds[name]) for name, each in allowed.items()},
+        "allowed_high": {
+            name: each.high.astype(bounds[name]) for name, each in allowed.items()
+        },
+    }
 
 
 def _parameters(case: Case) -> Mapping[str, int | bool | str]:

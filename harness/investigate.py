@@ -17,17 +17,19 @@ from generators.operators import node as nodes
 from generators.operators.node import NodeSpec
 from harness.bench import Bench
 from harness.diagnose import foresee, is_triggered
-from harness.evidence import gather
+from harness.evidence import arrays_of, gather
 from harness.isa import sweep
 from harness.law import Law, find_law
 from harness.law.kinds import S, kind_of
 from harness.observe import CONVERSIONS, main_node
 from harness.oracle import Allowed, Oracle, Silent
 from harness.outcome import Outcome, Refused, Tapped, Values
+from harness.partner_bugs import every_suspect, shown_by_partner
+from harness.partners import Disagreement, left_by_partner, moved_by
 from harness.passes import passes_of
 from harness.reduce import reduce
 from harness.same import faults_of, same_bug, shows_bug
-from harness.suspect import Suspect, nondeterministic, suspects
+from harness.suspect import Suspect, nondeterministic
 from harness.verdict_class import verdict_class
 from harness.verdicts import is_wrong
 
@@ -46,12 +48,16 @@ NO_LAW = Law("", (), 0, 0, 0, 0, ())
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """A finding, its evidence, and the arrays that its folder holds (by role and tensor name)."""
+    """A finding, its evidence, and the arrays that its folder holds (by role and tensor name).
+
+    ``partner`` are the two answers that do not fit together, where those are all there is.
+    """
 
     finding: Finding
     evidence: Evidence
     case: Case
     arrays: dict[str, dict[str, Array]]
+    partner: Disagreement | None = None
 
 
 def shrink(bench: Bench, suspect: Suspect, *, budget_s: float = 20.0) -> Suspect:
@@ -68,7 +74,7 @@ def shrink(bench: Bench, suspect: Suspect, *, budget_s: float = 20.0) -> Suspect
     small = reduce(
         start, same, culprit=suspect.unit.nodes, values=values, budget_s=budget_s
     ).case
-    again = suspects(bench, suspect.spec, small, bench.run(small, suspect.spec))
+    again = every_suspect(bench, suspect.spec, small, bench.run(small, suspect.spec))
     alike = [each for each in again if each.signature.kind == suspect.signature.kind]
     if not alike and suspect.signature.kind == "crashed":
         return suspect
@@ -91,9 +97,11 @@ def investigate(bench: Bench, suspect: Suspect, *, seed: int, law: bool = True) 
     """The finding for a shrunk suspect. Takes seconds, most of them for the law (unless refused)."""
     case = suspect.case if is_wrong_alone(bench, suspect) else suspect.whole
     outcome = bench.run(case, suspect.spec)
-    allowed = Oracle(case.proto()).allowed(case.inputs) if isinstance(outcome, Values) else {}
+    partner = shown_by_partner(bench, suspect, outcome)
+    allowed = left_by_partner(partner) if partner else _allowed(case, outcome)
     hangs = suspect.signature.kind == HANGS
-    found_law = law_of(bench, suspect, case, seed) if law and not hangs else NO_LAW
+    is_plain = not hangs and not moved_by(suspect.signature.cause)
+    found_law = law_of(bench, suspect, case, seed) if law and is_plain else NO_LAW
     finding = Finding(
         id=suspect.signature.id,
         signature=suspect.signature.text,
@@ -104,30 +112,41 @@ def investigate(bench: Bench, suspect: Suspect, *, seed: int, law: bool = True) 
         fused_as=suspect.signature.fused_as,
         steps=suspect.steps,
         pattern=suspect.pattern,
-        switches=() if hangs else passes_of(bench, suspect.spec, case),
+        switches=passes_of(bench, suspect.spec, case) if is_plain else (),
         diagnosis=suspect.matches,
         law=found_law.text,
-        law_counts=LawCounts(
-            failing=found_law.called_failing,
-            called_failing=found_law.called_failing
-            + found_law.passing
-            - found_law.called_passing,
-            passing=found_law.called_passing,
-            called_passing=found_law.called_passing
-            + found_law.failing
-            - found_law.called_failing,
-        ),
+        law_counts=_counts(found_law),
         size=size_of(case),
         seen=1,
         located_by=suspect.located_by,
         command="",
         message=f"{suspect.message}; {TOO_SLOW}" if hangs else suspect.message,
         near_misses=suspect.near,
-        instruction_sets=sweep(bench, suspect.spec, case) if suspect.rows else {},
+        instruction_sets=sweep(bench, suspect.spec, case) if suspect.rows and is_plain else {},
         verdict=verdict_class(suspect.signature.kind, suspect.matches),
     )
     evidence = gather(bench, suspect, case, allowed, found_law, _versions(bench, suspect))
-    return Dossier(finding, evidence, case, _arrays(case, allowed, outcome))
+    if partner:  # what it makes of the partner binds no other backend
+        evidence = replace(evidence, samples=evidence.samples[:1])
+    return Dossier(finding, evidence, case, arrays_of(case, allowed, outcome), partner)
+
+
+def _counts(law: Law) -> LawCounts:
+    return LawCounts(
+        failing=law.called_failing,
+        called_failing=law.called_failing + law.passing - law.called_passing,
+        passing=law.called_passing,
+        called_passing=law.called_passing + law.failing - law.called_failing,
+    )
+
+
+def _allowed(case: Case, outcome: Outcome) -> Mapping[str, Allowed]:
+    """What the oracle allows where there are values; nothing where it is silent."""
+    try:
+        judged = isinstance(outcome, Values)
+        return Oracle(case.proto()).allowed(case.inputs) if judged else {}
+    except Silent:
+        return {}
 
 
 def is_wrong_alone(bench: Bench, suspect: Suspect) -> bool:
@@ -260,28 +279,6 @@ def _is_constant(outcome: Outcome) -> bool:
     return isinstance(outcome, Values) and all(
         array.size > 1 and (array == array.flat[0]).all() for array in outcome.arrays.values()
     )
-
-
-def _arrays(
-    case: Case, allowed: Mapping[str, Allowed], outcome: Outcome
-) -> dict[str, dict[str, Array]]:
-    """By role; codes in the type of the output, the bounds of reals in float64."""
-    arrays: dict[str, dict[str, Array]] = {"input": dict(case.inputs)}
-    if not isinstance(outcome, Values):
-        return arrays
-    bounds = {
-        name: each.dtype if each.dtype.kind in "iu" else np.dtype(np.float64)
-        for name, each in allowed.items()
-    }
-    return {
-        **arrays,
-        "actual": dict(outcome.arrays),
-        "expected": {name: each.centre.astype(each.dtype) for name, each in allowed.items()},
-        "allowed_low": {name: each.low.astype(bounds[name]) for name, each in allowed.items()},
-        "allowed_high": {
-            name: each.high.astype(bounds[name]) for name, each in allowed.items()
-        },
-    }
 
 
 def _versions(bench: Bench, suspect: Suspect) -> dict[str, str]:

@@ -17,6 +17,7 @@ accumulator overflows. There two answers of one backend must be alike, and how m
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from onnx import numpy_helper
 
 from corpus.case import Array, Case
 from generators.choices import RandomChoices
+from generators.illegal import breach_of
 from generators.partners import PARTNERS, Claim, Pair, Place, pair_with
 from harness.backends.spec import BackendSpec
 from harness.oracle import Allowed, Oracle, Silent, Verdict, judge
@@ -52,6 +54,17 @@ _EIGHT_BITS = (onnx.TensorProto.INT8, onnx.TensorProto.UINT8)
 _WIDEST = 255 * 255  # a product of two 8-bit codes, each less its zero point
 _DIFFERS = "differs from its partner: "
 DRAWS = 2  # partners of each kind that are tried
+_MOVED = MappingProxyType(
+    {
+        "samples": ("one sample alone", "samples reversed"),
+        "filters": ("filters permuted", "fewer filters", "one group alone"),
+        "channels": ("channels permuted", "channels of zeros added"),
+        "rows and columns": ("image transposed",),
+        "zero point": ("zero point shifted with the data",),
+        "operands": ("operands swapped", "parts of a Concat reordered"),
+    }
+)
+"""What a bug hangs on goes by what kinds of partners move: each of them may show the same bug."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,43 +85,51 @@ class Disagreement:
     @property
     def pattern(self) -> str:
         """``differs from its partner: filters permuted; ...``."""
-        return f"{differs_from(self.pair.name)}; {self.verdict.pattern}"
+        return pattern_of(self.pair.name, self.verdict)
+
+    @property
+    def cause(self) -> str:
+        """``differs from its partner: other filters``: the same for kinds that move the same."""
+        moved = (each for each, kinds in _MOVED.items() if self.pair.name in kinds)
+        return f"{_DIFFERS}other {next(moved)}"
 
 
-def differs_from(name: str) -> str:
-    """The words that stand for the cause, the same for every disagreement over one kind of partner."""
-    return _DIFFERS + name
+def pattern_of(name: str, verdict: Verdict) -> str:
+    """The kind of partner, and where the wrong elements sit."""
+    return f"{_DIFFERS}{name}; {verdict.pattern}"
 
 
-def kind_in(cause: str) -> str:
-    """The kind of partner that a cause names; empty where it names none."""
-    return cause.removeprefix(_DIFFERS) if cause.startswith(_DIFFERS) else ""
+def moved_by(cause: str) -> str:
+    """What the partners move that a cause tells of; empty where it tells of none."""
+    words = f"{_DIFFERS}other "
+    return cause.removeprefix(words) if cause.startswith(words) else ""
 
 
 def first_disagreement(
-    run: Run, spec: BackendSpec, case: Case, outcome: Outcome, kind: str = ""
+    run: Run, spec: BackendSpec, case: Case, outcome: Outcome, moved: str = ""
 ) -> Disagreement | None:
-    """The first kind of partner, or the one given, whose answer does not fit the ``outcome``.
+    """The first partner, or the first that moves the given, whose answer does not fit the ``outcome``.
 
-    It depends on the backend and the case alone, so the same bug goes by the same kind.
+    It depends on the backend and the case alone.
     """
     if not isinstance(outcome, Values):
         return None
     found = (
         disagreement(pair, spec, outcome, run(pair.partner, spec))
-        for pair in bound_pairs(case, kind)
+        for pair in bound_pairs(case, moved)
     )
     return next((each for each in found if each is not None), None)
 
 
-def bound_pairs(case: Case, kind: str = "") -> Iterator[Pair]:
-    """The case with partners of each kind, or of the one given, whose answers its own binds."""
+def bound_pairs(case: Case, moved: str = "") -> Iterator[Pair]:
+    """The case with partners of each kind, or those that move the given, whose answers its own binds."""
     model = case.proto()
-    if _margin("places", case, model) is None or not _left(case, model):
+    if breach_of(case) or _margin("places", case, model) is None or not _left(case, model):
         return
     seen = {case.digest}
+    kinds = _MOVED.get(moved, ())
     for partner in PARTNERS:
-        for seed in range(DRAWS if kind in ("", partner.name) else 0):
+        for seed in range(DRAWS if not moved or partner.name in kinds else 0):
             pair = pair_with(partner, case, RandomChoices(seed))
             if pair is not None and pair.partner.digest not in seen and binds(pair):
                 seen.add(pair.partner.digest)

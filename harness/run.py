@@ -42,6 +42,7 @@ from harness.events import (
     count,
 )
 from harness.investigate import Dossier, investigate, shrink
+from harness.partner_bugs import differs
 from harness.same import Bug
 from harness.suspect import TWO_RUNS, Suspect
 from harness.verdicts import is_wrong
@@ -159,7 +160,7 @@ class Campaign:
         outcome = self.bench.run(case, spec)
         flaky = pending.flaky
         if not flaky and pending.word not in ("exact", "tie"):
-            gone = not is_wrong(case, outcome)
+            gone = not is_wrong(case, outcome) and not differs(self.bench, spec, case, outcome)
             flaky = TWO_RUNS if gone else how_flaky(self.bench, spec, case, outcome)
         suspicion = Suspicion(pending.number, spec, outcome, 0, flaky)
         yield from self._look_into(suspicion, case, pending.handled)

@@ -11,6 +11,7 @@ from harness.bench import Bench
 from harness.diagnose import explain, variants
 from harness.oracle import Oracle, Silent, judge
 from harness.outcome import Outcome, Values
+from harness.partners import first_disagreement, moved_by
 from harness.suspect import Signature, Suspect, is_stable
 from harness.verdicts import failure_of
 from harness.wording import message_words
@@ -35,7 +36,10 @@ def same_bug(bench: Bench, suspect: Suspect) -> Callable[[Case], bool]:
 
 
 def shows_bug(bench: Bench, suspect: Suspect | Bug, case: Case, outcome: Outcome) -> bool:
-    """Same kind of verdict; with a diagnosis, the same fault explains every wrong element."""
+    """Same kind of verdict; with a diagnosis, the same fault explains every wrong element.
+
+    Where two answers of the backend did not fit together, those to a partner like it do not.
+    """
     signature = suspect.signature
     kind, message = failure_of(outcome)
     if kind or signature.kind in ("refused", "crashed", "timed-out"):
@@ -48,6 +52,8 @@ def shows_bug(bench: Bench, suspect: Suspect | Bug, case: Case, outcome: Outcome
         return not is_stable(bench, suspect.spec, case, outcome)
     if not suspect.matches and not _has_op(case, signature.op):
         return False
+    if moved := moved_by(signature.cause):
+        return bool(first_disagreement(bench.run, suspect.spec, case, outcome, moved))
     return _diverges_alike(bench, suspect, case, outcome)
 
 

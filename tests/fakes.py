@@ -96,6 +96,13 @@ def exits(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
     return perfect(model, inputs)
 
 
+def exits_as_if_all_were_well(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """Ends the process with the status of success, where the input holds a 13."""
+    if (next(iter(inputs.values())) == 13).any():
+        os._exit(0)
+    return perfect(model, inputs)
+
+
 def hangs(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
     """Never answers, where the input holds a 13."""
     if (next(iter(inputs.values())) == 13).any():

@@ -16,6 +16,8 @@ from harness.campaign.plan import Plan
 from harness.coverage import taken
 from harness.outcome import Outcome, TimedOut, Values
 from harness.parties import Parties, parties
+from harness.partner_bugs import every_suspect, words_by_partner
+from harness.partners import moved_by
 from harness.same import Bug, shows_bug
 from harness.suspect import (
     TWO_RUNS,
@@ -23,7 +25,6 @@ from harness.suspect import (
     Suspect,
     is_stable,
     nondeterministic,
-    suspects,
     tested,
 )
 from harness.verdicts import JudgedAll, failure_of, is_suspicious, judge_all
@@ -60,8 +61,8 @@ class Task:
 class Row:
     """One judged case: the verdict of every backend in one word.
 
-    Where the oracle is ``silent``, for that reason, there are no words; ``parties`` says then
-    which backends agree. ``fusions`` are those that backends took, where somebody looked.
+    Where the oracle is ``silent``, for that reason, only failures have words, and answers that a
+    backend's answer to a partner does not fit; ``parties`` says then which backends agree. ``fusions`` are those that backends took, where somebody looked.
     """
 
     number: int
@@ -118,7 +119,9 @@ def judge(bench: Bench, plan: Plan, task: Task, *, deep: bool) -> JudgedTask:
     for number, case, outcomes in zip(task.numbers, cases, answers, strict=True):
         judged = judge_all(case, outcomes)
         words = dict(judged.words)
-        for spec, outcome in _suspicious(judged, outcomes):
+        if judged.silent:
+            words |= words_by_partner(bench, case, outcomes)
+        for spec, outcome in _suspicious(words, outcomes, is_vague=judged.is_vague):
             bug = recognised(bench, task.known.bugs, spec, case, outcome)
             if bug is not None:
                 seen[bug.signature.id] += 1
@@ -167,11 +170,11 @@ def _parties(outcomes: Mapping[BackendSpec, Outcome]) -> Parties:
 
 
 def _suspicious(
-    judged: JudgedAll, outcomes: Mapping[BackendSpec, Outcome]
+    words: Mapping[str, str], outcomes: Mapping[BackendSpec, Outcome], *, is_vague: bool
 ) -> Iterator[tuple[BackendSpec, Outcome]]:
     for spec, outcome in outcomes.items():
-        if (word := judged.words.get(spec.text)) is not None:
-            vague = judged.is_vague and isinstance(outcome, Values)
+        if (word := words.get(spec.text)) is not None:
+            vague = is_vague and isinstance(outcome, Values)
             if vague or is_suspicious(word, outcome):
                 yield spec, outcome
 
@@ -186,7 +189,8 @@ def recognised(
 ) -> Bug | None:
     """The first of the bugs that is this backend's and explains the outcome."""
     for bug in bugs:
-        told_apart = bool(bug.matches) or not isinstance(outcome, Values)
+        by_partner = moved_by(bug.signature.cause)
+        told_apart = bug.matches or by_partner or not isinstance(outcome, Values)
         same_engine = bug.signature.backend == tested(spec)
         if same_engine and told_apart and shows_bug(bench, bug, case, outcome):
             return bug
@@ -215,7 +219,7 @@ def looked_into(bench: Bench, case: Case, suspicion: Suspicion, known: Knowledge
     if suspicion.flaky:
         found: Sequence[Suspect] = (nondeterministic(spec, case, suspicion.flaky),)
     else:
-        found = suspects(bench, spec, case, suspicion.outcome)
+        found = every_suspect(bench, spec, case, suspicion.outcome)
     wanted = tuple(
         known.ids.get(each.signature.id, each)
         for each in found

@@ -82,7 +82,8 @@ def replayed(bench: Bench, spec: BackendSpec, bug: KeptBug, version: str) -> Rel
     if kind:
         return Release(version, _FAILED[kind], message)
     if not is_wrong(bug.case, outcome):
-        return Release(version, RIGHT if _is_judged(bug.case) else UNJUDGED)
+        is_judged = bug.finding.is_by_partner or _is_judged(bug.case)
+        return Release(version, RIGHT if is_judged else UNJUDGED)
     found = [
         bug_words(each.signature.text, spec)
         for each in suspects(bench, spec, bug.case, outcome)
@@ -93,9 +94,10 @@ def replayed(bench: Bench, spec: BackendSpec, bug: KeptBug, version: str) -> Rel
 
 
 def _is_same(bench: Bench, spec: BackendSpec, bug: KeptBug, outcome: Outcome) -> bool:
-    """The same failure, the same bits, or wrong values that the same fault explains."""
+    """The same failure, the same bits, or wrong values that the same fault or partner explains."""
     known = _known(spec, bug)
-    if not isinstance(outcome, Values) or known.signature.kind == "nondeterministic":
+    is_judged = known.signature.kind != "nondeterministic" and not bug.finding.is_by_partner
+    if not isinstance(outcome, Values) or not is_judged:
         return shows_bug(bench, known, bug.case, outcome)
     if not is_wrong(bug.case, outcome):
         return False

@@ -16,12 +16,13 @@ from harness.backends.spec import parse
 from harness.oracle import Oracle, Silent, judge
 from harness.outcome import Outcome, Refused, Values
 from harness.partners import (
+    Disagreement,
     binds,
-    differs_from,
+    bound_pairs,
     disagreement,
     first_disagreement,
-    kind_in,
     left_by_partner,
+    moved_by,
 )
 from tests.harness.benches import grouped
 
@@ -211,24 +212,29 @@ def test_the_first_kind_that_tells_is_the_same_every_time() -> None:
     assert found is not None
     assert found.pair.name == "filters permuted"
     assert found.verdict.kind == "divergent"
-    again = first_disagreement(answer, SPEC, case, answer(case, SPEC), "filters permuted")
+    again = first_disagreement(answer, SPEC, case, answer(case, SPEC), "filters")
     assert again is not None
     assert again.pair.partner.digest == found.pair.partner.digest
-    assert kind_in(differs_from(found.pair.name)) == found.pair.name
+    assert found.cause == "differs from its partner: other filters"
+    assert moved_by(found.cause) == "filters"
+    assert not first_disagreement(answer, SPEC, case, answer(case, SPEC), "samples")
     assert not first_disagreement(answer, SPEC, case, Refused("no", documented=True))
 
 
-@pytest.mark.parametrize("kind", ["one group alone", "filters permuted"])
-def test_what_a_partner_leaves_is_said_in_the_places_of_the_original(kind: str) -> None:
+@pytest.mark.parametrize("name", ["one group alone", "filters permuted", "fewer filters"])
+def test_what_a_partner_leaves_is_said_in_the_places_of_the_original(name: str) -> None:
     case, answer = denormal(), run(flushes_at_the_end)
-    found = first_disagreement(answer, SPEC, case, answer(case, SPEC), kind)
-    assert found is not None
+    pairs = (each for each in bound_pairs(case) if each.name == name)
+    told = (
+        disagreement(each, SPEC, answer(case, SPEC), answer(each.partner, SPEC))
+        for each in pairs
+    )
+    found = next(each for each in told if each)
     (allowed,) = left_by_partner(found).values()
     ours = found.original.arrays["y"]
     assert allowed.low.shape == ours.shape
     assert judge(allowed, ours).wrong == found.verdict.wrong
-    asked = found.pair.places["y"].of(allowed.low > -128)
-    assert asked.mean() > 0.5
+    assert found.pair.places["y"].of(allowed.high < 127).mean() > 0.5
     assert allowed.slack == 1.0  # one code apart, or anything
 
 
@@ -269,6 +275,18 @@ def test_our_engine_agrees_with_itself(case: Callable[[], Case]) -> None:
 
 def _engine(case: Case) -> Outcome:
     return Values(Session(case.model).run(case.inputs))
+
+
+def test_every_kind_that_can_bind_has_words_for_its_cause() -> None:
+    case = denormal()
+    verdict = judge(Oracle(grouped().proto()).allowed(grouped().inputs)["y"], None)
+    empty = Values({})
+    for partner in PARTNERS:
+        pair = Pair(partner.name, partner.claim, case, case, {})
+        if partner.claim != "form":
+            found = Disagreement(SPEC, pair, empty, empty, "y", 0, verdict)
+            assert moved_by(found.cause)
+            assert found.pattern.startswith(f"differs from its partner: {partner.name}; ")
 
 
 def test_pairs_remember_both_cases() -> None:
