@@ -1,4 +1,6 @@
-"""Faults of QuantizeLinear by itself: its clipping and its default type."""
+"""Faults of QuantizeLinear by itself: its clipping, its default type, its scale."""
+
+from math import prod
 
 import numpy as np
 
@@ -13,8 +15,9 @@ from engine.kernels.number_types import (
 )
 from engine.kernels.quantize_linear import Saturate, saturation
 from engine.kernels.quantize_parameters import QuantizeParameters
+from engine.profiles.quantization import Rule, Scale
 
-_INT8 = np.dtype(np.int8)
+_INT8, _UINT8 = np.dtype(np.int8), np.dtype(np.uint8)
 
 
 def default_of_uint8(p: QuantizeParameters) -> Saturate:
@@ -33,6 +36,36 @@ def _lowest_bits(steps: Array, dtype: Dtype) -> Array:
     low, high = INTEGER_CODES[dtype]
     whole = np.where(np.abs(steps) < 2.0**31, steps, -(2.0**31)).astype(np.int64)
     return store_integers((whole - low) % (high - low + 1) + low, dtype)
+
+
+def multiplied(right: Rule, p: object) -> Rule:
+    """``rne(x * s) + z`` where one element follows the axis; the right rule elsewhere."""
+    if not isinstance(p, QuantizeParameters) or p.dtype != _UINT8:
+        return right
+    axis = p.granularity.axis
+
+    def rule(x: Array, scale: Scale, zero_point: Array) -> Array:
+        if not _is_single(x.shape, axis):
+            return right(x, scale, zero_point)
+        steps = np.rint(np.asarray(x * scale))
+        return np.where(np.abs(steps) < 2.0**31, steps, -(2.0**31)) + zero_point
+
+    return rule
+
+
+def _is_single(shape: tuple[int, ...], axis: int | None) -> bool:
+    """Whether the axis and those behind it hold one element."""
+    return bool(shape) and prod(shape[min(1 if axis is None else axis, len(shape) - 1) :]) == 1
+
+
+def _may_be_single(p: QuantizeParameters) -> bool:
+    """The same, or only a run tells."""
+    return p.shape is None or _is_single(p.shape, p.granularity.axis)
+
+
+def _is_other_scale(p: QuantizeParameters) -> bool:
+    scaled = p.scale is None or bool((p.scale != 1).any())
+    return p.dtype == _UINT8 and scaled and _may_be_single(p)
 
 
 def _lacks_zero_point(p: QuantizeParameters) -> bool:
@@ -54,6 +87,14 @@ FAULTS = (
         "tinygrad/tinygrad#8546",
         lambda p: p.dtype not in FLOAT_CODES,
         {"quantize.saturation": wrapped},
+        record=QuantizeParameters,
+    ),
+    Fault(
+        "F124",
+        "QuantizeLinear to uint8 multiplies by the scale where one element follows its axis",
+        "opencv/opencv modules/dnn/src/layers/quantizelinear_layer.cpp, measured",
+        _is_other_scale,
+        {"quantize.rule": multiplied},
         record=QuantizeParameters,
     ),
 )

@@ -43,6 +43,17 @@ def of_codes(p: SoftmaxParameters) -> SoftmaxParameters:
     return replace(p, x_scale=np.float32(1))
 
 
+def of_whole_reciprocal(p: SoftmaxParameters) -> SoftmaxParameters:
+    """``ys = 1 / floor(1 / ys)``; from 1 up, where the floor is 0, no steps at all."""
+    whole = np.floor(np.float32(1) / p.y_scale)
+    return replace(p, y_scale=np.float32(np.inf) if whole == 0 else np.float32(1) / whole)
+
+
+def _is_cut(p: SoftmaxParameters) -> bool:
+    reciprocal = np.float32(1) / p.y_scale
+    return bool(np.floor(reciprocal) != reciprocal)
+
+
 def _most(p: SoftmaxParameters) -> float:
     """The code of 1, before it is clipped."""
     return float(np.rint(1 / np.float64(p.y_scale))) + p.y_zero_point
@@ -100,6 +111,14 @@ FAULTS = (
         "tinygrad/tinygrad#8546",
         lambda p: p.dtype == np.uint8 and _most(p) > 255,
         {"softmax.saturate": wrapped_around},
+        record=SoftmaxParameters,
+    ),
+    Fault(
+        "F126",
+        "the reciprocal of a softmax's output scale is cut to a whole number",
+        "microsoft/onnxruntime contrib_ops/cpu/quantization/qlinear_softmax.cc, measured",
+        lambda p: _is_cut(p) and _is_seen(p),
+        {"softmax.parameters": of_whole_reciprocal},
         record=SoftmaxParameters,
     ),
 )

@@ -6,9 +6,9 @@ import numpy as np
 
 from engine.faults.fault import Fault
 from engine.ir import Array
+from engine.kernels.dequantize_linear import as_stored, is_packed
 from engine.kernels.matmul_nbits import BlockedWeights, block_codes
 from engine.kernels.number_types import PACKED
-from engine.kernels.quantize_linear import as_stored, is_packed
 from engine.kernels.quantize_parameters import DequantizeParameters
 
 Reorder = Callable[[Array, int], Array]

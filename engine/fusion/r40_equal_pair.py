@@ -14,6 +14,7 @@ import numpy as np
 from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
 from engine.fusion.r46_shared_dequantize import own_dequantize
 from engine.ir import Array, Node
+from engine.kernels.dequantize_linear import dequantize_linear
 from engine.kernels.number_types import (
     BFLOAT16,
     E5M2,
@@ -24,7 +25,7 @@ from engine.kernels.number_types import (
     Dtype,
     largest,
 )
-from engine.kernels.quantize_linear import dequantize_linear, quantize_linear
+from engine.kernels.quantize_linear import quantize_linear
 from engine.kernels.quantize_parameters import FLOAT16, FLOAT32, division_type
 from engine.onnx_tensor import element_dtype
 

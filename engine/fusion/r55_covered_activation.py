@@ -11,8 +11,8 @@ from engine.arithmetic import RANGES
 from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
 from engine.fusion.operands import one_scale
 from engine.ir import Node
+from engine.kernels.dequantize_linear import dequantize_linear
 from engine.kernels.elementwise import clip_bounds
-from engine.kernels.quantize_linear import dequantize_linear
 
 
 def match(view: View, node: Node) -> Answer:

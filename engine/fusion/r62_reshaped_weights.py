@@ -11,8 +11,8 @@ import numpy as np
 
 from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
 from engine.ir import Node
+from engine.kernels.dequantize_linear import dequantize_operator
 from engine.kernels.operator import Kernel, Setting
-from engine.kernels.quantize_linear import dequantize_operator
 from engine.kernels.stages import correct_stages
 
 

@@ -1,4 +1,4 @@
-"""QuantizeLinear and DequantizeLinear: per tensor, per axis, in blocks; integer and float codes."""
+"""QuantizeLinear: per tensor, per axis, in blocks; to integer and float codes."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.errors import EngineError, InvalidModel, Unsupported
+from engine.errors import InvalidModel, Unsupported
 from engine.ir import Array, Node
 from engine.kernels.chunks import CHUNK, in_chunks
 from engine.kernels.number_types import (
@@ -15,7 +15,6 @@ from engine.kernels.number_types import (
     INTEGER_CODES,
     PACKED,
     Dtype,
-    round_to,
     saturate_codes,
 )
 from engine.kernels.operator import CONTRIB, Kernel, Run, Setting, operator
@@ -24,12 +23,10 @@ from engine.kernels.quantize_parameters import (
     DIVISION_TYPES,
     FLOAT16,
     FLOAT32,
-    DequantizeParameters,
     QuantizeParameters,
     check_codes,
     check_scale,
     division_type,
-    read_dequantize,
     read_quantize,
 )
 from engine.profiles.profile import Profile
@@ -67,30 +64,6 @@ def quantize_linear(
     """
     steps = np.asarray(rule(x, scale, np.asarray(zero_point).astype(_F)))
     return saturate_codes(steps, zero_point.dtype)
-
-
-def dequantize_linear(q: Array, scale: Scale, zero_point: Code | None) -> Array:
-    """``x = fl(fl(q - z) * s)``, eq. (1); the difference is an exact integer.
-
-    Shapes:
-        ``scale`` and ``zero_point`` broadcast against ``q`` (*S) -> ``x`` (*S), float32.
-
-    Source:
-        ONNX DequantizeLinear-10 to -28.
-    """
-    x: Array = centre(q, zero_point) * scale
-    return x
-
-
-def centre(q: Array, zero_point: Code | None) -> Array:
-    """``fl(q - z)``: the steps of the codes from real 0, float32; exact below 2**24."""
-    if zero_point is None:
-        return q.astype(_F)
-    if q.dtype == np.int32 and zero_point.any():
-        return (q.astype(np.int64) - zero_point).astype(_F)
-    steps: Array = q.astype(_F)
-    steps -= np.asarray(zero_point).astype(_F)
-    return steps
 
 
 def quantize_operator(node: Node, setting: Setting) -> Kernel:
@@ -216,82 +189,11 @@ def _check(p: QuantizeParameters, x: Array, scale: Array, zero_point: Array) -> 
             )
 
 
-def dequantize_operator(node: Node, setting: Setting) -> Kernel:
-    """DequantizeLinear as a function of ``(q, scale[, zero_point])``.
-
-    Stages: spread the parameters over the codes, centre them on the zero point; then the product,
-    in float32, rounded once more where the output is narrower. Constants are dequantized once.
-    """
-    p = read_dequantize(node, setting)
-    place = setting.stage("dequantize.spread", spread)
-    place_zero = setting.stage("dequantize.zero_points", place)
-    middle = setting.stage("dequantize.centre", centre)
-    read = setting.stage("dequantize.codes", as_stored) if is_packed(p) else as_stored
-    if p.codes is not None and not node.input(2):
-        read = setting.stage("dequantize.untyped", read)
-    where = p.granularity.node
-
-    def run(q: Array, scale: Array, zero_point: Array | None = None) -> Array:
-        if q.dtype not in _READ:
-            raise Unsupported(f"{where}: codes of type {q.dtype}")
-        if p.scale is None:
-            check_scale(where, scale)
-        if zero_point is not None:
-            if zero_point.dtype != q.dtype:
-                raise InvalidModel(
-                    f"{where}: codes of type {q.dtype}, a zero point of type {zero_point.dtype}"
-                )
-            zero_point = place_zero(zero_point, q.shape, p.granularity)
-        dtype = p.dtype or _output_type(where, scale.dtype)
-        reals = np.asarray(middle(read(q), zero_point))
-        reals *= place(scale.astype(_F, copy=False), q.shape, p.granularity)
-        return reals if dtype == FLOAT32 else round_to(reals, dtype)
-
-    return Kernel(_once(node, setting, run) or run, parameters=p)
-
-
-def is_packed(p: DequantizeParameters) -> bool:
-    """Whether the codes are constants of which several share a byte."""
-    return p.codes is not None and p.codes.dtype in PACKED
-
-
-def as_stored(codes: Array) -> Array:
-    """Codes of 2 or 4 bits, as the model's bytes hold them: lowest bits first, two's complement."""
-    return codes
-
-
-def _once(node: Node, setting: Setting, run: Run) -> Run | None:
-    """The result itself where all inputs are constants; read-only, because runs share it."""
-    inputs = [setting.constant(name) for name in node.inputs]
-    if any(each is None and name for each, name in zip(inputs, node.inputs, strict=True)):
-        return None
-    try:
-        reals: Array = run(*inputs)
-    except EngineError:
-        return None  # said when the node runs, so that the plan can still be read
-    reals.setflags(write=False)
-    return lambda *_: reals
-
-
-def _output_type(where: str, scale: Dtype) -> Dtype:
-    if scale not in DIVISION_TYPES:
-        raise InvalidModel(f"{where}: a {scale} scale needs output_dtype")
-    return scale
-
-
 OPERATORS = (
     operator(
         "QuantizeLinear",
         quantize_operator,
         "axis block_size output_dtype precision saturate",
-        inputs=(2, 3),
-        domains=("", *CONTRIB),
-        since=10,
-    ),
-    operator(
-        "DequantizeLinear",
-        dequantize_operator,
-        "axis block_size output_dtype",
         inputs=(2, 3),
         domains=("", *CONTRIB),
         since=10,

@@ -54,3 +54,54 @@ def test_the_default_type_shows_only_where_the_zero_point_is_left_out(
 def test_codes_that_are_floats_do_not_wrap() -> None:
     model = quantize(None, onnx.TensorProto.FLOAT8E4M3FN)
     assert not find("F38.quantize").places(Session(model).plan())
+
+
+def scaled(shape: list[int], kind: Any = np.uint8) -> onnx.ModelProto:
+    """A QuantizeLinear "q" of scale 1/4 and zero point 3."""
+    constants = {"s": np.float32(0.25), "z": np.array(3, kind)}
+    node = onnx.helper.make_node("QuantizeLinear", ["x", *constants], ["y"], name="q")
+    return graph_model([node], {"x": (np.float32, shape)}, {"y": kind}, constants, 13)
+
+
+@pytest.mark.parametrize(
+    ("shape", "codes"), [([1], 4), ([3, 1], 4), ([2, 1, 1], 4), ([2], 19), ([1, 2, 1], 19)]
+)
+def test_a_multiplied_scale_needs_one_element_behind_the_axis(
+    shape: list[int], codes: int
+) -> None:
+    """OpenCV 5.0.0 gives these for the value 4: 4 * 0.25 + 3 in place of 4 / 0.25 + 3."""
+    session = Session(scaled(shape), faults=["F124"])
+    assert set(session.run({"x": np.full(shape, 4, np.float32)})["y"].ravel()) == {codes}
+    assert find("F124").places(session.plan()) == (("q",) if codes == 4 else ())
+
+
+def test_a_scale_is_multiplied_for_uint8_only() -> None:
+    assert not find("F124").places(Session(scaled([1], np.int8)).plan())
+
+
+def dequantize(scale: float, zero: int) -> onnx.ModelProto:
+    constants = {"s": np.float32(scale), "z": np.array(zero, np.uint8)}
+    node = onnx.helper.make_node("DequantizeLinear", ["x", *constants], ["y"], name="d")
+    return graph_model([node], {"x": (np.uint8, [2])}, {"y": np.float32}, constants, 13)
+
+
+def test_a_zero_point_taken_off_behind_the_product_rounds_twice() -> None:
+    """The values are those of OpenVINO 2026.4.1."""
+    session = Session(dequantize(1243.0557, 23), faults=["F125"])
+    x = np.array([1, 0], np.uint8)
+    wrong = session.run({"x": x})["y"]
+    right = Session(dequantize(1243.0557, 23)).run({"x": x})["y"]
+    assert [float(each).hex() for each in wrong] == [
+        "-0x1.ab4ce80000000p+14",
+        "-0x1.beb9200000000p+14",
+    ]
+    assert [float(each).hex() for each in right] == [
+        "-0x1.ab4ce60000000p+14",
+        "-0x1.beb9200000000p+14",
+    ]
+    assert find("F125").places(session.plan()) == ("d",)
+
+
+@pytest.mark.parametrize(("scale", "zero"), [(1243.0557, 0), (0.25, 23)])
+def test_the_order_is_not_seen_without_a_rounding(scale: float, zero: int) -> None:
+    assert not find("F125").places(Session(dequantize(scale, zero)).plan())

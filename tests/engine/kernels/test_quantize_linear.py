@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from engine import InvalidModel, Session, Unsupported
-from engine.kernels.quantize_linear import dequantize_linear, quantize_linear
+from engine.kernels.dequantize_linear import dequantize_linear
+from engine.kernels.quantize_linear import quantize_linear
 from tests.engine.models import graph_model
 
 Array = npt.NDArray[Any]
