@@ -34,7 +34,7 @@ class _Tried:
     """What the emulation of a fault has in common with the backend's values.
 
     Elements alike and all, of them the wrong ones; ``distance`` sums the differences, in codes or
-    reals.
+    reals. ``loose`` says that reals need not be equal to be alike.
     """
 
     fault: Fault
@@ -43,6 +43,7 @@ class _Tried:
     wrong_alike: int
     wrong: int
     distance: float
+    loose: bool = False
 
     @property
     def explains(self) -> bool:
@@ -140,7 +141,7 @@ def _unless_own(
     emulator: Emulator, actual: Arrays, allowed: AllowedBy, found: _Tried
 ) -> Match | None:
     """The match, unless the profile without the fault explains the values too."""
-    own = _compare(found.fault, actual, allowed, emulator.correct)
+    own = _compare(found.fault, actual, allowed, emulator.correct, found.loose)
     if own is None or not own.explains:
         return found.match
     if emulator.profile == EXACT:
@@ -153,7 +154,19 @@ def _trial(
     emulator: Emulator, actual: Arrays, allowed: AllowedBy
 ) -> Callable[[Fault], _Tried | None]:
     """What is to be said of a fault; None where its outputs are others, or of other shapes."""
-    return lambda fault: _compare(fault, actual, allowed, emulator.outputs(fault))
+
+    def trial(fault: Fault) -> _Tried | None:
+        emulated = emulator.outputs(fault)
+        found = _compare(fault, actual, allowed, emulated)
+        if found is None or found.explains or not _has_reals(actual):
+            return found
+        return _compare(fault, actual, allowed, emulated, loose=True)
+
+    return trial
+
+
+def _has_reals(arrays: Arrays) -> bool:
+    return any(each.dtype.kind == "f" for each in arrays.values())
 
 
 def _pairs(tried: Sequence[_Tried]) -> list[Fault]:
@@ -215,7 +228,7 @@ def _is_any_outside(actual: Arrays, allowed: AllowedBy) -> bool:
 
 
 def _compare(
-    fault: Fault, actual: Arrays, allowed: AllowedBy, emulated: Arrays
+    fault: Fault, actual: Arrays, allowed: AllowedBy, emulated: Arrays, loose: bool = False
 ) -> _Tried | None:
     alike = total = wrong_alike = wrong = 0
     distance = 0.0
@@ -224,11 +237,29 @@ def _compare(
             return None
         if not emulated[name].shape == array.shape == allowed[name].low.shape:
             return None
-        same, outside = emulated[name] == array, is_outside(allowed[name], array)
+        outside = is_outside(allowed[name], array)
+        same = emulated[name] == array
+        if loose:
+            same |= _is_near(array, emulated[name], allowed[name])
         alike, total = alike + int(same.sum()), total + same.size
         wrong_alike, wrong = wrong_alike + int(same[outside].sum()), wrong + int(outside.sum())
         distance += _apart(array, emulated[name])
-    return _Tried(fault, alike, total, wrong_alike, wrong, distance)
+    return _Tried(fault, alike, total, wrong_alike, wrong, distance, loose)
+
+
+def _is_near(array: Array, emulated: Array, allowed: Allowed) -> Array:
+    """Whether reals are as near as two right ones may be, for the order of a sum is free.
+
+    To what is allowed there come two roundings of the wrong value, which may be the larger one.
+    """
+    if array.dtype.kind != "f":
+        return np.zeros(array.shape, bool)
+    with np.errstate(invalid="ignore", over="ignore"):
+        value = array.astype(np.float64)
+        width = (
+            allowed.high - allowed.low + np.abs(value) * 2 * float(np.finfo(array.dtype).eps)
+        )
+        return np.asarray(np.abs(value - emulated) <= width)
 
 
 def _apart(first: Array, second: Array) -> float:

@@ -58,7 +58,7 @@ def test_codes_that_are_floats_do_not_wrap() -> None:
 
 def scaled(shape: list[int], kind: Any = np.uint8) -> onnx.ModelProto:
     """A QuantizeLinear "q" of scale 1/4 and zero point 3."""
-    constants = {"s": np.float32(0.25), "z": np.array(3, kind)}
+    constants: dict[str, Any] = {"s": np.float32(0.25), "z": np.array(3, kind)}
     node = onnx.helper.make_node("QuantizeLinear", ["x", *constants], ["y"], name="q")
     return graph_model([node], {"x": (np.float32, shape)}, {"y": kind}, constants, 13)
 
@@ -80,7 +80,7 @@ def test_a_scale_is_multiplied_for_uint8_only() -> None:
 
 
 def dequantize(scale: float, zero: int) -> onnx.ModelProto:
-    constants = {"s": np.float32(scale), "z": np.array(zero, np.uint8)}
+    constants: dict[str, Any] = {"s": np.float32(scale), "z": np.array(zero, np.uint8)}
     node = onnx.helper.make_node("DequantizeLinear", ["x", *constants], ["y"], name="d")
     return graph_model([node], {"x": (np.uint8, [2])}, {"y": np.float32}, constants, 13)
 

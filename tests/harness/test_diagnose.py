@@ -220,3 +220,52 @@ def test_a_near_miss_is_no_match() -> None:
     assert found.matches == ()
     assert "F25" in {each.fault for each in found.near}
     assert all(0.95 < each.matched / each.total < 1 for each in found.near)
+
+
+MOVED = """<ir_version: 7, opset_import: ["" : 14]>
+moved (int8[1,12,1,1] x) => (int8[1,3,2,2] y)
+   <float a = {2}, int8 b = {0}, float c = {4}, int8 d = {1}>
+{
+   e = DequantizeLinear (x, a, b)
+   f = DepthToSpace <blocksize: int = 2> (e)
+   y = QuantizeLinear (f, c, d)
+}"""
+AVERAGED = """<ir_version: 7, opset_import: ["" : 14]>
+averaged (int8[1,2,5] x) => (float[1,2,2] f) <float a = {0.3}, int8 b = {0}>
+{
+   e = DequantizeLinear (x, a, b)
+   f = AveragePool <kernel_shape: ints = [3], strides: ints = [3], auto_pad: string = "SAME_UPPER">
+       (e)
+}"""
+
+
+def written(text: str, x: Array) -> Case:
+    return Case(onnx.parser.parse_model(text).SerializeToString(), {"x": x})
+
+
+def test_a_fault_of_an_operator_that_our_engine_fuses_with_others() -> None:
+    """Our engine moves codes and has a table for their scale; other engines compute the reals."""
+    x = np.arange(12, dtype=np.int8).reshape(1, 12, 1, 1)
+    case = written(MOVED, x)
+    allowed = Oracle(case.proto()).allowed(case.inputs)
+    moved = x.reshape(1, 3, 2, 2).astype(np.float32)  # DCR of one pixel, one element a block
+    order = [0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]
+    codes = np.rint(moved.reshape(-1)[order] / 2 + 1).astype(np.int8).reshape(1, 3, 2, 2)
+    emulator = Emulator(case, "spec")
+    assert emulator.acts_apart(find("F75"))
+    assert not emulator.acts_fused(find("F75"))
+    found = diagnose(case, {"y": codes}, allowed, "spec").matches
+    assert ("F75", 12, 12) in {(each.fault, each.matched, each.total) for each in found}
+
+
+def test_reals_may_be_summed_in_another_order() -> None:
+    x = np.random.default_rng(1).integers(-128, 128, (1, 2, 5)).astype(np.int8)
+    case = written(AVERAGED, x)
+    allowed = Oracle(case.proto()).allowed(case.inputs)
+    wrong = emulate(case, "spec", find("F14.average"))["f"]
+    nudged = np.nextafter(wrong, np.float32(np.inf))
+    assert (nudged != wrong).all()
+    found = diagnose(case, {"f": nudged}, allowed, "spec").matches
+    assert "F14" in {each.fault for each in found}
+    far = wrong + np.float32(0.001)
+    assert not diagnose(case, {"f": far}, allowed, "spec").matches
