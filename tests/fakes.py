@@ -1,6 +1,7 @@
 """Miniature backends with one flaw each, as ``tests.fakes:NAME``; the flaw must be seen for what it is."""
 
 import os
+import signal
 import sys
 import time
 from typing import Any
@@ -308,3 +309,18 @@ def flushes_denormals_at_the_end(model: onnx.ModelProto, inputs: Arrays) -> Arra
         (y,) = found.values()
         y[..., -1] = 0
     return found
+
+
+def is_killed_once(model: onnx.ModelProto, inputs: Arrays, mark: str) -> Arrays:
+    """Somebody kills it, but never again once the file ``mark`` is there."""
+    if not os.path.exists(mark):  # noqa: PTH110
+        open(mark, "w").close()  # noqa: PTH123
+        os.kill(os.getpid(), signal.SIGKILL)
+    return perfect(model, inputs)
+
+
+def is_killed(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """Killed where the input holds a 13, as by a system that runs out of memory."""
+    if (next(iter(inputs.values())) == 13).any():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return perfect(model, inputs)

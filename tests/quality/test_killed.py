@@ -73,26 +73,40 @@ def test_a_campaign_killed_at_any_moment_goes_on(
     assert "killed is finished: nothing is left to do" in said
 
 
+WORKER, JOB, CAMPAIGN = "worker.py", "spawn_main", ""
+
+
+def kill_one(kind: str, campaign: int, moments: random.Random, limit: float = 60) -> None:
+    """``kill -9`` of the campaign, or of one of its processes of that kind once there is one."""
+    end = time.monotonic() + limit
+    found = [campaign] if kind == CAMPAIGN else []
+    while not found:
+        assert time.monotonic() < end
+        found = [each for each in descendants(campaign) if kind in command_of(each)]
+    kill(moments.choice(found))
+
+
 @pytest.mark.slow
-def test_jobs_and_workers_killed_at_any_moment_are_replaced(tmp_path: Path) -> None:
-    cases = 600
+@pytest.mark.parametrize("kinds", [(WORKER, JOB), (WORKER, CAMPAIGN)])
+def test_ten_of_each_killed_at_any_moment_change_nothing(
+    tmp_path: Path, kinds: tuple[str, ...]
+) -> None:
+    cases = 4_000
     plan = [*BUGS, "--cases", str(cases)]
-    assert finish([*plan, "--out", "whole"], tmp_path)[0] == 1
-    process = start([*plan, "--jobs", "2", "--out", "disturbed"], tmp_path)
+    status, said = finish([*plan, "--out", "whole"], tmp_path)
+    assert status == 1, said
+    disturbed, moments = ["--jobs", "2", "--out", "disturbed"], random.Random(5)
+    kills = list(kinds) * 10
+    moments.shuffle(kills)
+    process = start([*plan, *disturbed], tmp_path)
     wait_for(tmp_path / "disturbed" / "events.ndjson")
-    moments, killed = random.Random(5), {"worker.py": 0, "spawn_main": 0}
-    while process.poll() is None and min(killed.values()) < 10:
-        time.sleep(moments.uniform(0.5, 3.0))
-        kind = moments.choice(list(killed))
-        found = [each for each in descendants(process.pid) if kind in command_of(each)]
-        if found and killed[kind] < 10:
-            kill(moments.choice(found))
-            killed[kind] += 1
+    for kind in kills:
+        time.sleep(moments.uniform(0.2, 2.0))
+        assert process.poll() is None, "it was over before all kills"
+        kill_one(kind, process.pid, moments)
+        if kind == CAMPAIGN:
+            process.communicate(timeout=60)
+            process = start(["--resume", *disturbed], tmp_path)
     status, said = ending(process)
     assert status == 1, said
-    assert min(killed.values()) > 2
-    run = tmp_path / "disturbed"
-    assert rows(run, "select count(*), count(distinct number) from cases") == [(cases, cases)]
-    assert {row[:2] for row in findings(run)} >= {
-        row[:2] for row in findings(tmp_path / "whole")
-    }
+    assert_same_run(tmp_path / "disturbed", tmp_path / "whole", cases)
