@@ -19,6 +19,7 @@ from harness.verdicts import is_wrong
 from harness.wording import place_words
 
 PASS = "pass "
+TIES = "ties"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,16 @@ def cause_of(
         found = diagnose_in_graph(bench, spec, blamed.whole, row.unit)
         diagnosis = replace(diagnosis, matches=found)
     matches = diagnosis.matches
-    passes = _telling(bench, spec, blamed.whole) if not matches or op in CONVERSIONS else ()
+    passes = (
+        telling_passes(bench, spec, blamed.whole) if not matches or op in CONVERSIONS else ()
+    )
     if passes and op in CONVERSIONS:  # a kernel's rounding rule does not hang on a pass
         matches = tuple(each for each in matches if variants(each)[0].acts_on_rules)
     text = matches[0].fault if matches else _without_fault(row.verdict, passes)
     return Cause(text, matches, diagnosis.near)
 
 
-def _telling(bench: Bench, spec: BackendSpec, case: Case) -> tuple[tuple[str, ...], ...]:
+def telling_passes(bench: Bench, spec: BackendSpec, case: Case) -> tuple[tuple[str, ...], ...]:
     """The passes whose removal restores the answer; another engine's answer is no cause."""
     others = bench.describe(spec).replacements
     return tuple(each for each in passes_of(bench, spec, case) if set(others).isdisjoint(each))
@@ -112,4 +115,6 @@ def _without_fault(verdict: Verdict, passes: tuple[tuple[str, ...], ...]) -> str
     """What stands for the cause of values that no fault explains."""
     if verdict.kind == "wrong-type-or-shape":
         return verdict.kind
+    if verdict.kind == "rounding-mode" and not passes:
+        return TIES  # where data put them
     return PASS + "+".join(passes[0]) if passes else place_words(verdict.pattern)

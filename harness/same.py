@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from corpus.case import Case
 from corpus.finding import Match
 from engine.faults import Fault
+from generators.illegal import breach_of
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.diagnose import explain, variants
@@ -55,6 +56,16 @@ def shows_bug(bench: Bench, suspect: Suspect | Bug, case: Case, outcome: Outcome
     if moved := moved_by(signature.cause):
         return bool(first_disagreement(bench.run, suspect.spec, case, outcome, moved))
     return _diverges_alike(bench, suspect, case, outcome)
+
+
+def recognises(bench: Bench, bug: Bug, case: Case, outcome: Outcome) -> bool:
+    """The same, of a case that nobody made from the bug's: what tells no place must have its operator.
+
+    One signal or one general message stands for many bugs; each hang would cost its time limits.
+    """
+    signature = bug.signature
+    says = bug.matches or signature.place or breach_of(case) or signature.kind == "timed-out"
+    return bool(says or _has_op(case, signature.op)) and shows_bug(bench, bug, case, outcome)
 
 
 def faults_of(suspect: Suspect | Bug) -> tuple[Fault, ...]:

@@ -10,7 +10,7 @@ from engine.faults import CATALOGUE
 from generators.illegal import breach_of
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
-from harness.cause import PASS, Blamed, cause_of
+from harness.cause import PASS, Blamed, cause_of, telling_passes
 from harness.cut import cut, tensor_types
 from harness.locate import Judged, culprits, locate
 from harness.observe import main_op, observe, units, whole_graph
@@ -18,7 +18,7 @@ from harness.opened import opened
 from harness.oracle import Oracle, judge
 from harness.outcome import FusedOp, Outcome, Values
 from harness.verdicts import failure_of, is_suspicious, is_wrong
-from harness.wording import message_words
+from harness.wording import message_words, said_place
 
 TWO_RUNS = "two runs of the same case differ"
 
@@ -38,6 +38,7 @@ class Signature:
     op: str
     fused_as: str
     cause: str
+    place: str = ""
 
     @property
     def text(self) -> str:
@@ -45,7 +46,8 @@ class Signature:
         known = {each.id for each in CATALOGUE}
         if self.cause.startswith(PASS) or known.issuperset(self.cause.split("+")):
             return " | ".join((self.backend, self.kind, self.cause))
-        return " | ".join((self.backend, self.kind, self.fused_as or self.op, self.cause))
+        place = self.place or self.fused_as or self.op
+        return " | ".join((self.backend, self.kind, place, self.cause))
 
     @property
     def id(self) -> str:
@@ -194,8 +196,19 @@ def _failed(bench: Bench, spec: BackendSpec, case: Case, outcome: Outcome) -> Su
         if how != kind or not is_suspicious(kind, failed):
             continue
         if kind != "refused" or message_words(found, case) == words:
-            return _whole(spec, part, kind, found)
-    return _whole(spec, case, kind, message)
+            return _placed(bench, _whole(spec, part, kind, found))
+    return _placed(bench, _whole(spec, case, kind, message))
+
+
+def _placed(bench: Bench, suspect: Suspect) -> Suspect:
+    """A refusal with the place it comes from."""
+    signature = suspect.signature
+    if signature.kind != "refused":
+        return suspect
+    place = said_place(suspect.message)
+    if not place and (passes := telling_passes(bench, suspect.spec, suspect.case)):
+        place = PASS + "+".join(passes[0])
+    return replace(suspect, signature=replace(signature, place=place))
 
 
 def nondeterministic(spec: BackendSpec, case: Case, message: str = TWO_RUNS) -> Suspect:

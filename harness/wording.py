@@ -25,9 +25,20 @@ def message_words(message: str, case: Case) -> str:
     graph = case.proto().graph
     names = {node_id(node) for node in graph.node}
     names |= {name for node in graph.node for name in (*node.input, *node.output) if name}
+    message = re.sub(
+        r"\bNode \([\w/.:-]*\)", "Node (*)", message
+    )  # engines make nodes of their own
     longest_first = sorted(map(re.escape, names), key=len, reverse=True)
     quoted = rf"(?<=[\"'(])({'|'.join(longest_first)})(?=[\"'),:_])"
     return without_numbers(re.sub(quoted, "*", message) if names else message)
+
+
+def said_place(message: str) -> str:
+    """The operator or source file that a message says it comes from; empty where it says neither."""
+    operator = r"\bOp \((\w+)\)|\brunning (\w+) node\b"
+    file = r"([\w-]+\.(?:cpp|cc|c|hpp|h)):\d+"
+    found = re.search(operator, message) or re.search(file, message)
+    return next((each for each in found.groups() if each), "") if found else ""
 
 
 def place_words(pattern: str) -> str:

@@ -18,7 +18,7 @@ from harness.outcome import Outcome, TimedOut, Values
 from harness.parties import Parties, parties
 from harness.partner_bugs import every_suspect, words_by_partner
 from harness.partners import moved_by
-from harness.same import Bug, shows_bug
+from harness.same import Bug, recognises
 from harness.suspect import (
     TWO_RUNS,
     Signature,
@@ -192,7 +192,7 @@ def recognised(
         by_partner = moved_by(bug.signature.cause)
         told_apart = bug.matches or by_partner or not isinstance(outcome, Values)
         same_engine = bug.signature.backend == tested(spec)
-        if same_engine and told_apart and shows_bug(bench, bug, case, outcome):
+        if same_engine and told_apart and recognises(bench, bug, case, outcome):
             return bug
     return None
 

@@ -119,9 +119,10 @@ def _has_same_bits(outcome: Values, actual: dict[str, Array]) -> bool:
 def _known(spec: BackendSpec, kept: KeptBug) -> Bug:
     """The finding as what is looked for on another backend."""
     finding = kept.finding
-    cause = kept.words.removeprefix(f"{finding.kind} | ")
-    cause = cause.removeprefix(f"{finding.fused_as or finding.op} | ")
-    signature = Signature(tested(spec), finding.kind, finding.op, finding.fused_as, cause)
+    *_, place, cause = ["", "", *kept.words.split(" | ", 2)[1:]]
+    signature = Signature(
+        tested(spec), finding.kind, finding.op, finding.fused_as, cause, place
+    )
     return Bug(spec, signature, finding.diagnosis)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.wording import message_words, place_words, without_numbers
+from harness.wording import message_words, place_words, said_place, without_numbers
 from tests.harness.benches import grouped
 
 
@@ -38,3 +38,23 @@ def test_short_floats_are_one_type_in_messages() -> None:
 )
 def test_patterns_are_alike_by_place(pattern: str, words: str) -> None:
     assert place_words(pattern) == words
+
+
+@pytest.mark.parametrize(
+    ("message", "place"),
+    [
+        ("Node (q0) Op (QuantizeLinear) [TypeInferenceError] output_dtype", "QuantizeLinear"),
+        ("status while running QLinearConv node. /a/b/qlinearconv.cc:93 x", "QLinearConv"),
+        ("OpenCV(5.0.0) /io/dnn/src/layers/pooling_layer.cpp:231: error", "pooling_layer.cpp"),
+        ("IndexError: tuple index out of range", ""),
+    ],
+)
+def test_where_a_message_says_that_it_comes_from(message: str, place: str) -> None:
+    assert said_place(message) == place
+
+
+def test_nodes_that_an_engine_made_have_no_name() -> None:
+    said = [
+        message_words(f"Node ({name}) Op (Cast) is bad", grouped()) for name in ("g_arg/q", "")
+    ]
+    assert said == ["Node (*) Op (Cast) is bad"] * 2
