@@ -7,6 +7,7 @@ can be undone; a long name is cut and marked with its digest, and is found again
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -23,6 +24,15 @@ LONGEST_NAME = 80
 Arrays = Mapping[str, Mapping[str, Array]]
 
 
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a folder holds: a case, arrays by role and name, and text files."""
+
+    case: Case
+    arrays: Arrays
+    files: Mapping[str, str]
+
+
 def file_name(role: str, name: str) -> str:
     """The file of one tensor's array in one role; different names never share a file."""
     quoted = quote(name, safe="")
@@ -37,12 +47,15 @@ def save(
     arrays: Arrays | None = None,
     *,
     files: Mapping[str, str] | None = None,
+    inner: Mapping[str, Contents] | None = None,
 ) -> None:
     """Write a case, arrays by role and name, and text files; the folder appears whole or not at all.
 
+    ``inner`` are folders in it.
+
     Raises:
         FileExistsError: there is such a folder already.
-        ValueError: a role is unknown, or a text file's name is not a plain file name.
+        ValueError: a role is unknown, or the name of a file or folder is not a plain one.
     """
     if folder.exists():
         raise FileExistsError(f"{folder} exists; name a folder that does not, or remove it")
@@ -50,24 +63,33 @@ def save(
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         part.chmod(0o755)
-        _write(part, case, {**(arrays or {}), "input": case.inputs}, files or {})
+        _write(part, Contents(case, arrays or {}, files or {}))
+        for name, contents in (inner or {}).items():
+            _require_plain(name)
+            (part / name).mkdir()
+            _write(part / name, contents)
         part.rename(folder)
     except BaseException:
         shutil.rmtree(part)
         raise
 
 
-def _write(folder: Path, case: Case, arrays: Arrays, files: Mapping[str, str]) -> None:
+def _write(folder: Path, contents: Contents) -> None:
+    case = contents.case
     (folder / "model.onnx").write_bytes(case.model)
-    for role, by_name in arrays.items():
+    for role, by_name in {**contents.arrays, "input": case.inputs}.items():
         if role not in ROLES:
             raise ValueError(f"unknown role {role!r}, expected one of {', '.join(ROLES)}")
         for name, array in by_name.items():
             np.save(folder / file_name(role, name), array, allow_pickle=False)
-    for name, text in files.items():
-        if Path(name).name != name:
-            raise ValueError(f"{name!r} is not a plain file name")
+    for name, text in contents.files.items():
+        _require_plain(name)
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def _require_plain(name: str) -> None:
+    if Path(name).name != name:
+        raise ValueError(f"{name!r} is not a plain file name")
 
 
 def load(folder: Path) -> tuple[Case, dict[str, dict[str, Array]]]:

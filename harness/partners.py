@@ -159,6 +159,14 @@ def disagreement(
     return None
 
 
+def fit(pair: Pair, spec: BackendSpec, original: Outcome, partner: Outcome) -> str:
+    """The verdict on two answers in one word; ``silent`` where one does not bind the other."""
+    if not isinstance(partner, Values) or not binds(pair):
+        return "silent"
+    found = disagreement(pair, spec, original, partner)
+    return found.verdict.kind if found else "exact"
+
+
 def left_by_partner(found: Disagreement) -> dict[str, Allowed]:
     """What the answer to the partner leaves to the original's, in the shape of that.
 

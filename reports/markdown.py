@@ -25,6 +25,13 @@ _SYMPTOMS = {
 }
 
 
+_PARTNER = (
+    "The ONNX definition leaves open what is right here. But `partner/` holds another model whose "
+    "answer must have the same elements, in the places that `partner/partner.json` says; expected "
+    "are those of the engine's own answer to it."
+)
+
+
 def render(
     saved: FindingSaved, nodes: Sequence[NodeWords] = (), history: History | None = None
 ) -> str:
@@ -99,6 +106,8 @@ def _headline(finding: Finding) -> str:
 
 
 def _what_is_right(finding: Finding, evidence: Evidence) -> str:
+    if finding.is_by_partner:
+        return _PARTNER
     others = [each for each in evidence.samples if each.verdict in words.RIGHT]
     agreeing = ", ".join(code(short(f"{each.backend} {each.version}")) for each in others)
     text = (

@@ -75,12 +75,28 @@ class TorchConv:
 
 
 @dataclass(frozen=True, slots=True)
+class PartnerFiles:
+    """Another model, whose answer must be the first one's in other places.
+
+    ``places`` are, by output, an axis, the indices taken along it and the order of the axes (None:
+    all, as they are); codes may be ``margin`` apart where the allowed values bind them.
+    """
+
+    name: str
+    model: str
+    inputs: Mapping[str, str]
+    places: Mapping[str, tuple[int, tuple[int, ...] | None, tuple[int, ...] | None]]
+    margin: int
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """How to run the backend without quantdiff.
 
     ``name`` and ``options`` are those of the backend's spec (``module:attribute`` for a plug-in);
     ``inputs`` maps each graph input to its ``.npy`` file, ``outputs`` each judged graph output to
-    its files; all files lie beside the script. ``torch`` is needed by ``torch-*`` only.
+    its files; all files lie beside the script. ``torch`` is needed by ``torch-*`` only. With a
+    ``partner`` both are run, but for ``torch-*``, whose answer to it is in the allowed values.
     """
 
     name: str
@@ -90,6 +106,7 @@ class Recipe:
     python: str = ""
     torch: TorchConv | None = None
     model: str = "model.onnx"
+    partner: PartnerFiles | None = None
 
 
 def render(finding: Finding, recipe: Recipe) -> str:
@@ -107,6 +124,7 @@ def render(finding: Finding, recipe: Recipe) -> str:
     return template.render(
         finding=finding,
         recipe=recipe,
+        partner=recipe.partner if recipe.torch is None else None,
         torch=recipe.torch,
         outputs={name: (o.dtype, o.low, o.high) for name, o in recipe.outputs.items()},
         faults=tuple(each for each in recipe.options.get("fault", "").split("+") if each),

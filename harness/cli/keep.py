@@ -17,9 +17,11 @@ from harness.backends.spec import BackendSpec, parse
 from harness.cli.torch_recipe import torch_conv
 from harness.events import FindingSaved, finite
 from harness.investigate import Dossier, with_command
+from harness.partner_folder import FOLDER, contents_of
+from harness.partners import Disagreement
 from harness.run import Keep
 from reports.folder import write_finding
-from reports.repro import OutputFiles, Recipe, render
+from reports.repro import OutputFiles, PartnerFiles, Recipe, render
 
 FINDINGS = "findings"
 FINDING = "finding.json"
@@ -61,7 +63,8 @@ def _keep(out: Path, name: str, dossier: Dossier, patience: float) -> FindingSav
         FINDING: as_json(finding),
         "repro.py": render(finding, _recipe(spec, dossier)),
     }
-    store.save(folder, case, dossier.arrays, files=files)
+    inner = {FOLDER: contents_of(dossier.partner)} if dossier.partner else {}
+    store.save(folder, case, dossier.arrays, files=files, inner=inner)
     hangs = finding.kind == "timed-out"
     seconds = START_SECONDS + patience if hangs else CLEAN_PROCESS_SECONDS
     if not reproduces(folder, spec, seconds):
@@ -141,4 +144,18 @@ def _recipe(spec: BackendSpec, dossier: Dossier) -> Recipe:
         options=dict(spec.options),
         python=spec.python,
         torch=torch_conv(engine_name, case) if engine_name != spec.name else None,
+        partner=_partner_files(dossier.partner),
     )
+
+
+def _partner_files(found: Disagreement | None) -> PartnerFiles | None:
+    if found is None:
+        return None
+    inputs = {
+        name: f"{FOLDER}/{store.file_name('input', name)}"
+        for name in found.pair.partner.inputs
+    }
+    places = {
+        name: (each.axis, each.indices, each.axes) for name, each in found.pair.places.items()
+    }
+    return PartnerFiles(found.pair.name, f"{FOLDER}/model.onnx", inputs, places, found.margin)

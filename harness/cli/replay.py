@@ -12,10 +12,13 @@ from corpus import store
 from corpus.case import Case
 from corpus.known import Known, cpu_features, known_differences
 from corpus.load import InputError
+from generators.partners import Pair
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.cli.options import backend_option, json_option, open_bench, timeout_option
-from harness.outcome import Refused
+from harness.outcome import Refused, Values
+from harness.partner_folder import read_pair
+from harness.partners import fit
 from harness.verdicts import judge_all
 from reports.model import LOG_NAME
 from reports.text import visible
@@ -25,12 +28,16 @@ CORPUS = Path(store.__file__).parent / "cases"
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A case that was kept: its folder, its title, and the backend it was found on, if any."""
+    """A case that was kept: its folder, its title, and the backend it was found on, if any.
+
+    With a ``pair`` its partner was kept, too: where the oracle is silent, the two answers must fit.
+    """
 
     folder: Path
     title: str
     backend: str
     case: Case
+    pair: Pair | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,7 @@ def _read(folder: Path) -> Kept:
     backend = finding.get("backend")
     name = str(backend.get("name", "")) if isinstance(backend, dict) else ""
     title = str(entry.get("title") or finding.get("id") or folder.name)
-    return Kept(folder, title, name, case)
+    return Kept(folder, title, name, case, read_pair(folder, case))
 
 
 def _json(path: Path) -> dict[str, object]:
@@ -121,6 +128,8 @@ def _json(path: Path) -> dict[str, object]:
 def _replay(bench: Bench, spec: BackendSpec, kept: Kept) -> Replayed:
     outcome = bench.run(kept.case, spec)
     verdict = judge_all(kept.case, {spec: outcome}).words.get(spec.text, "silent")
+    if kept.pair and isinstance(outcome, Values):
+        verdict = fit(kept.pair, spec, outcome, bench.run(kept.pair.partner, spec))
     allowed = isinstance(outcome, Refused) and outcome.documented
     known = _known_reason(spec.name, kept.title, verdict)
     return Replayed(

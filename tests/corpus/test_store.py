@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpus.load import InputError
-from corpus.store import file_name, load, save
+from corpus.store import Contents, file_name, load, save
 from tests.corpus.models import conv_case, renamed
 
 NAMES = [
@@ -96,3 +96,18 @@ def test_a_folder_that_does_not_fit_its_model(tmp_path: Path) -> None:
         load(tmp_path / "f")
     with pytest.raises(InputError, match="does not exist"):
         load(tmp_path / "none")
+
+
+def test_a_folder_inside_is_kept_with_it_and_never_read_for_it(tmp_path: Path) -> None:
+    case, y = conv_case(), np.arange(6, dtype=np.uint8)
+    other = renamed(conv_case(), "y", "z")
+    inner = {"other": Contents(other, {"actual": {"z": y}}, {"note.txt": "two"})}
+    save(tmp_path / "f", case, {"actual": {"y": y}}, inner=inner)
+    found, arrays = load(tmp_path / "f")
+    assert (found.digest, set(arrays["actual"])) == (case.digest, {"y"})
+    found, arrays = load(tmp_path / "f" / "other")
+    assert (found.digest, set(arrays["actual"])) == (other.digest, {"z"})
+    assert (tmp_path / "f" / "other" / "note.txt").read_text() == "two"
+    with pytest.raises(ValueError, match="not a plain"):
+        save(tmp_path / "g", case, inner={"../h": Contents(other, {}, {})})
+    assert [each.name for each in tmp_path.iterdir()] == ["f"]
