@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 
@@ -183,16 +183,14 @@ def _pairs(tried: Sequence[_Tried]) -> list[Fault]:
 def variants(match: Match) -> tuple[Fault, ...]:
     """The faults that a match may mean, the one that its title names first."""
     if "+" in match.fault:
-        first, second = match.fault.split("+")
-        both = (
-            together(a, b)
-            for a in CATALOGUE
-            for b in CATALOGUE
-            if (a.id, b.id) == (first, second)
-        )
+        first, second = map(_of_id, match.fault.split("+"))
+        both = (together(a, b) for a, b in product(first, second))
         return tuple(each for each in both if each.title == match.title)
-    alike = [each for each in CATALOGUE if each.id == match.fault]
-    return tuple(sorted(alike, key=lambda each: each.title != match.title))
+    return tuple(sorted(_of_id(match.fault), key=lambda each: each.title != match.title))
+
+
+def _of_id(name: str) -> list[Fault]:
+    return [each for each in CATALOGUE if each.id == name]
 
 
 def foresee(case: Case, allowed: AllowedBy, profile: str, fault: Fault) -> bool | None:
