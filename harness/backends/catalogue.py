@@ -49,7 +49,8 @@ class Entry:
     ``target`` is ``module:factory``; ``install`` tells a person how to get the engine. ``isa`` are
     the instruction sets that it can be held to, the oldest first, each with the environment that
     does it. ``missing`` says why an engine cannot run ONNX's quantized models as they are written,
-    and what would help: then there is no adapter.
+    and what would help: then there is no adapter. What is not ``native`` is Python and numpy alone, whose
+    memory no model can damage.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Entry:
     variants: tuple[Variant, ...] = (Variant(),)
     isa: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     missing: str = ""
+    native: bool = True
 
 
 PLAIN = Variant()
@@ -86,6 +88,7 @@ ENTRIES = (
         "harness.backends.engine_session:adapter",
         "it is part of quantdiff",
         (PLAIN, Variant((("fusion", "off"),))),
+        native=False,
     ),
     Entry(
         "ort",
@@ -120,7 +123,12 @@ ENTRIES = (
         "harness.backends.tensorrt:adapter",
         "pip install tensorrt cuda-python, on a machine with an NVIDIA GPU",
     ),
-    Entry("onnx-reference", "harness.backends.onnx_reference:adapter", "pip install onnx"),
+    Entry(
+        "onnx-reference",
+        "harness.backends.onnx_reference:adapter",
+        "pip install onnx",
+        native=False,
+    ),
     Entry(
         "mnn",
         "",

@@ -74,6 +74,7 @@ class Conversation:
     A worker that holds more than ``memory`` bytes is killed. Where that is the harm of earlier
     cases, it is no outcome: the case is asked again in a fresh worker. So is one whose worker was
     killed from outside, once: where it is killed again, the system has no memory for this case.
+    With ``forks`` a worker of a native engine runs every case in a child, which ends with it.
 
     Raises:
         Lost: the interpreter cannot be run.
@@ -89,10 +90,13 @@ class Conversation:
         isa: str,
         timeout: float,
         memory: int = MEMORY,
+        *,
+        forks: bool = False,
     ) -> None:
         if entry.missing:
             raise Lost(entry.name, entry.missing)
         self._entry, self._timeout, self._memory = entry, timeout, memory
+        self._forks = forks and entry.native
         self._environment = entry.isa.get(isa, {})
         self._python = _interpreter(entry.name, python)
         self._is_foreign = self._python != sys.executable
@@ -241,6 +245,7 @@ class Conversation:
             "version": protocol.VERSION,
             "adapter": self._entry.target,
             "name": self._entry.name,
+            "forks": self._forks,
             "path_first": [] if ours else [str(Path.cwd())],
             "path_last": self._path_last(ours),
         }

@@ -34,14 +34,20 @@ class Pool:
     the case that was running; the worker is started again and the rest of the batch is sent again.
     A worker that uses more than ``memory`` bytes is killed, and so is its case.
     No more than ``busy`` workers are at work at once, by default as many as there are cores.
+    With ``forks`` no case finds what another one did to the memory of a native engine.
     """
 
     _apart: "Pool | None" = None
 
     def __init__(
-        self, timeout: float = 10.0, *, memory: int = MEMORY, busy: int | None = None
+        self,
+        timeout: float = 10.0,
+        *,
+        memory: int = MEMORY,
+        busy: int | None = None,
+        forks: bool = False,
     ) -> None:
-        self._timeout, self._memory, self._busy = timeout, memory, busy
+        self._timeout, self._memory, self._busy, self._forks = timeout, memory, busy, forks
         self._talks: dict[Key, Conversation] = {}
         self._unavailable: dict[Key, Unavailable] = {}
         self._lost_taps: Counter[Key] = Counter()
@@ -61,7 +67,7 @@ class Pool:
     def apart(self) -> "Pool":
         """Other workers, for cases that may harm theirs for good; they end with these."""
         if self._apart is None:
-            self._apart = Pool(self._timeout, memory=self._memory, busy=self._busy)
+            self._apart = Pool(self._timeout, memory=self._memory, busy=self._busy, forks=True)
         return self._apart
 
     def close(self) -> None:
@@ -103,7 +109,11 @@ class Pool:
             raise Lost(key[0], self._unavailable[key].reason)
         if key not in self._talks:
             self._talks[key] = Conversation(
-                catalogue.find(key[0]), *key[1:], self._timeout, self._memory
+                catalogue.find(key[0]),
+                *key[1:],
+                self._timeout,
+                self._memory,
+                forks=self._forks,
             )
         return self._talks[key]
 

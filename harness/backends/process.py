@@ -81,12 +81,8 @@ class Process:
         return self._popen.poll() is None
 
     def resident(self) -> int:
-        """Bytes of memory that it holds; 0 where the system does not tell (it has no /proc)."""
-        try:
-            pages = Path(f"/proc/{self.pid}/statm").read_text().split()[1]
-        except (OSError, IndexError):
-            return 0
-        return int(pages) * PAGE_BYTES
+        """Bytes that it, or a child of it, holds; 0 where the system does not tell (it has no /proc)."""
+        return max(map(_resident, (self.pid, *_children(self.pid))))
 
     def send(self, message: bytes) -> None:
         """Queue a message and write what the pipe takes."""
@@ -177,6 +173,23 @@ class Process:
         size = os.fstat(self._stderr.fileno()).st_size
         text = os.pread(self._stderr.fileno(), 1 << 14, max(0, size - (1 << 14)))
         return "\n".join(text.decode(errors="replace").splitlines()[-TAIL_LINES:])
+
+
+def _resident(pid: int) -> int:
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    except (OSError, IndexError):
+        return 0
+    return int(pages) * PAGE_BYTES
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [
+            int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
+    except OSError:
+        return []
 
 
 def _widen(descriptor: int) -> None:

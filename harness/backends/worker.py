@@ -6,6 +6,9 @@ stdin closes. Crashing, hanging and exiting are allowed here: the parent sees an
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import gc
 import importlib
 import os
 import resource
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     Answer = tuple[dict[str, Any], list[tuple[str, Array]]]  # header and arrays of a reply
 
 FOLDER = Path(__file__).resolve().parent
+ANSWERED = 200  # exit status of a child that has; an engine may end it with 0
 PATIENCE = 3  # a hung worker whose parent was killed ends itself after this many time limits
 
 
@@ -39,14 +43,18 @@ def main() -> None:
     _mount()
     from harness.backends import protocol
 
-    adapter = None
+    adapter, forks = None, False
     for header, arrays in _messages(requests):
         if header["kind"] == "hello":
+            forks = header["forks"]
             adapter, reply = _hello(header)
             _send(replies, protocol.encode(reply))
         elif adapter is not None:
-            for reply, outputs in _answers(adapter, header, arrays):
-                _send(replies, protocol.encode(reply, outputs))
+            for answer in _answers(adapter, header, arrays):
+                if forks:
+                    _in_child(replies, adapter, answer)
+                else:
+                    _send(replies, protocol.encode(*answer()))
 
 
 def _private_pipes() -> tuple[BinaryIO, int]:
@@ -121,21 +129,51 @@ def _load(target: str, name: str) -> Adapter:
     return adapter_of(found, target)
 
 
+def _in_child(replies: int, adapter: Adapter, answer: Callable[[], Answer]) -> None:
+    """Answer in a forked child, whose memory is lost with it, and end as it does if it crashes.
+
+    This process never runs a case, so that each child finds the engine as it is when just imported.
+    """
+    from harness.backends import protocol
+
+    gc.freeze()  # a child that collects need not copy what it has in common with this process
+    child = os.fork()
+    if child == 0:
+        message = protocol.encode(*answer())
+        vars(adapter).clear()
+        gc.collect()  # memory that a case damaged shows when it is given back
+        _send(replies, message)
+        os._exit(ANSWERED)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        with contextlib.suppress(OSError):  # nobody may change what SIGKILL does
+            signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
+        os.kill(os.getpid(), os.WTERMSIG(status))
+    elif os.WEXITSTATUS(status) != ANSWERED:
+        os._exit(os.WEXITSTATUS(status))
+
+
 def _answers(
     adapter: Adapter, header: dict[str, Any], arrays: list[tuple[str, Array]]
-) -> Iterator[Answer]:
-    """One reply for each case and each of its options, in order."""
+) -> Iterator[Callable[[], Answer]]:
+    """For each case and each of its options, in order, what makes the reply."""
     ask = _tap if header["kind"] == "tap" else _run
     answered = header["answered"]  # so many options of the first case, before a restart
     for first, end in header["cases"]:
         model, inputs = arrays[first][1].tobytes(), arrays[first + 1 : end]
         for options in header["options"][answered:]:
             own = {name: array.copy() for name, array in inputs}  # an adapter may spoil them
-            signal.setitimer(signal.ITIMER_REAL, PATIENCE * header["seconds"])
-            answer = _guarded(ask, adapter, model, own, options)
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            yield answer
+            question = (ask, adapter, model, own, options)
+            yield functools.partial(_timed, header["seconds"], *question)
         answered = 0
+
+
+def _timed(seconds: float, *question: Any) -> Answer:
+    """The answer; a worker whose parent was killed does not hang for ever."""
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds)
+    answer = _guarded(*question)
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    return answer
 
 
 def _guarded(ask: Callable[..., Answer], *question: Any) -> Answer:

@@ -96,7 +96,7 @@ def test_its_harm_reaches_no_valid_case() -> None:
     with bench_of("tests.fakes:is_harmed_by_what_is_not_valid", "engine") as bench:
         harmed, _ = bench.specs
         judged = judge(bench, plan, Task(numbers), deep=True)
-        assert isinstance(bench.run(illegal(), harmed), Crashed)  # it is harmed, there
+        assert isinstance(bench.run(illegal(), harmed), Values)  # nor another broken one
     assert [row.number for row in judged.rows if not row.words] == [ILLEGAL_EVERY - 1]
     assert all(len(set(row.words.values())) < 2 for row in judged.rows)
     assert not judged.suspicions
