@@ -27,18 +27,18 @@ class InputError(ValueError):
     """A file that cannot be used: one line that says what, where, and what to do."""
 
 
-def load_model(path: Path) -> ModelProto:
-    """The checked model of a file, with external data read in.
+def load_model(path: Path, *, valid: bool = True) -> ModelProto:
+    """The checked model of a file, with external data read in; unless ``valid`` any graph will do.
 
     Raises:
         InputError: the file is missing, too large, not an ONNX model or not a valid one, or it
             refers to data outside its folder.
     """
     _require_file(path)
-    return read_model(path.read_bytes(), path)
+    return read_model(path.read_bytes(), path, valid=valid)
 
 
-def read_model(data: bytes, path: Path) -> ModelProto:
+def read_model(data: bytes, path: Path, *, valid: bool = True) -> ModelProto:
     """The checked model of serialized bytes; ``path`` is where they come from, in messages too.
 
     Raises:
@@ -48,11 +48,15 @@ def read_model(data: bytes, path: Path) -> ModelProto:
         model = ModelProto.FromString(data)
     except DecodeError:
         raise InputError(f"{path} is not an ONNX model: it is no protobuf message") from None
-    _require_model(model, path)
+    if valid:
+        _require_model(model, path)
+    elif not model.graph.node:
+        raise InputError(f"{path} is not an ONNX model: it has no graph with nodes")
     for tensor in _tensors(model.graph, path):
         if tensor.data_location == TensorProto.EXTERNAL:
             _read_in(tensor, path)
-    _require_valid(model, path)
+    if valid:
+        _require_valid(model, path)
     return model
 
 

@@ -92,19 +92,21 @@ def _require_plain(name: str) -> None:
         raise ValueError(f"{name!r} is not a plain file name")
 
 
-def load(folder: Path) -> tuple[Case, dict[str, dict[str, Array]]]:
+def load(folder: Path, *, valid: bool = True) -> tuple[Case, dict[str, dict[str, Array]]]:
     """The case of a folder, and its other arrays by role and tensor name.
+
+    Unless ``valid`` the standard may forbid the model, and its inputs need not fit it.
 
     Raises:
         InputError: a file is missing, is not what it should be, or does not fit the model.
     """
     path = folder / "model.onnx"
-    model = load_model(path)
+    model = load_model(path, valid=valid)
     arrays: dict[str, dict[str, Array]] = {role: {} for role in ROLES}
     for file in sorted(folder.glob("*.npy")):
         role, name = _role_and_name(file, model)
-        is_input = role == "input"
-        arrays[role][name] = load_array(file, model, name) if is_input else load_npy(file)
+        must_fit = role == "input" and valid
+        arrays[role][name] = load_array(file, model, name) if must_fit else load_npy(file)
     inputs = arrays.pop("input")
     return Case(path.read_bytes(), inputs, origin=folder.name), arrays
 

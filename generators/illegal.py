@@ -52,6 +52,11 @@ def breach_of(case: Case) -> str:
     return case.cells[0].removeprefix(CELL)
 
 
+def as_broken(name: str, case: Case) -> Case:
+    """The case, said to be broken in that way."""
+    return replace(case, cells=(f"{CELL}{name}",))
+
+
 def broken(name: str, case: Case, choices: Choices) -> Illegal | None:
     """The case broken in one way; None where the model has no place for it.
 
@@ -62,8 +67,7 @@ def broken(name: str, case: Case, choices: Choices) -> Illegal | None:
     model = case.proto()
     if not breach(model, choices):
         return None
-    found = replace(case.with_model(model), cells=(f"{CELL}{name}",))
-    return Illegal(name, clause, found)
+    return Illegal(name, clause, as_broken(name, case.with_model(model)))
 
 
 def draw_illegal(scales: str, seed: int) -> Case:

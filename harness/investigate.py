@@ -157,7 +157,7 @@ def is_wrong_alone(bench: Bench, suspect: Suspect) -> bool:
 def law_of(
     bench: Bench, suspect: Suspect, case: Case, seed: int, *, budget_s: float | None = None
 ) -> Law:
-    """The law over the case's parameters; none for a graph that is more than one operator.
+    """The law over the case's parameters; none for more than one operator, or for a broken model.
 
     A neighbour says nothing about this bug where the backend refuses it, runs it as another
     operation or gets it wrong in another way, and where right values are all the same. With a
@@ -165,7 +165,7 @@ def law_of(
     right answer says nothing; where its trigger does not hold, a right answer always counts.
     ``budget_s`` seconds, where nothing is given fewer for a bug without a diagnosis.
     """
-    if suspect.signature.kind in DATA_ALONE:
+    if suspect.signature.kind in DATA_ALONE or breach_of(case):
         return NO_LAW
     if budget_s is None:
         budget_s = LAW_BUDGET_S if suspect.matches else UNEXPLAINED_LAW_BUDGET_S

@@ -6,6 +6,7 @@ from corpus.case import Case, node_id
 from generators.illegal import breach_of
 
 LONGEST = 160
+NOT_VALID = "the model is not valid: "
 
 
 def without_numbers(text: str) -> str:
@@ -21,7 +22,7 @@ def message_words(message: str, case: Case) -> str:
     Of a model that was broken on purpose it is the way: what a crash leaves on stderr is chance.
     """
     if breach := breach_of(case):
-        return f"the model is not valid: {breach}"
+        return f"{NOT_VALID}{breach}"
     graph = case.proto().graph
     names = {node_id(node) for node in graph.node}
     names |= {name for node in graph.node for name in (*node.input, *node.output) if name}

@@ -95,7 +95,8 @@ class Recipe:
 
     ``name`` and ``options`` are those of the backend's spec (``module:attribute`` for a plug-in);
     ``inputs`` maps each graph input to its ``.npy`` file, ``outputs`` each judged graph output to
-    its files; all files lie beside the script. ``torch`` is needed by ``torch-*`` only. With a
+    its files; all files lie beside the script; ``names`` are all graph outputs, those that an engine
+    gave no values for too. ``torch`` is needed by ``torch-*`` only. With a
     ``partner`` both are run, but for ``torch-*``, whose answer to it is in the allowed values.
     """
 
@@ -107,6 +108,7 @@ class Recipe:
     torch: TorchConv | None = None
     model: str = "model.onnx"
     partner: PartnerFiles | None = None
+    names: tuple[str, ...] = ()
 
 
 def render(finding: Finding, recipe: Recipe) -> str:
@@ -126,6 +128,7 @@ def render(finding: Finding, recipe: Recipe) -> str:
         recipe=recipe,
         partner=recipe.partner if recipe.torch is None else None,
         torch=recipe.torch,
+        names=list(recipe.names or recipe.outputs),
         outputs={name: (o.dtype, o.low, o.high) for name, o in recipe.outputs.items()},
         faults=tuple(each for each in recipe.options.get("fault", "").split("+") if each),
         disabled=tuple(each for each in recipe.options.get("disable", "").split("+") if each),

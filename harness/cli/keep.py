@@ -145,6 +145,7 @@ def _recipe(spec: BackendSpec, dossier: Dossier) -> Recipe:
         python=spec.python,
         torch=torch_conv(engine_name, case) if engine_name != spec.name else None,
         partner=_partner_files(dossier.partner),
+        names=tuple(each.name for each in case.proto().graph.output),
     )
 
 

@@ -12,10 +12,12 @@ from corpus import store
 from corpus.case import Case
 from corpus.known import Known, cpu_features, known_differences
 from corpus.load import InputError
+from generators.illegal import breach_of
 from generators.partners import Pair
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.cli.options import backend_option, json_option, open_bench, timeout_option
+from harness.kept import read_kept
 from harness.outcome import Refused, Values
 from harness.partner_folder import read_pair
 from harness.partners import fit
@@ -107,8 +109,8 @@ def _kept(folder: Path) -> list[Kept]:
 
 
 def _read(folder: Path) -> Kept:
-    case, _ = store.load(folder)
     finding, entry = _json(folder / "finding.json"), _json(folder / "case.json")
+    case, _ = read_kept(folder, str(finding.get("signature", "")))
     backend = finding.get("backend")
     name = str(backend.get("name", "")) if isinstance(backend, dict) else ""
     title = str(entry.get("title") or finding.get("id") or folder.name)
@@ -130,7 +132,10 @@ def _replay(bench: Bench, spec: BackendSpec, kept: Kept) -> Replayed:
     verdict = judge_all(kept.case, {spec: outcome}).words.get(spec.text, "silent")
     if kept.pair and isinstance(outcome, Values):
         verdict = fit(kept.pair, spec, outcome, bench.run(kept.pair.partner, spec))
-    allowed = isinstance(outcome, Refused) and outcome.documented
+    is_broken = bool(breach_of(kept.case))
+    if is_broken and isinstance(outcome, Refused):
+        verdict = "refused"
+    allowed = isinstance(outcome, Refused) and (outcome.documented or is_broken)
     known = _known_reason(spec.name, kept.title, verdict)
     return Replayed(
         case=kept.title,
