@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from corpus import store
+from corpus.history import RIGHT, SAME
 from corpus.load import InputError
 from harness.backends.spec import parse
 from harness.cli import run
@@ -16,6 +17,7 @@ from harness.cli.keep import keep_in
 from harness.investigate import investigate
 from harness.partner_bugs import every_suspect
 from harness.partner_folder import FILE, FOLDER, read_pair
+from harness.releases.bug import read_bug, replayed
 from tests.harness.benches import bench_of
 from tests.harness.denormals import product
 
@@ -55,6 +57,13 @@ def test_replay_judges_the_two_answers(
     rows = json.loads(capsys.readouterr().out)["replayed"]
     assert [each["verdict"] for each in rows] == ["divergent", "exact", "silent"]
     assert [each["wrong"] for each in rows] == [True, False, False]
+
+
+def test_other_releases_are_asked_for_both_answers(found: Path) -> None:
+    bug = read_bug(found)
+    with bench_of(FLAWED, "engine") as bench:
+        words = [replayed(bench, spec, bug, "1").word for spec in bench.specs]
+    assert words == [SAME, RIGHT]
 
 
 def test_the_script_shows_both_answers(found: Path) -> None:

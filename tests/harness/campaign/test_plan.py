@@ -1,6 +1,8 @@
 """Which case a number stands for: the same anywhere, now and then a partner, all of it counted."""
 
+from generators.like import mine
 from harness.campaign.plan import PARTNERS_ONE_IN, Plan
+from tests.generators.like.nets import residual
 
 CASES = 960
 
@@ -25,3 +27,11 @@ def test_all_families_reach_every_kind_of_partner_and_movement_few() -> None:
         for family in ("all", "movement")
     }
     assert kinds == {"all": 12, "movement": 2}
+
+
+def test_partners_of_cases_like_a_model_count_for_its_patterns() -> None:
+    plan = Plan(1, "like", "any", "", parts=mine(residual()).parts)
+    cases = [plan.case(number) for number in range(CASES // 4)]
+    partners = [each for each in cases if ": like " in each.origin]
+    assert partners
+    assert {cell for each in cases for cell in each.cells} <= set(plan.cells())
