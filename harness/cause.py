@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from corpus.case import Array, Case
 from corpus.finding import Match
+from engine.faults import Fault
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.confirm import confirmed
@@ -54,10 +55,15 @@ def cause_of(
     passes = (
         telling_passes(bench, spec, blamed.whole) if not matches or op in CONVERSIONS else ()
     )
-    if passes and op in CONVERSIONS:  # a kernel's rounding rule does not hang on a pass
-        matches = tuple(each for each in matches if variants(each)[0].acts_on_rules)
+    if passes and op in CONVERSIONS:
+        matches = tuple(each for each in matches if _may_hang_on_a_pass(variants(each)[0]))
     text = matches[0].fault if matches else _without_fault(row.verdict, passes)
     return Cause(text, matches, diagnosis.near)
+
+
+def _may_hang_on_a_pass(fault: Fault) -> bool:
+    """A kernel's rounding rule does not; that another kernel multiplies and subtracts, does."""
+    return fault.acts_on_rules or "dequantize.real" in fault.stages
 
 
 def telling_passes(bench: Bench, spec: BackendSpec, case: Case) -> tuple[tuple[str, ...], ...]:

@@ -30,7 +30,7 @@ class Signature:
     ``cause`` is the best fault's id; without a diagnosis, the passes whose removal restores the
     answer, else the pattern of the wrong values in words, or the backend's message, both without
     their numbers. A fault or a pass is the same bug in whatever operation it shows; only where
-    neither is known do ``fused_as``, or else ``op``, tell bugs apart.
+    neither is known do ``fused_as`` and ``op`` tell bugs apart.
     """
 
     backend: str
@@ -46,7 +46,8 @@ class Signature:
         known = {each.id for each in CATALOGUE}
         if self.cause.startswith(PASS) or known.issuperset(self.cause.split("+")):
             return " | ".join((self.backend, self.kind, self.cause))
-        place = self.place or self.fused_as or self.op
+        both = f"{self.fused_as} <- {self.op}" if self.fused_as else self.op
+        place = self.place or (self.op if self.fused_as == self.op else both)
         return " | ".join((self.backend, self.kind, place, self.cause))
 
     @property

@@ -21,6 +21,52 @@ def distributed(middle: Centre) -> Dequantize:
     return real
 
 
+def distributed_at_once(middle: Centre) -> Dequantize:
+    """``fl(q * s - fl(z * s))``, a fused multiply-add; float64 holds it exactly."""
+
+    def real(q: Array, scale: Array, zero_point: Array | None) -> Array:
+        if zero_point is None or q.dtype not in INTEGER_CODES:
+            return np.asarray(middle(q, zero_point) * scale)
+        shift = np.asarray(zero_point.astype(np.float32) * scale)
+        return np.asarray(q * scale.astype(np.float64) - shift).astype(np.float32)
+
+    return real
+
+
+def between_ends(middle: Centre) -> Dequantize:
+    """``fl(fl((q - lowest) * fl(fl(high - low) / levels)) + low)``, low and high the ends' reals."""
+
+    def real(q: Array, scale: Array, zero_point: Array | None) -> Array:
+        if q.dtype not in INTEGER_CODES:
+            return np.asarray(middle(q, zero_point) * scale)
+        steps, levels, low, high = _ends(q, scale, zero_point)
+        return np.asarray(steps * np.asarray((high - low) / levels) + low)
+
+    return real
+
+
+def at_a_share(middle: Centre) -> Dequantize:
+    """``fl(fl(fl((q - lowest) / levels) * fl(high - low)) + low)``."""
+
+    def real(q: Array, scale: Array, zero_point: Array | None) -> Array:
+        if q.dtype not in INTEGER_CODES:
+            return np.asarray(middle(q, zero_point) * scale)
+        steps, levels, low, high = _ends(q, scale, zero_point)
+        return np.asarray(np.asarray(steps / levels) * np.asarray(high - low) + low)
+
+    return real
+
+
+def _ends(
+    q: Array, scale: Array, zero_point: Array | None
+) -> tuple[Array, np.float32, Array, Array]:
+    """Steps above the lowest code, how many there are, and the reals of the lowest and the highest."""
+    lowest, highest = (np.float32(each) for each in INTEGER_CODES[q.dtype])
+    z = np.zeros((), np.float32) if zero_point is None else zero_point.astype(np.float32)
+    low, high = (np.asarray((each - z) * scale) for each in (lowest, highest))
+    return q.astype(np.float32) - lowest, highest - lowest, low, high
+
+
 def _rounds(p: DequantizeParameters) -> bool:
     """Whether a product with the scale may round; computed scales may."""
     if p.scale is None:
@@ -41,6 +87,30 @@ FAULTS = (
         "openvinotoolkit/openvino: fused Subtract and Multiply, measured",
         _rounds_zero_point,
         {"dequantize.real": distributed},
+        record=DequantizeParameters,
+    ),
+    Fault(
+        "F125.fused",
+        "DequantizeLinear is one multiply-add, of the rounded product of zero point and scale",
+        "openvinotoolkit/openvino: fused Subtract and Multiply, measured",
+        _rounds_zero_point,
+        {"dequantize.real": distributed_at_once},
+        record=DequantizeParameters,
+    ),
+    Fault(
+        "F127",
+        "DequantizeLinear interpolates between the reals of the lowest and the highest code",
+        "openvinotoolkit/openvino: a FakeQuantize from a Q/DQ pair, measured",
+        _rounds,
+        {"dequantize.real": between_ends},
+        record=DequantizeParameters,
+    ),
+    Fault(
+        "F127.share",
+        "DequantizeLinear takes a share of what lies between its lowest and highest real",
+        "openvinotoolkit/openvino: a FakeQuantize of constants, measured",
+        _rounds,
+        {"dequantize.real": at_a_share},
         record=DequantizeParameters,
     ),
 )

@@ -331,6 +331,7 @@ def test_keys_titles_and_sources() -> None:
         "F124",
         "F125",
         "F126",
+        "F127",
         "F27",
         "F30",
         "F31",

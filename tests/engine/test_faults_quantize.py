@@ -105,3 +105,21 @@ def test_a_zero_point_taken_off_behind_the_product_rounds_twice() -> None:
 @pytest.mark.parametrize(("scale", "zero"), [(1243.0557, 0), (0.25, 23)])
 def test_the_order_is_not_seen_without_a_rounding(scale: float, zero: int) -> None:
     assert not find("F125").places(Session(dequantize(scale, zero)).plan())
+
+
+@pytest.mark.parametrize(
+    ("fault", "scale", "zero", "code", "real"),
+    [
+        ("F125.fused", 0.92576057, 127, 127, -2.2053719e-06),
+        ("F127", 7.8092904, 128, 128, 6.1035156e-05),
+        ("F127.share", 0.009961153, 128, 128, 1.1920929e-07),
+        ("F127.share", 0.006250568, 128, 128, 5.9604645e-08),
+    ],
+)
+def test_zero_is_not_quite_zero(
+    fault: str, scale: float, zero: int, code: int, real: float
+) -> None:
+    """The values are those of OpenVINO 2026.4.1 for the zero point itself."""
+    session = Session(dequantize(scale, zero), faults=[fault])
+    x = np.full(2, code, np.uint8)
+    assert session.run({"x": x})["y"].tolist() == [np.float32(real)] * 2
