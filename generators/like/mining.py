@@ -28,6 +28,7 @@ class _Pattern:
     name: str
     count: int = 0
     shapes: dict[tuple[object, ...], Part] = field(default_factory=dict)
+    beyond: set[tuple[object, ...]] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,10 @@ def mine(model: onnx.ModelProto) -> Mined:
         pattern = patterns.setdefault(key, _Pattern(name_of(whole)))
         pattern.count += 1
         shapes = _shapes(whole)
-        if shapes in pattern.shapes or len(pattern.shapes) == MOST_SHAPES:
+        if shapes in pattern.shapes:
+            continue
+        if len(pattern.shapes) == MOST_SHAPES:
+            pattern.beyond.add(shapes)
             continue
         small = _kept(whole)
         why = "its sizes cannot be made smaller" if small is None else _trouble(small)
@@ -75,7 +79,7 @@ def _mined(digest: str, patterns: list[_Pattern], unfit: list[Left]) -> Mined:
             said = {"pattern": name, "count": str(pattern.count), "model": digest}
             parts.append(_file(part, said))
     counts = tuple((name, each.count) for name, each in zip(names, able, strict=True))
-    return Mined(tuple(parts), counts, tuple(_said(unfit)))
+    return Mined(tuple(parts), counts, (*_said(unfit), *_beyond(patterns)))
 
 
 def _file(part: Part, said: dict[str, str]) -> bytes:
@@ -101,6 +105,21 @@ def _said(unfit: Iterable[Left]) -> Iterator[str]:
     for (what, why), where in places.items():
         more = f" and {len(where) - 1:,} more" if len(where) > 1 else ""
         yield f"{what} at {where[0]}{more}: {why}"
+
+
+def _beyond(patterns: Iterable[_Pattern]) -> Iterator[str]:
+    """A line for all shapes that are one too many of their pattern."""
+    rich = [each for each in patterns if each.beyond]
+    if rich:
+        total, most = sum(len(each.beyond) for each in rich), max(rich, key=_many)
+        yield (
+            f"shapes beyond the first {MOST_SHAPES} of a pattern: {total:,}, "
+            f"most of them ({_many(most):,}) of {most.name}"
+        )
+
+
+def _many(pattern: _Pattern) -> int:
+    return len(pattern.beyond)
 
 
 def _extracted(plain: Prepared, region: Region) -> onnx.ModelProto:

@@ -10,11 +10,12 @@ from onnx import numpy_helper
 from corpus.case import Array, Case
 from engine import Session
 from generators.like import Mined, cells_of, like_case, mine
+from generators.like.mining import MOST_SHAPES
 from generators.like.quantities import slots
 from generators.like.sizes import part_of
 from generators.models import BLOCKS, block_case
 from harness.oracle import Oracle, Silent, judge
-from tests.generators.like.nets import messy, residual
+from tests.generators.like.nets import Net, messy, residual
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +66,21 @@ def test_patterns_are_counted_and_what_is_left_out_is_said(mined: Mined) -> None
     assert mined.left == (
         "Weird at 'odd': the shape of 'weird' is not known",
         "If at 'last': If 'n_chosen' has a graph of its own",
+    )
+
+
+def test_shapes_that_are_too_many_are_said_in_a_line() -> None:
+    net = Net()
+    ends = []
+    for number in range(MOST_SHAPES + 3):
+        codes = net.quantize("image", f"x{number}", 0.02)
+        ends.append(net.conv(codes, f"c{number}", (8 * number + 8, 3, 3, 3)))
+    found = mine(net.model(ends))
+    (counts,) = {n for name, n in found.patterns if name.startswith("Conv")}
+    assert counts == MOST_SHAPES + 3
+    (line,) = [each for each in found.left if each.startswith("shapes beyond")]
+    assert line.startswith(
+        "shapes beyond the first 16 of a pattern: 3, most of them (3) of Conv"
     )
 
 

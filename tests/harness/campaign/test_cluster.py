@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("distributed")
 
+from generators.like import mine
 from harness.campaign.cluster import Cluster
 from harness.campaign.crew import CrewLost, Feeder
 from harness.campaign.plan import Plan
@@ -16,6 +17,7 @@ from harness.campaign.supply import Supply
 from harness.campaign.versions import own_version
 from harness.cli import run
 from harness.errors import BadInput
+from tests.generators.like.nets import residual
 from tests.harness.campaign.clusters import Dask, dask
 from tests.quality.campaigns import (
     ending,
@@ -61,6 +63,14 @@ def test_results_stream_back_in_order_and_a_bench_is_kept(cluster: Dask) -> None
             row.number for each in Feeder(crew, Supply(judged)).judged() for row in each.rows
         ]
     assert numbers == list(range(60))
+
+
+def test_cases_like_a_model_are_drawn_from_its_parts_there_too(cluster: Dask) -> None:
+    parts = mine(residual()).parts
+    like = Plan(1, "like", "any", "", cases=24, backends=("engine",), parts=parts)
+    with connect(cluster, like) as crew:
+        rows = [row for each in Feeder(crew, Supply(like)).judged() for row in each.rows]
+    assert [row.digest for row in rows] == [like.case(number).digest for number in range(24)]
 
 
 def test_another_version_is_refused_in_one_line(cluster: Dask) -> None:

@@ -91,6 +91,13 @@ def test_a_killed_run_is_finished_by_two_jobs(here: Path) -> None:
     assert judged(here / "killed") == judged(here / "whole")
 
 
+def test_two_jobs_draw_and_judge_the_same(here: Path) -> None:
+    assert run([*SHORT, "--cases", "60", "--out", "one"]) == 0
+    assert run([*SHORT, "--cases", "60", "--out", "two", "--jobs", "2"]) == 0
+    assert len(judged(here / "one")) >= 60
+    assert judged(here / "two") == judged(here / "one")
+
+
 def test_plans_travel_with_their_parts() -> None:
     parts = mine(residual()).parts
     plan = Plan(1, "like", "any", "", cases=1, parts=parts)
