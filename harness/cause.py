@@ -17,7 +17,7 @@ from harness.observe import CONVERSIONS
 from harness.oracle import Allowed, Verdict
 from harness.passes import passes_of
 from harness.verdicts import is_wrong
-from harness.wording import place_words
+from harness.wording import place_words, types_words
 
 PASS = "pass "
 TIES = "ties"
@@ -35,11 +35,15 @@ class Blamed:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """``text`` is the best fault's id, or what stands for it where no fault is known."""
+    """``text`` is the best fault's id, or what stands for it where no fault is known.
+
+    With a ``place`` it is the same cause in whatever operation it shows.
+    """
 
     text: str
     matches: tuple[Match, ...]
     near: tuple[Match, ...]
+    place: str = ""
 
 
 def cause_of(
@@ -57,6 +61,8 @@ def cause_of(
     )
     if passes and op in CONVERSIONS:
         matches = tuple(each for each in matches if _may_hang_on_a_pass(variants(each)[0]))
+    if types := types_words(row.verdict.pattern):
+        return Cause(types, (), (), place="type")
     text = matches[0].fault if matches else _without_fault(row.verdict, passes)
     return Cause(text, matches, diagnosis.near)
 

@@ -145,7 +145,9 @@ def _divergent(
     cause = cause_of(bench, spec, Blamed(whole, alone, op, row), known)
     return Suspect(
         spec=spec,
-        signature=Signature(tested(spec), verdict.kind, op, row.unit.kind, cause.text),
+        signature=Signature(
+            tested(spec), verdict.kind, op, row.unit.kind, cause.text, cause.place
+        ),
         case=alone,
         whole=whole,
         unit=row.unit,

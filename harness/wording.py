@@ -48,3 +48,11 @@ def place_words(pattern: str) -> str:
     if place.startswith("channel"):
         return "channels"
     return without_numbers(place) if "pixels" in place else "elements"
+
+
+def types_words(pattern: str) -> str:
+    """``int8 instead of uint8``, where a pattern says so; empty elsewhere."""
+    found = re.fullmatch(r"expected (\w+) \(.*\), got (\w+) \(.*\)", pattern)
+    if found is None or found[1] == found[2]:
+        return ""
+    return f"{found[2]} instead of {found[1]}"

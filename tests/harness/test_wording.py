@@ -2,7 +2,13 @@
 
 import pytest
 
-from harness.wording import message_words, place_words, said_place, without_numbers
+from harness.wording import (
+    message_words,
+    place_words,
+    said_place,
+    types_words,
+    without_numbers,
+)
 from tests.harness.benches import grouped
 
 
@@ -58,3 +64,16 @@ def test_nodes_that_an_engine_made_have_no_name() -> None:
         message_words(f"Node ({name}) Op (Cast) is bad", grouped()) for name in ("g_arg/q", "")
     ]
     assert said == ["Node (*) Op (Cast) is bad"] * 2
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        ("expected uint8 (4, 1), got int8 (4, 1)", "int8 instead of uint8"),
+        ("expected int8 (1, 2), got int8 (2,)", ""),
+        ("expected uint8 (), got float32 (1,)", "float32 instead of uint8"),
+        ("channel 8 of 18", ""),
+    ],
+)
+def test_another_type_in_words(pattern: str, words: str) -> None:
+    assert types_words(pattern) == words
