@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto
 
 from corpus.case import Array
+from corpus.contrib import wrong_attribute
 from corpus.draw import Unfillable, drawn
 
 MOST_BYTES = 2**31
@@ -96,6 +97,8 @@ def _require_valid(model: ModelProto, path: Path) -> None:
         ValueError,
     ) as error:
         raise InputError(f"{path} is not a valid ONNX model: {_first_line(error)}") from None
+    if wrong := wrong_attribute(model.graph):
+        raise InputError(f"{path} is not a valid ONNX model: {wrong}")
     names = Counter(node.name for node in model.graph.node if node.name)
     if twice := next((name for name, times in names.items() if times > 1), None):
         raise InputError(f"{path} is not a valid ONNX model: two nodes are called {twice!r}")

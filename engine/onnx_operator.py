@@ -7,7 +7,7 @@ import onnx
 
 from engine.errors import InvalidModel, Unsupported
 from engine.kernels.operator import MANY, Operator, operator
-from engine.onnx_schema import KINDS, Schema, first_opset, schema_of
+from engine.onnx_schema import CONTRIB, KINDS, Schema, first_opset, schema_of
 
 OPSETS = range(7, 29)
 """What may be imported; each operator says by ``since``, each kernel by itself, what it knows."""
@@ -18,8 +18,6 @@ _CONSTANT = operator(
     "value value_float value_floats value_int value_ints",
     inputs=0,
 )
-_NOTHING = Schema({}, ())
-"""What ONNX says of operators that are not its own."""
 
 
 def find_operator(
@@ -54,9 +52,9 @@ def check_counts(
 
 
 def find_schema(proto: onnx.NodeProto, identity: str, known: Operator, opset: int) -> Schema:
-    """What ONNX says of the attributes; InvalidModel where the opset lacks the operator."""
+    """What is known of the attributes; InvalidModel where the opset lacks the operator."""
     if _domain(proto):
-        return _NOTHING
+        return CONTRIB
     op = proto.op_type
     schema = schema_of(op, opset)
     if schema is not None and opset >= known.since:

@@ -27,6 +27,23 @@ class Schema:
     required: tuple[str, ...]
 
 
+_INTEGERS = (
+    "ceil_mode channels_last count_include_pad keepdims axis block_size output_dtype K N "
+    "accuracy_level bits weight_prepacked opset transA transB precision saturate"
+)
+CONTRIB = Schema(
+    {
+        **dict.fromkeys(_INTEGERS.split(), 2),
+        **dict.fromkeys(("kernel_shape", "pads", "strides", "dilations", "axes"), 7),
+        "alpha": 1,
+        "auto_pad": 3,
+        "approximate": 3,
+    },
+    (),
+)
+"""Of the operators of com.microsoft, which onnx does not know: a name has one type in all of them."""
+
+
 @cache
 def schema_of(op: str, opset: int) -> Schema | None:
     """The schema of an operator of the standard domain, None where that opset lacks it."""
