@@ -2,6 +2,9 @@
 
 A generator is written once over ``Choices``, simplest option first everywhere; so a campaign draws
 at the speed of ``random``, and Hypothesis can shrink the very same cases.
+
+What makes cases unlike each other (family, operator, kind) is chosen by ``spread``. A campaign's
+cases take those options in turn: chance alone draws some twice before others once.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +14,13 @@ from typing import Any, Protocol, TypeVar
 from hypothesis import strategies as st
 
 T = TypeVar("T")
+_BITS = 64
+_STEP = 0xA4E55829E79FC905
+"""As a fraction of 2^64 no ratio of small numbers comes near it, nor near its multiples by 2 to 64.
+
+So the points of numbers that follow each other spread, and those of every 32nd number do as well.
+"""
+_MOST_PARTS = 1 << 32  # beyond, the low bits would decide, which repeat
 
 
 class Choices(Protocol):
@@ -18,6 +28,10 @@ class Choices(Protocol):
 
     def pick(self, options: Sequence[T]) -> T:
         """One of ``options``; the first is the simplest."""
+        ...
+
+    def spread(self, options: Sequence[T]) -> T:
+        """One of ``options``, as `pick`, where campaigns should take all of them in turn."""
         ...
 
     def integer(self, low: int, high: int) -> int:
@@ -39,6 +53,10 @@ class RandomChoices:
         """See ``Choices``."""
         return options[int(self._random() * len(options))]
 
+    def spread(self, options: Sequence[T]) -> T:
+        """See ``Choices``; a seed by itself knows no turns, so each is as likely as any other."""
+        return self.pick(options)
+
     def integer(self, low: int, high: int) -> int:
         """See ``Choices``; at most 53 bits apart."""
         return low + int(self._random() * (high - low + 1))
@@ -46,6 +64,32 @@ class RandomChoices:
     def flag(self, one_in: int = 2) -> bool:
         """See ``Choices``."""
         return self._random() * one_in < 1.0
+
+
+class SpreadChoices(RandomChoices):
+    """The choices of one case of many; the same number makes the same choices.
+
+    The number has a point in [0, 1), ``number * step mod 1``. Each spread choice cuts the interval
+    that is left into a part for each option and takes that which holds the point. An interval of
+    length 1 / m, which is a family or an operator or any sequence of options, so holds one of every
+    m numbers that follow each other, nearly; all other choices are random.
+
+    Source:
+        Sós, On the distribution mod 1 of the sequence n alpha, 1958 (the three-gap theorem).
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self._point = number * _STEP % (1 << _BITS)
+        self._parts = 1
+
+    def spread(self, options: Sequence[T]) -> T:
+        """See ``Choices``."""
+        self._parts *= len(options)
+        if self._parts > _MOST_PARTS:
+            return self.pick(options)
+        at, self._point = divmod(self._point * len(options), 1 << _BITS)
+        return options[at]
 
 
 class HypothesisChoices:
@@ -57,6 +101,10 @@ class HypothesisChoices:
     def pick(self, options: Sequence[T]) -> T:
         """See ``Choices``."""
         return options[self.integer(0, len(options) - 1)]
+
+    def spread(self, options: Sequence[T]) -> T:
+        """See ``Choices``."""
+        return self.pick(options)
 
     def integer(self, low: int, high: int) -> int:
         """See ``Choices``."""

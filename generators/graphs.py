@@ -7,16 +7,18 @@ from hypothesis import strategies as st
 from corpus.case import Case
 from generators import qparams
 from generators.cells import ALL_CELLS, cells_of
-from generators.choices import Choices, HypothesisChoices, RandomChoices
+from generators.choices import Choices, HypothesisChoices, SpreadChoices
 from generators.operators import chains, networks, node, patterns
 from generators.operators.conv import build, conv_specs
 
 GRAPH_CELLS = (*chains.ALL_CELLS, *patterns.ALL_CELLS, *networks.ALL_CELLS)
-_GRAPHS = (
-    *(chains.chains, networks.networks, patterns.patterns),
-    *(networks.networks, patterns.patterns),
-)
+GRAPHS = (
+    chains.chains,
+    *(networks.networks for _ in range(5)),
+    *(patterns.patterns for _ in range(4)),
+)  # chains have the fewest cells
 OTHER_CONVOLUTIONS = "other convolutions"
+_CONVOLUTIONS = (*("conv",) * 4, OTHER_CONVOLUTIONS)
 FAMILIES = (
     *("conv", "matmul", "elementwise", "pool", "movement", "blockwise"),
     *("graphs", "all"),
@@ -41,10 +43,12 @@ def all_cells(family: str) -> tuple[str, ...]:
 def draw_case(family: str, scales: str, seed: int) -> Case:
     """The case number ``seed`` of a family and a scale policy; the same bytes every time.
 
+    Cases of numbers that follow each other are of different operators and kinds.
+
     Raises:
         ValueError: the family or the policy is unknown.
     """
-    case = _case(RandomChoices(seed), family, scales)
+    case = case_of(SpreadChoices(seed), family, scales)
     return replace(case, origin=f"{family} {scales} {seed}")
 
 
@@ -58,7 +62,7 @@ def cases(family: str = "conv", *, scales: str = "any") -> st.SearchStrategy[Cas
 
     @st.composite
     def drawn(draw: st.DrawFn) -> Case:
-        return _case(HypothesisChoices(draw), family, scales)
+        return case_of(HypothesisChoices(draw), family, scales)
 
     return drawn()
 
@@ -71,15 +75,20 @@ def _require_known(family: str, scales: str) -> None:
         raise ValueError(f"unknown scale policy {scales!r}, expected one of {known}")
 
 
-def _case(choices: Choices, family: str, scales: str) -> Case:
+def case_of(choices: Choices, family: str, scales: str) -> Case:
+    """A case of a family and a scale policy by any choices.
+
+    Raises:
+        ValueError: the family or the policy is unknown.
+    """
     _require_known(family, scales)
     if family == "all":
-        family = choices.pick(_ALL)
+        family = choices.spread(_ALL)
     if family == "graphs":
-        return choices.pick(_GRAPHS)(choices, scales)
+        return choices.spread(GRAPHS)(choices, scales)
     if family in node.FAMILIES:
         return node.node_case(family, choices, scales)
-    if choices.flag(5):
+    if choices.spread(_CONVOLUTIONS) == OTHER_CONVOLUTIONS:
         return node.node_case(OTHER_CONVOLUTIONS, choices, scales)
     spec = conv_specs(choices, scales)
     return replace(build(spec), cells=cells_of(spec))

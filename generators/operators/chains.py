@@ -70,8 +70,8 @@ class _Chain:
 def chains(choices: Choices, scales: str) -> Case:
     """A chain whose scales follow the policy ``scales``, with its input; ``cells`` are filled in."""
     chain = _Chain(choices, qparams.style(choices, scales))
-    length = choices.pick((2, 3))
-    end = choices.pick(ENDS)
+    length = choices.spread((2, 3))
+    end = choices.spread(ENDS)
     first = ConvSpec(
         in_per_group=choices.pick(CHANNELS),
         image=(choices.integer(1, 6), choices.integer(1, 6)),
@@ -120,7 +120,7 @@ def _layer(
 
 def _layer_spec(chain: _Chain, x: _Codes, *, keeps_shape: bool) -> ConvSpec:
     choices, style = chain.choices, chain.style
-    form = choices.pick(FORMS)
+    form = choices.spread(FORMS)
     groups, out_per_group = _grouping(choices, x.shape[1], keeps_shape=keeps_shape)
     kernel = choices.pick((1, 3))
     stride = 2 if choices.flag(3) and not keeps_shape else 1
@@ -163,7 +163,7 @@ def _layer_spec(chain: _Chain, x: _Codes, *, keeps_shape: bool) -> ConvSpec:
 
 def _grouping(choices: Choices, channels: int, *, keeps_shape: bool) -> tuple[int, int]:
     """Groups, and output channels of each, as many as input channels where shapes are kept."""
-    kind = choices.pick(GROUPINGS)
+    kind = choices.spread(GROUPINGS)
     groups = {"plain": 1, "depthwise": channels, "grouped": 2 - channels % 2}[kind]
     out = min(choices.pick(OUT_PER_GROUP), max(1, MOST_CHANNELS // groups))
     if keeps_shape or kind == "depthwise":

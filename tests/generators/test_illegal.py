@@ -64,7 +64,7 @@ def test_our_engine_refuses_it_in_one_line(name: str, found: dict[str, list[Ille
 
 @pytest.mark.parametrize("name", [name for name in BREACHES if name not in UNSEEN])
 def test_the_checker_of_onnx_agrees(name: str, found: dict[str, list[Illegal]]) -> None:
-    standard = [each for each in found[name] if not _has_contrib(each.case)]
+    standard = [each for each in found[name] if not _has_unchecked(each.case)]
     for each in standard[:MANY]:
         with pytest.raises(
             (onnx.checker.ValidationError, onnx.shape_inference.InferenceError)
@@ -72,8 +72,10 @@ def test_the_checker_of_onnx_agrees(name: str, found: dict[str, list[Illegal]]) 
             onnx.checker.check_model(each.case.proto(), full_check=True)
 
 
-def _has_contrib(case: Case) -> bool:
-    return any(node.domain for node in case.proto().graph.node)
+def _has_unchecked(case: Case) -> bool:
+    """Operators of contrib, and one whose attributes ONNX's checker does not look at."""
+    nodes = case.proto().graph.node
+    return any(node.domain or node.op_type == "LayerNormalization" for node in nodes)
 
 
 def test_a_broken_case_says_how_and_keeps_its_inputs() -> None:

@@ -24,6 +24,10 @@ class Counting:
         self.made += 1
         return self._choices.pick(options)
 
+    def spread(self, options: Sequence[T]) -> T:
+        self.made += 1
+        return self._choices.spread(options)
+
     def integer(self, low: int, high: int) -> int:
         self.made += 1
         return self._choices.integer(low, high)
@@ -37,6 +41,9 @@ class Simplest:
     """Always the simplest option."""
 
     def pick(self, options: Sequence[T]) -> T:
+        return options[0]
+
+    def spread(self, options: Sequence[T]) -> T:
         return options[0]
 
     def integer(self, low: int, high: int) -> int:

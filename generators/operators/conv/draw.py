@@ -40,7 +40,7 @@ Fields = dict[str, Any]
 def conv_specs(choices: Choices, scales: str) -> ConvSpec:
     """The parameters of one valid convolution whose scales follow the policy ``scales``."""
     style = qparams.style(choices, scales)
-    fields: Fields = {"form": choices.pick(("QLinearConv", "QDQ"))}
+    fields: Fields = {"form": choices.spread(("QLinearConv", "QDQ"))}
     fields |= _groups(choices)
     fields |= _geometry(choices, fields)
     fields |= _codes(choices)
@@ -54,7 +54,7 @@ def conv_specs(choices: Choices, scales: str) -> ConvSpec:
 
 
 def _groups(choices: Choices) -> Fields:
-    kind = choices.pick(("plain", "depthwise", "multiplier", "grouped"))
+    kind = choices.spread(("plain", "depthwise", "multiplier", "grouped"))
     lanes = choices.pick(LANES)
     ins = choices.pick(IN_PER_GROUP)
     square = choices.flag(3)  # then what is for an output channel fits the inputs too

@@ -47,11 +47,15 @@ ALL_CELLS = (
     *(f"graphs opset {opset}" for opset in sorted(OPSETS)),
     *(cell for room in _ROOMS for cell in room.CELLS),
 )
+TURNS = tuple(
+    name for name in NETWORKS for cell in ALL_CELLS if f"{cell} ".startswith(f"graphs {name} ")
+)
+"""The kinds, each as often as it has cells: where more can differ, more is to be drawn."""
 
 
 def networks(choices: Choices, scales: str) -> Case:
     """One network, with its inputs; ``cells`` are filled in."""
-    return draw(choices, scales, choices.pick(tuple(NETWORKS)))
+    return draw(choices, scales, choices.spread(TURNS))
 
 
 def draw(choices: Choices, scales: str, name: str) -> Case:

@@ -37,7 +37,7 @@ def attention(net: Network) -> None:
     Source:
         Vaswani et al., Attention is all you need, 2017; as ONNX exporters write it.
     """
-    heads, depth = net.choices.pick((1, 2)), net.choices.pick((2, 4, 3))
+    heads, depth = net.choices.spread((1, 2)), net.choices.pick((2, 4, 3))
     net.cell(f"of {heads} heads")
     x = net.input((net.batch, net.choices.pick((3, 4, 2)), heads * depth))
     if heads == 2:
@@ -77,7 +77,7 @@ def _by_head(net: Network, x: Codes, depth: int, perm: tuple[int, ...]) -> Codes
 
 def _weights(net: Network, query: Codes, key: Codes, depth: int) -> Codes:
     """The softmax of scaled scores."""
-    scaling, place = net.choices.pick(SCALINGS), net.choices.pick(PLACES)
+    scaling, place = net.choices.spread(SCALINGS), net.choices.spread(PLACES)
     net.cell(f"scaled by {scaling}")
     net.cell(f"with scores {place}")
     factor = 4.0 / _reach(query, key)  # so that Softmax sees a few units
@@ -119,7 +119,7 @@ def _float_scores(net: Network, query: Codes, key: Codes, factor: float) -> Real
 
 def perceptron(net: Network) -> None:
     """Two products with an activation between; a skip and a normalization, or none."""
-    act = net.choices.pick(ACTIVATIONS)
+    act = net.choices.spread(ACTIVATIONS)
     net.cell(f"with {act}")
     is_normal = net.choices.flag(4)
     if is_normal:

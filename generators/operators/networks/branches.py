@@ -23,7 +23,7 @@ CELLS = (
 
 def choice(net: Network) -> None:
     """``y = f(x) if condition else g(x)``, f and g convolutions, or g the identity."""
-    body = net.choices.pick(BODIES)
+    body = net.choices.spread(BODIES)
     net.cell(f"with {body}")
     if body in ("reals to reals", "weights around it"):
         net.on_codes = False
@@ -40,7 +40,7 @@ def choice(net: Network) -> None:
 
 
 def _condition(net: Network, x: Codes) -> str:
-    kind, holds = net.choices.pick(CONDITIONS), net.choices.flag()
+    kind, holds = net.choices.spread(CONDITIONS), net.choices.flag()
     net.cell(f"on {kind}")
     net.cell(f"whose {'then' if holds else 'else'} branch runs")
     flag = np.array(holds)

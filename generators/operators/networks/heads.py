@@ -28,7 +28,7 @@ def head(net: Network) -> None:
     Source:
         The heads of YuNet, SSD and YOLO as their exporters write them.
     """
-    form = net.choices.pick(FORMS)
+    form = net.choices.spread(FORMS)
     levels = 1 if form == "scores times objects" else net.choices.pick((1, 2))
     net.cell(f"of {form}")
     net.cell(f"of {levels} levels")
@@ -57,7 +57,7 @@ def _rows(net: Network, x: Codes, channels: int) -> Codes:
     batch, _, height, width = y.shape
     wide = (batch, height, width, channels)
     y = move(net, "Transpose", y, wide, [wire.ints("perm", (0, 2, 3, 1))])
-    how = net.choices.pick(SHAPES)
+    how = net.choices.spread(SHAPES)
     net.cell(f"whose shape is {how}")
     if how == "computed":
         target = _computed_shape(net, y.name, channels)
@@ -82,7 +82,7 @@ def _merged(net: Network, parts: list[Codes]) -> Codes:
 
 
 def _scores(net: Network, parts: list[Codes]) -> Codes | Real:
-    order = net.choices.pick(ORDERS)
+    order = net.choices.spread(ORDERS)
     net.cell(f"with {order}")
     if order == "Sigmoid behind Concat":
         return _sigmoid(net, _merged(net, parts))

@@ -30,7 +30,7 @@ CELLS = (
 
 def tied(net: Network) -> None:
     """Two layers with the same weights, whose conversions are shared or not."""
-    kind = net.choices.pick(TIES)
+    kind = net.choices.spread(TIES)
     net.cell(kind)
     if kind == "turned":
         _turned(net)
@@ -75,7 +75,7 @@ def _weight_and_operand(net: Network, x: Codes) -> None:
 
 def one_scale(net: Network) -> None:
     """A convolution some of whose tensors have one initializer for their scales."""
-    kind = net.choices.pick(SCALES)
+    kind = net.choices.spread(SCALES)
     net.cell(f"for {kind}")
     net.per_channel = False
     p = net.parameters()
@@ -107,7 +107,7 @@ def as_input(net: Network) -> None:
         ONNX IR: from version 4 on, an initializer that is an input is its default; before,
         every initializer had to be one.
     """
-    way, what = net.choices.pick(WAYS), net.choices.pick(INPUTS)
+    way, what = net.choices.spread(WAYS), net.choices.spread(INPUTS)
     net.cell(f"as an input, {way}")
     net.cell(f"as an input: {what}")
     x = net.input(net.image())
@@ -136,7 +136,7 @@ def other_values(given: Array) -> Array:
 
 def nodes(net: Network) -> None:
     """Two convolutions whose constants are nodes, or come through an Identity."""
-    kind = net.choices.pick(NODES)
+    kind = net.choices.spread(NODES)
     net.cell(f"for {kind}")
     if kind == "all parameters":
         net.graph.constants_are_nodes = True

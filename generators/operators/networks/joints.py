@@ -35,7 +35,7 @@ CELLS = (
 
 def concat(net: Network) -> None:
     """Two to four parts, given or computed, joined as codes, as reals or by QLinearConcat."""
-    relation, count = net.choices.pick(SCALES), net.choices.pick((2, 3, 4))
+    relation, count = net.choices.spread(SCALES), net.choices.pick((2, 3, 4))
     net.cell(relation)
     net.cell(f"of {count}")
     first = net.input(net.image())
@@ -54,7 +54,7 @@ def concat(net: Network) -> None:
 
 
 def _part(net: Network, first: Codes, relation: str) -> Codes:
-    kind = net.choices.pick(PARTS)
+    kind = net.choices.spread(PARTS)
     if kind == "constant" and net.is_open:
         kind = "given"  # a constant cannot follow the batch
     net.cell(f"with a part: {kind}")
@@ -86,7 +86,7 @@ def joined(net: Network, parts: list[Codes], axis: int) -> Codes:
 
 def split(net: Network) -> None:
     """A tensor in two or three parts, each with parameters that are equal or not."""
-    count, relation = net.choices.pick((2, 3)), net.choices.pick(SCALES)
+    count, relation = net.choices.pick((2, 3)), net.choices.spread(SCALES)
     net.cell(f"of {count}")
     net.cell(relation)
     sizes = (net.choices.pick((1, 2)),) * count
@@ -174,7 +174,7 @@ def pyramid(net: Network) -> None:
     attributes = [wire.text(name, value) for name, value in settings.items()]
     scales = net.constant(np.array([1, 1, 2, 2], np.float32))
     up = move(net, "Resize", coarse, fine.shape, attributes, ["", scales])
-    op = net.choices.pick(("Concat", "Add"))
+    op = net.choices.spread(("Concat", "Add"))
     net.cell(f"joined by {op}")
     net.leave(joined(net, [fine, up], 1) if op == "Concat" else binary(net, "Add", fine, up))
 

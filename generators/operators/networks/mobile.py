@@ -52,7 +52,7 @@ def _activated(
 
 
 def _activation(net: Network) -> str:
-    act = net.choices.pick(ACTIVATIONS[::3] if net.on_codes else ACTIVATIONS)
+    act = net.choices.spread(ACTIVATIONS[::3] if net.on_codes else ACTIVATIONS)
     net.cell(f"with {act}")
     if act == "HardSwish":
         net.need_opset(14)
@@ -101,7 +101,7 @@ def excite(net: Network) -> None:
     x = net.input(net.image())
     y = pooled(net, x)
     y = conv(net, y, net.width(4), relu=True)
-    gate = net.choices.pick(GATES[:1] if net.on_codes else GATES)
+    gate = net.choices.spread(GATES[:1] if net.on_codes else GATES)
     net.cell(f"by {gate}")
     if net.on_codes:
         y = _sigmoid(net, conv(net, y, x.shape[1], target=net.unit_parameters(3.0)))
@@ -124,7 +124,7 @@ def _sigmoid(net: Network, x: Codes) -> Codes:
 
 def pooled(net: Network, x: Codes) -> Codes:
     """The mean of each channel, 1 by 1."""
-    op = net.choices.pick(POOLS[:1] if net.on_codes else POOLS)
+    op = net.choices.spread(POOLS[:1] if net.on_codes else POOLS)
     net.cell(f"by {op}")
     shape = (*x.shape[:2], 1, 1)
     if net.on_codes:
@@ -149,7 +149,7 @@ def classifier(net: Network) -> None:
     y = conv(net, net.input(net.image()), net.width(), net.choices.pick((3, 1)), relu=True)
     y = pooled(net, y)
     y = move(net, "Flatten", y, y.shape[:2])
-    end = net.choices.pick(ENDS)
+    end = net.choices.spread(ENDS)
     net.cell(f"ends in {end}")
     y = gemm(net, y, net.choices.pick((3, 2, 5, 10)))
     if end == "codes":

@@ -21,7 +21,7 @@ CELLS = (
 
 def residual(net: Network) -> None:
     """``y = f(x) + x``; the skip is one of ``SKIPS``."""
-    skip = net.choices.pick(SKIPS)
+    skip = net.choices.spread(SKIPS)
     net.cell(skip)
     grow = {"float skip": _float_skip, "unquantized sum": _unquantized}.get(skip)
     if grow is not None:
@@ -65,7 +65,7 @@ def _unquantized(net: Network) -> None:
 
 def _finished(net: Network, y: Real) -> None:
     """An activation, then codes, or none."""
-    y = activated(net, y, net.choices.pick(TAILS))
+    y = activated(net, y, net.choices.spread(TAILS))
     if net.choices.flag(3):
         net.cell("sum in float")
         net.leave(y)

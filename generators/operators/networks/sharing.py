@@ -27,7 +27,7 @@ def readers(net: Network) -> None:
     if not net.on_codes:
         net.cell("of one D" if net.shares_reals else "of a D each")
     for _ in range(net.choices.pick((2, 3))):
-        reader = net.choices.pick(READERS)
+        reader = net.choices.spread(READERS)
         net.cell(reader)
         _read(net, y, reader)
 
@@ -59,7 +59,7 @@ def outputs(net: Network) -> None:
     codes = net.codes(real)
     net.shares_reals = True
     inside |= {"codes": codes, "dequantized": net.real(codes)}
-    chosen = {net.choices.pick(tuple(inside)), net.choices.pick(tuple(inside))}
+    chosen = {net.choices.spread(tuple(inside)), net.choices.spread(tuple(inside))}
     for where, each in inside.items():
         if where in chosen:
             net.cell(f"inside: {where}")
@@ -69,7 +69,7 @@ def outputs(net: Network) -> None:
 
 def doubled(net: Network) -> None:
     """Between two convolutions, one or two pairs of D and Q more than needed."""
-    count, relation = net.choices.pick(PAIRS), net.choices.pick(SCALES)
+    count, relation = net.choices.spread(PAIRS), net.choices.spread(SCALES)
     net.cell(f"by {count} pairs")
     net.cell(relation)
     y = conv(net, net.input(net.image()), net.width(4), relu=net.choices.flag())
@@ -84,7 +84,7 @@ def dangling(net: Network) -> None:
     """A live layer, and nodes beside it whose results nobody reads."""
     x = net.input(net.image())
     real = conv_real(net, net.real(x), net.width(4))
-    kind = net.choices.pick(DANGLING)
+    kind = net.choices.spread(DANGLING)
     net.cell(kind)
     codes = net.codes(real)
     if kind == "QuantizeLinear":

@@ -184,9 +184,9 @@ CELLS = (
 
 def tail(net: Network) -> None:
     """A layer and an activation, whose values are a few units large, as trained ones are."""
-    name = net.choices.pick(tuple(TAILS))
+    name = net.choices.spread(tuple(TAILS))
     net.need_opset(TAILS[name][1])
-    place, layer = net.choices.pick(PLACES), net.choices.pick(LAYERS)
+    place, layer = net.choices.spread(PLACES), net.choices.spread(LAYERS)
     for words in (name, place, f"of {layer}"):
         net.cell(words)
     y = _layer(net, layer)

@@ -39,9 +39,9 @@ CELLS = (
 def blocks(net: Network) -> None:
     """Two products with weights in blocks, Relu between; activations in float or quantized."""
     dtype, axis, how = (
-        net.choices.pick(BLOCKED),
+        net.choices.spread(BLOCKED),
         net.choices.pick((0, 1)),
-        net.choices.pick(ACTIVATIONS),
+        net.choices.spread(ACTIVATIONS),
     )
     net.cell(f"of {dtype} along axis {axis}")
     net.cell(f"with activations {how}")
@@ -79,7 +79,7 @@ def _blocked_product(net: Network, x: Real, dtype: str, axis: int) -> Real:
 
 def nibbles(net: Network) -> None:
     """Activations of 8 bits, weights of 4; then a layer of 8-bit weights."""
-    dtype, layer = net.choices.pick(NIBBLES), net.choices.pick(LAYERS)
+    dtype, layer = net.choices.spread(NIBBLES), net.choices.spread(LAYERS)
     net.cell(f"{dtype} in {layer}")
     if layer == "Conv":
         x = net.input(net.image())
@@ -94,7 +94,7 @@ def nibbles(net: Network) -> None:
 
 def wide(net: Network) -> None:
     """A product, a sum and a product of 16-bit activations, or of 16 bits between 8."""
-    dtype, mixed = net.choices.pick(WIDE), net.choices.flag()
+    dtype, mixed = net.choices.spread(WIDE), net.choices.flag()
     net.cell(f"{dtype} {'among 8 bits' if mixed else 'alone'}")
     if not mixed:
         net.dtype = dtype
@@ -109,7 +109,7 @@ def wide(net: Network) -> None:
 
 def floats(net: Network) -> None:
     """Activations and weights that are 8-bit floats, through one or two layers."""
-    dtype, layer = net.choices.pick(FLOATS), net.choices.pick(LAYERS)
+    dtype, layer = net.choices.spread(FLOATS), net.choices.spread(LAYERS)
     net.cell(f"{dtype} in {layer}")
     net.dtype = net.w_dtype = dtype
     shape = net.image() if layer == "Conv" else (net.batch, net.choices.pick((4, 3, 8)))

@@ -43,8 +43,8 @@ def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
     """One product with blocked weights, or a blocked QuantizeLinear, and its cells."""
     draw = Draw.of(choices, scales, OPSETS)
     if choices.flag(3):
-        return choices.pick((_quantize, _dequantize))(draw)
-    op, dtype, axis = choices.pick(PRODUCTS), choices.pick(DTYPES), choices.pick((0, 1))
+        return choices.spread((_quantize, _dequantize))(draw)
+    op, dtype, axis = choices.spread(PRODUCTS), choices.spread(DTYPES), choices.pick((0, 1))
     depth, columns = draw.size(33) * choices.pick((1, 2)), draw.size()
     if choices.flag(4):
         columns = depth
@@ -117,7 +117,7 @@ def _along_axis(
 def _quantize(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     """Codes from reals: an Identity in front of a QuantizeLinear with blocks, or along an axis."""
     choices, shape, axis = draw.choices, *_place(draw)
-    dtype = choices.pick(CODES)
+    dtype = choices.spread(CODES)
     place = _along_axis if choices.flag(3) else _blocked
     y, cells = place(draw, "y", shape, dtype, axis)
     x = Operand("x", shape, "float32", seed=choices.integer(0, 65535))
@@ -133,7 +133,7 @@ def _quantize(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
 def _dequantize(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     """Reals from codes: a DequantizeLinear with blocks, or along an axis, and an Identity."""
     choices, shape, axis = draw.choices, *_place(draw)
-    dtype = choices.pick(CODES)
+    dtype = choices.spread(CODES)
     place = _along_axis if choices.flag(3) else _blocked
     x, cells = place(draw, "x", shape, dtype, axis)
     is_packed = dtype.endswith("int4")

@@ -74,7 +74,7 @@ class Geometry:
 def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
     """One convolution and the cells it belongs to."""
     draw = Draw.of(choices, scales)
-    form = choices.pick((*FORMS, FORMS[0]))
+    form = choices.spread((*FORMS, FORMS[0]))
     ins, outs = draw.size(9), draw.size(9)
     geometry = _geometry(draw, choices.pick((2, 2, 1, 3)), form)
     image = _image(draw, geometry, max(ins, outs))

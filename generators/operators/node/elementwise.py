@@ -73,14 +73,14 @@ ALL_CELLS = (
 def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
     """One element-wise operator and the cells it belongs to."""
     draw = Draw.of(choices, scales)
-    kind = choices.pick(
+    kind = choices.spread(
         (_binary, _unary, _unary, _binary, _variadic, _other, _unary, _on_codes)
     )
     return kind(draw)
 
 
 def _unary(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
-    op = draw.choices.pick((*UNARY, "Relu", "LeakyRelu"))
+    op = draw.choices.spread((*UNARY, "Relu", "LeakyRelu"))
     since, attributes = UNARY[op]
     x = draw.codes("x", draw.shape(draw.choices.pick((4, 2, 1, 3, 4, 2, 1, 3, 0)), 9))
     y = _result_of(draw, op, x)
@@ -107,9 +107,9 @@ def _result_of(draw: Draw, op: str, x: Operand, shape: tuple[int, ...] = ()) -> 
 
 def _binary(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     choices = draw.choices
-    op = choices.pick((*BINARY, "Add", "Mul"))
+    op = choices.spread((*BINARY, "Add", "Mul"))
     a, b, shape, broadcast = _pair(draw)
-    equal = choices.pick(SCALES)
+    equal = choices.spread(SCALES)
     if equal != "unequal":
         b = beside(choices, replace(b, dtype=a.dtype), a, RELATIONS[equal])
     cells = {f"binary {op}", f"broadcast {broadcast}", f"binary scales {equal}"}
@@ -128,7 +128,7 @@ def _binary(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
 
 def _pair(draw: Draw) -> tuple[Operand, Operand, tuple[int, ...], str]:
     shape = draw.shape(draw.choices.pick((4, 3, 2)), 9)
-    broadcast = draw.choices.pick(BROADCASTS)
+    broadcast = draw.choices.spread(BROADCASTS)
     other: tuple[int, ...] = shape
     if broadcast == "scalar":
         other = draw.choices.pick(((), (1,)))
@@ -163,7 +163,7 @@ def _bounds(draw: Draw, y: Operand) -> tuple[tuple[float, ...], ...]:
 
 
 def _variadic(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
-    op = draw.choices.pick(VARIADIC)
+    op = draw.choices.spread(VARIADIC)
     shape = draw.shape(3, 7)
     parts = [draw.codes(letter, shape) for letter in "abcd"[: draw.choices.pick((3, 2, 4, 1))]]
     y = _binary_result(draw, "Add", parts[0], parts[-1], shape)
@@ -171,7 +171,7 @@ def _variadic(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
 
 
 def _other(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
-    make = draw.choices.pick((_softmax, _where, _batch_normalization, _prelu, _silu, _clip))
+    make = draw.choices.spread((_softmax, _where, _batch_normalization, _prelu, _silu, _clip))
     found, name = make(draw)
     return found, frozenset({f"elementwise {name}"})
 
@@ -248,7 +248,7 @@ def _clip(draw: Draw) -> tuple[NodeSpec, str]:
 
 
 def _on_codes(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
-    form = draw.choices.pick(ON_CODES)
+    form = draw.choices.spread(ON_CODES)
     cells = frozenset({f"elementwise {form}"})
     if form in ("QLinearAdd", "QLinearMul"):
         op = form.removeprefix("QLinear")

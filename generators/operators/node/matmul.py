@@ -51,7 +51,7 @@ ALL_CELLS = (
 def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
     """One matrix product and the cells it belongs to."""
     draw = Draw.of(choices, scales)
-    form = choices.pick(FORMS)
+    form = choices.spread(FORMS)
     if form == "Gemm" or form == "QGemm":
         return _gemm(draw, form)
     return _matmul(draw, form)
@@ -151,7 +151,7 @@ def _plain_result(shape: tuple[int, ...], dtype: str) -> Operand:
 
 
 def _tails(draw: Draw, y: Operand) -> tuple[tuple[Tail, ...], str]:
-    kind = draw.choices.pick(TAILS)
+    kind = draw.choices.spread(TAILS)
     if kind == "none":
         return (), kind
     high = qparams.float32(y.scales[0] * draw.choices.pick((64.0, 20.25)))

@@ -176,7 +176,7 @@ ALL_CELLS = (
 def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
     """One operator that moves values and the cells it belongs to."""
     draw = Draw.of(choices, scales)
-    op = choices.pick((*MOVES, "Resize", "Split", "Concat", "Concat", "Pad"))
+    op = choices.spread((*MOVES, "Resize", "Split", "Concat", "Concat", "Pad"))
     if op == "Split":
         return _split(draw)
     if op == "Concat":
@@ -206,7 +206,7 @@ def _similar(
 ) -> tuple[Operand, str]:
     """An output with the operand's parameters, or with one of them changed."""
     y = Operand(name, shape, x.dtype, x.scales, x.zero_points)
-    kind = draw.choices.pick(("equal", *kinds))
+    kind = draw.choices.spread(("equal", *kinds))
     if kind == "scale differs":
         y = replace(draw.result(shape, reach(x), x.scales[0]), name=name)
     elif kind == "zero point differs":

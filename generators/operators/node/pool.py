@@ -30,13 +30,13 @@ ALL_CELLS = (
 def spec(choices: Choices, scales: str) -> tuple[NodeSpec, frozenset[str]]:
     """One pool or reduction and the cells it belongs to."""
     draw = Draw.of(choices, scales)
-    make = choices.pick((_pool, _pool, _pool, _reduction, _reduction, _selection, _on_codes))
+    make = choices.spread((_pool, _pool, _pool, _reduction, _reduction, _selection, _on_codes))
     return make(draw)
 
 
 def _pool(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     choices = draw.choices
-    op, rank = choices.pick((*POOLS, *POOLS[:2])), choices.pick((2, 2, 1, 3))
+    op, rank = choices.spread((*POOLS, *POOLS[:2])), choices.pick((2, 2, 1, 3))
     x, cells = _ordered(draw, op, _image(draw, rank))
     cells.add(f"pool {op} {rank}-D")
     attributes: list[tuple[str, Attribute]] = []
@@ -81,7 +81,7 @@ def _window(
     ceil = int(choices.flag(3))
     kernel = tuple(min(choices.pick((2, 3, 1)), each) for each in image)
     strides = tuple(choices.pick((2, 3) if ceil else (1, 2, 3)) for _ in image)
-    padding = choices.pick(PADDINGS[:2] if ceil else PADDINGS)
+    padding = choices.spread(PADDINGS[:2] if ceil else PADDINGS)
     if padding.startswith("SAME"):
         strides = tuple(map(min, strides, kernel))  # onnxruntime refuses to skip pixels here
     pads = [0] * (2 * len(image))
@@ -136,7 +136,7 @@ def _begins_beyond(
 
 def _reduction(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     choices = draw.choices
-    op = choices.pick(REDUCTIONS)
+    op = choices.spread(REDUCTIONS)
     x, cells = _ordered(draw, op, draw.codes("x", draw.shape(choices.pick((4, 3, 2)), 7)))
     axes = choices.pick(
         ((-1,), (1,), (len(x.shape) - 1,), tuple(range(len(x.shape))), (0, -1))
@@ -188,7 +188,7 @@ def _selection(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
 
 
 def _on_codes(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
-    form = draw.choices.pick(ON_CODES)
+    form = draw.choices.spread(ON_CODES)
     x = _image(draw, 2)
     op = form.removeprefix("QLinear")
     attributes: list[tuple[str, Attribute]] = []

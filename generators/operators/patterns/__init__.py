@@ -28,7 +28,7 @@ ALL_CELLS = (
 
 def patterns(choices: Choices, scales: str) -> Case:
     """One pattern, with its inputs; ``cells`` are filled in."""
-    name = choices.pick(tuple(PATTERNS))
+    name = choices.spread(tuple(PATTERNS))
     pattern = Pattern(choices, scales, name)
     PATTERNS[name](pattern)
     return replace(pattern.graph.case(), cells=tuple(sorted(pattern.cells)))

@@ -17,7 +17,7 @@ def pooled_conv(p: Pattern) -> None:
     x = p.codes("x", p.parameters(), p.shape())
     made = p.conv(p.dequantize(x), x.parameters, x.shape, "n0")
     kernel = min(2, *made.shape[2:])
-    op = p.choices.pick(("MaxPool", "AveragePool"))
+    op = p.choices.spread(("MaxPool", "AveragePool"))
     p.cells.add(f"{op} of a convolution")
     real = p.graph.node(
         op, "n1", [made.name], "n1_t", [wire.ints("kernel_shape", (kernel,) * 2)]
@@ -52,7 +52,7 @@ def clipped(p: Pattern) -> None:
 
 def _bounds(p: Pattern, scale: float, dtype: str, zero_point: int) -> list[str]:
     """Two bounds, so many steps inside of the lowest and highest real value."""
-    kind = p.choices.pick(BOUNDS)
+    kind = p.choices.spread(BOUNDS)
     p.cells.add(f"bounds {kind}")
     inside = {
         "beyond the codes": (-1.0, 0.0, -3.5),
@@ -74,7 +74,7 @@ def moved(p: Pattern) -> None:
         one = replace(one, zero_point=0)
     x = p.codes("x", one, p.shape(p.choices.pick((2, 3))))
     real, shape = _dequantized(p, x.name, x.pair.scale, x.pair.zero, one.zero_point), x.shape
-    op = p.choices.pick(MOVES if shape[0] > 1 else MOVES[:-1])
+    op = p.choices.spread(MOVES if shape[0] > 1 else MOVES[:-1])
     p.cells.add(f"{op} of codes as reals")
     if op == "Split":
         _split(p, real, shape)

@@ -33,7 +33,7 @@ def double_pair(p: Pattern) -> None:
 def two_quantizers(p: Pattern) -> None:
     """One tensor, made by an operation or given, quantized twice."""
     x = p.codes("x", p.parameters(), p.shape())
-    op = p.choices.pick(("Conv", "Add", "Relu"))
+    op = p.choices.spread(("Conv", "Add", "Relu"))
     p.cells.add(f"two QuantizeLinear behind {op}")
     real, shape = p.dequantize(x), x.shape
     wanted = p.result(REACH, x.parameters.scale)

@@ -14,7 +14,7 @@ PLACES = ("before Relu", "behind Relu", "alone")
 
 def _read(p: Pattern, real: str, shape: tuple[int, ...]) -> None:
     """A second reader of reals: the graph's caller, an operator in float, or another Q."""
-    reader = p.choices.pick(READERS)
+    reader = p.choices.spread(READERS)
     p.cells.add(f"a second reader: {reader}")
     if reader == "output":
         p.leave_real(real, shape)
@@ -26,7 +26,7 @@ def _read(p: Pattern, real: str, shape: tuple[int, ...]) -> None:
 
 def shared_result(p: Pattern) -> None:
     """A convolution, activated or not, whose reals have another reader than its Q."""
-    place = p.choices.pick(PLACES)
+    place = p.choices.spread(PLACES)
     p.cells.add(f"a second reader {place}")
     made = _operation(p)
     real, wanted = made.name, p.result(made.size, made.product)
@@ -45,7 +45,7 @@ def shared_result(p: Pattern) -> None:
 def _operation(p: Pattern) -> Convolved:
     """A convolution, or a sum of two tensors."""
     x = p.codes("x", p.parameters(), p.shape())
-    op = p.choices.pick(("Conv", "Add"))
+    op = p.choices.spread(("Conv", "Add"))
     p.cells.add(f"{op} read twice")
     if op == "Conv":
         return p.conv(p.dequantize(x), x.parameters, x.shape, "n0")
@@ -58,7 +58,7 @@ def shared_dequantize(p: Pattern) -> None:
     """One DequantizeLinear for an operation and for somebody else."""
     x = p.codes("x", p.parameters(), p.shape())
     real = p.dequantize(x)
-    op = p.choices.pick(("Conv", "QuantizeLinear", "MaxPool"))
+    op = p.choices.spread(("Conv", "QuantizeLinear", "MaxPool"))
     p.cells.add(f"{op} with a shared DequantizeLinear")
     if op == "Conv":
         made = p.conv(real, x.parameters, x.shape, "n0")
