@@ -8,7 +8,10 @@ import os
 import subprocess
 import sys
 
-PARTS = ("loop", "inside", "load", "layers", "matmul", "hunt", "causes", "jobs")
+PARTS = (
+    *("loop", "inside", "load", "layers", "matmul"),
+    *("hunt", "causes", "coverage", "jobs"),
+)
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
