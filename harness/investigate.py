@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from corpus.case import Array, Case, node_id
-from corpus.finding import Engine, Evidence, Finding, LawCounts, Size
+from corpus.finding import PARTNER, Engine, Evidence, Finding, LawCounts, Size
 from generators.illegal import breach_of
 from generators.operators import conv as convolutions
 from generators.operators import node as nodes
@@ -25,7 +25,7 @@ from harness.observe import CONVERSIONS, main_node
 from harness.oracle import Allowed, Oracle, Silent
 from harness.outcome import Outcome, Refused, Tapped, Values
 from harness.partner_bugs import every_suspect, shown_by_partner
-from harness.partners import Disagreement, left_by_partner, moved_by
+from harness.partners import Disagreement, left_by_partner
 from harness.passes import passes_of
 from harness.reduce import reduce
 from harness.same import faults_of, same_bug, shows_bug
@@ -100,7 +100,7 @@ def investigate(bench: Bench, suspect: Suspect, *, seed: int, law: bool = True) 
     partner = shown_by_partner(bench, suspect, outcome)
     allowed = left_by_partner(partner) if partner else _allowed(case, outcome)
     hangs = suspect.signature.kind == HANGS
-    is_plain = not hangs and not moved_by(suspect.signature.cause)
+    is_plain = not hangs and suspect.located_by != PARTNER
     found_law = law_of(bench, suspect, case, seed) if law and is_plain else NO_LAW
     finding = Finding(
         id=suspect.signature.id,

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from corpus.case import Case
-from corpus.finding import PARTNER, Steps
+from corpus.finding import PARTNER, Match, Steps
+from engine.faults import CATALOGUE
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.locate import Judged
 from harness.observe import whole_graph
 from harness.oracle import judge
 from harness.outcome import Outcome, Values
+from harness.partner_faults import explained
 from harness.partners import (
     Disagreement,
     first_disagreement,
@@ -54,9 +56,9 @@ def words_by_partner(
 
 def shown_by_partner(bench: Bench, suspect: Suspect, outcome: Outcome) -> Disagreement | None:
     """The two answers that do not fit, where that is what the suspect is about."""
-    moved = moved_by(suspect.signature.cause)
-    if not moved:
+    if suspect.located_by != PARTNER:
         return None
+    moved = moved_by(suspect.signature.cause)
     return first_disagreement(bench.run, suspect.spec, suspect.case, outcome, moved)
 
 
@@ -69,11 +71,12 @@ def _by_partner(
     is_same = is_stable(bench, spec, case, outcome)
     if not is_same or not is_stable(bench, spec, found.pair.partner, found.partner):
         return (nondeterministic(spec, case),)
-    return (_suspect(found),)
+    return (_suspect(found, explained(found, bench.profile(spec), CATALOGUE)),)
 
 
-def _suspect(found: Disagreement) -> Suspect:
+def _suspect(found: Disagreement, matches: tuple[Match, ...]) -> Suspect:
     """The whole graph; what is wrong is said of the original's answer where the partner has it."""
+    cause = matches[0].fault if matches else found.cause
     case, tensor = found.pair.original, found.tensor
     unit = replace(whole_graph(case), outputs=(tensor,))
     allowed, array = left_by_partner(found)[tensor], found.original.arrays[tensor]
@@ -81,15 +84,13 @@ def _suspect(found: Disagreement) -> Suspect:
     verdict = seen if seen.is_wrong else found.verdict
     return Suspect(
         spec=found.spec,
-        signature=Signature(
-            tested(found.spec), found.verdict.kind, unit.kind, "", found.cause
-        ),
+        signature=Signature(tested(found.spec), found.verdict.kind, unit.kind, "", cause),
         case=case,
         whole=case,
         unit=unit,
         steps=Steps(verdict.max_steps, verdict.wrong, verdict.total),
         pattern=pattern_of(found.pair.name, verdict),
-        matches=(),
+        matches=matches,
         located_by=PARTNER,
         message="",
         rows=(Judged(tensor, unit, array, verdict, allowed.slack, allowed),),

@@ -12,6 +12,7 @@ from harness.bench import Bench
 from harness.diagnose import explain, variants
 from harness.oracle import Oracle, Silent, judge
 from harness.outcome import Outcome, Values
+from harness.partner_faults import explained
 from harness.partners import first_disagreement, moved_by
 from harness.suspect import Signature, Suspect, is_stable
 from harness.verdicts import failure_of
@@ -78,12 +79,13 @@ def _has_op(case: Case, op: str) -> bool:
 
 
 def _diverges_alike(bench: Bench, suspect: Suspect | Bug, case: Case, outcome: Values) -> bool:
+    profile = bench.profile(suspect.spec)
     try:
         allowed = Oracle(case.proto()).allowed(case.inputs)
     except Silent:
-        return False
+        found = first_disagreement(bench.run, suspect.spec, case, outcome)
+        return bool(found and explained(found, profile, faults_of(suspect)))
     if variants := faults_of(suspect):
-        profile = bench.profile(suspect.spec)
         return any(explain(case, outcome.arrays, allowed, profile, each) for each in variants)
     verdicts = [judge(each, outcome.arrays.get(name)) for name, each in allowed.items()]
     return suspect.signature.kind in {each.kind for each in verdicts}

@@ -9,7 +9,7 @@ from corpus.case import Array, Case
 from harness.campaign.plan import Plan
 
 
-def product(number: int = 0) -> Case:
+def product(number: int = 0, *, largest: int = 64) -> Case:
     """A QLinearMatMul of 4 rows and ``4 + number`` columns, by a factor of 2^-6, random data.
 
     Two products of weights of 7 bits fit 16 bits, where onnxruntime sums them on some processors.
@@ -19,7 +19,7 @@ def product(number: int = 0) -> Case:
     constants: dict[str, Array] = {
         "xs": np.array(2.0**-130, np.float32),
         "xz": np.array(120, np.uint8),
-        "w": rng.integers(-64, 65, (5, columns)).astype(np.int8),
+        "w": rng.integers(-largest, largest + 1, (5, columns)).astype(np.int8),
         "ws": np.array(2.0**-6, np.float32),
         "wz": np.array(0, np.int8),
         "ys": np.array(2.0**-130, np.float32),

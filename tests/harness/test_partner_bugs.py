@@ -8,12 +8,13 @@ from harness.campaign.journal import Past, Pending
 from harness.campaign.judge import Knowledge, Task, bug_of, judge
 from harness.campaign.plan import Plan
 from harness.events import BatchJudged, Event, FindingSaved, FindingSeen
-from harness.investigate import Dossier
+from harness.investigate import Dossier, investigate, shrink
 from harness.partner_bugs import every_suspect
 from harness.partners import bound_pairs, disagreement
 from harness.run import Campaign
+from harness.same import shows_bug
 from tests.harness.benches import bench_of
-from tests.harness.denormals import Products
+from tests.harness.denormals import Products, product
 
 PRODUCT = "QLinearMatMul"
 FLAWED = "tests.fakes:flushes_denormals_at_the_end"
@@ -103,3 +104,27 @@ def test_campaigns_draw_such_cases() -> None:
         each for each in drawn if [n.op_type for n in each.proto().graph.node] == [PRODUCT]
     )
     assert any(list(bound_pairs(each)) for each in products)
+
+
+def test_a_fault_that_gives_both_answers_is_the_bug_it_is_elsewhere() -> None:
+    name = "engine:fault=F79a.matmul"
+    spec = parse(name)
+    cases = [product(number, largest=127) for number in range(6)]
+    with bench_of(name) as bench:
+        found = [every_suspect(bench, spec, each, bench.run(each, spec)) for each in cases]
+        suspects = [suspect for each in found for suspect in each]
+        assert len(suspects) > 2
+        assert {each.signature.cause for each in suspects} == {"F79a"}
+        first, *others = suspects
+        assert first.signature.text == "engine | divergent | F79a"
+        outcomes = [bench.run(each.case, spec) for each in others]
+        assert all(
+            shows_bug(bench, bug_of(first), each.case, outcome)
+            for each, outcome in zip(others, outcomes, strict=True)
+        )
+        small = shrink(bench, first)
+        dossier = investigate(bench, small, seed=1)
+    assert len(small.case.model) <= len(first.case.model)
+    assert dossier.partner is not None
+    assert dossier.finding.diagnosis[0].fault == "F79a"
+    assert dossier.finding.is_by_partner
