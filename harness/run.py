@@ -56,8 +56,9 @@ class Campaign:
     """The life of one campaign, or of one session of it.
 
     ``keep`` stores a new finding and says in which folder; ``journal`` is told what it takes to
-    go on later from ``past``. Without a ``crew`` cases are judged here. A signal is to be held
-    while ``guard`` is entered.
+    go on later from ``past``. Without a ``crew`` cases are judged here; what a crew judged in time
+    and nobody looked at before the time was over still gives its findings, without laws. A signal
+    is to be held while ``guard`` is entered.
     """
 
     bench: Bench
@@ -68,6 +69,7 @@ class Campaign:
     past: Past = field(default_factory=Past)
     guard: Callable[[], AbstractContextManager[object]] = nullcontext
     cells: set[str] = field(default_factory=set)
+    is_hurried: bool = field(default=False, init=False)
     supply: Supply = field(init=False)
     known: KnownBugs = field(init=False)
 
@@ -91,6 +93,7 @@ class Campaign:
             yield from self.known.sightings()
             with closing(self._judged()) as results:
                 for judged in results:
+                    self.is_hurried = self.crew is not None and self._is_extra(judged)
                     yield from self._settle(judged)
         except (KeyboardInterrupt, CrewLost) as interrupt:
             yield from self.known.sightings()
@@ -119,6 +122,10 @@ class Campaign:
         if self.crew is None:
             return alone(self.bench, self.supply)
         return Feeder(self.crew, self.supply).judged()
+
+    def _is_extra(self, judged: JudgedTask) -> bool:
+        """Whether the time was over before anybody looked at these cases."""
+        return self.supply.is_late and judged.numbers.start > 0
 
     def _settle(self, judged: JudgedTask) -> Iterator[Event]:
         with self.guard():
@@ -234,7 +241,8 @@ class Campaign:
             return
         yield LookedInto(backend, op, "explaining")
         try:
-            dossier = investigate(self.bench, small, seed=self.plan.seed)
+            law = not self.is_hurried
+            dossier = investigate(self.bench, small, seed=self.plan.seed, law=law)
         except KeyboardInterrupt:
             yield from self._save(small, where)
             raise

@@ -60,7 +60,7 @@ class Feeder:
         self._error: BaseException | None = None
 
     def judged(self) -> Generator[JudgedTask]:
-        """Every task of the supply in order; none any more when the time is over.
+        """Every task of the supply in order, those too that come back soon after its time is over.
 
         Raises:
             BadInput, CrewLost: as `Crew.take`.
@@ -69,10 +69,7 @@ class Feeder:
         thread = threading.Thread(target=self._feed, name="feeder", daemon=True)
         thread.start()
         try:
-            while is_first or not self._supply.is_late:
-                judged = self._wait_for(expected)
-                if judged is None:
-                    return
+            while judged := self._wait_for(expected, always=is_first):
                 yield judged
                 expected, is_first = judged.numbers.stop, False
         finally:
@@ -80,12 +77,12 @@ class Feeder:
             self._wake()
             thread.join()
 
-    def _wait_for(self, number: int) -> JudgedTask | None:
+    def _wait_for(self, number: int, *, always: bool) -> JudgedTask | None:
         with self._changed:
             while number not in self._arrived:
                 if self._error is not None:
                     raise self._error
-                if self._is_over:
+                if self._is_over or (self._supply.is_overdue and not always):
                     return None
                 self._changed.wait(TICK_SECONDS)  # a signal must get through
             self._changed.notify_all()

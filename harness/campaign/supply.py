@@ -1,5 +1,6 @@
 """What is judged next: consecutive numbers, in tasks that take about as long as a person waits."""
 
+import math
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from harness.campaign.judge import JudgedTask, Knowledge, Task
 from harness.campaign.plan import Plan
 
 MOST_CASES = 64
+GRACE_SECONDS = 10.0  # after its time a campaign waits so long for tasks handed out before
 TASK_SECONDS = 2.0  # of engines that are slow or hang, a task holds fewer cases
 MOST_HANGS = 3  # in a row, of one backend in one operator
 SKIPPED_CASES = 1_000  # after which it is asked again
@@ -41,8 +43,17 @@ class Supply:
     @property
     def is_late(self) -> bool:
         """Whether the time is over; a campaign that has judged nothing yet is never late."""
-        limit = self.plan.seconds
-        return limit is not None and self.number > 0 and self.spent + self.elapsed >= limit
+        return self.number > 0 and self._left <= 0
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether so much more time is over that nobody waits any more for what was handed out."""
+        return self._left <= -GRACE_SECONDS
+
+    @property
+    def _left(self) -> float:
+        limit = math.inf if self.plan.seconds is None else self.plan.seconds
+        return limit - self.spent - self.elapsed
 
     def next(self) -> Task | None:
         """The next task; none where cases or time are used up."""

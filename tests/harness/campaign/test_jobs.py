@@ -1,5 +1,6 @@
 """Jobs: the same findings however many there are; what dies is replaced, and what cannot be is said."""
 
+import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
 
@@ -9,7 +10,7 @@ from harness.campaign.crew import CrewLost, Feeder
 from harness.campaign.jobs import Jobs
 from harness.campaign.judge import JudgedTask, Task
 from harness.campaign.plan import Plan
-from harness.campaign.supply import Supply
+from harness.campaign.supply import MOST_CASES, Supply
 from harness.errors import BadInput
 from harness.events import Event, FindingSaved, FindingSeen
 from harness.investigate import Dossier
@@ -79,6 +80,65 @@ class NobodyLeft:
 
     def close(self) -> None:
         pass
+
+
+class Fast:
+    """A crew that judges at once; with ``hangs_at`` it never gives back the tasks from that number on."""
+
+    def __init__(self, hangs_at: int = 1_000_000) -> None:
+        self.tasks: list[Task] = []
+        self.hangs_at = hangs_at
+
+    def is_free(self) -> bool:
+        return len(self.tasks) < 4
+
+    def give(self, task: Task) -> None:
+        self.tasks.append(task)
+
+    def take(self, seconds: float) -> list[tuple[JudgedTask, float]]:
+        done = [each for each in self.tasks if each.numbers.start < self.hangs_at]
+        self.tasks = [each for each in self.tasks if each.numbers.start >= self.hangs_at]
+        time.sleep(0.0 if done else 0.01)
+        return [(JudgedTask(each.numbers, (), (), {}, {}, {}), 0.1) for each in done]
+
+    def close(self) -> None:
+        pass
+
+
+def timed(crew: Fast, slow: float) -> list[int]:
+    """The numbers that are settled, where settling the first task takes longer than the time."""
+    supply = Supply(Plan(1, "conv", "any", "", seconds=0.2))
+    numbers: list[int] = []
+    with closing(Feeder(crew, supply).judged()) as results:
+        for each in results:
+            if not numbers:
+                time.sleep(slow)
+            numbers += each.numbers
+    return numbers
+
+
+def test_what_was_judged_before_the_time_was_over_is_settled() -> None:
+    numbers = timed(Fast(), slow=0.5)
+    assert len(numbers) > 100
+    assert numbers == list(range(len(numbers)))
+
+
+def test_nobody_waits_long_for_what_is_not_judged_when_the_time_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("harness.campaign.supply.GRACE_SECONDS", 0.3)
+    start = time.monotonic()
+    numbers = timed(Fast(hangs_at=100), slow=0.0)
+    assert 100 <= len(numbers) < 100 + MOST_CASES
+    assert numbers == list(range(len(numbers)))
+    assert time.monotonic() - start < 5
+
+
+def test_bugs_that_were_judged_in_time_are_found_after_it() -> None:
+    judged = Plan(1, "conv", "any", "", seconds=0.1, backends=(FAULTY,))
+    with bench_of(FAULTY) as bench, closing(Jobs(judged, 1, busy=1)) as crew:
+        events = list(Campaign(bench, judged, keep, crew=crew).events())
+    assert [each.finding.signature for each in events if isinstance(each, FindingSaved)]
 
 
 def test_a_crew_that_is_lost_ends_the_campaign_after_what_it_judged() -> None:
