@@ -124,9 +124,10 @@ class ReleasesCompared:
 
 @dataclass(frozen=True, slots=True)
 class CampaignFinished:
-    """The campaign did what was planned."""
+    """The campaign did what was planned; ``unsettled`` outcomes wait for a later session."""
 
     seconds: float
+    unsettled: int = 0
 
 
 @dataclass(frozen=True, slots=True)

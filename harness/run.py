@@ -57,8 +57,9 @@ class Campaign:
 
     ``keep`` stores a new finding and says in which folder; ``journal`` is told what it takes to
     go on later from ``past``. Without a ``crew`` cases are judged here; what a crew judged in time
-    and nobody looked at before the time was over still gives its findings, without laws. A signal
-    is to be held while ``guard`` is entered.
+    and nobody looked at before the time was over still gives its findings, without laws, for some
+    overtime; then it is ``unsettled``, for a later session. A signal is to be held while ``guard``
+    is entered.
     """
 
     bench: Bench
@@ -70,6 +71,7 @@ class Campaign:
     guard: Callable[[], AbstractContextManager[object]] = nullcontext
     cells: set[str] = field(default_factory=set)
     is_hurried: bool = field(default=False, init=False)
+    unsettled: int = field(default=0, init=False)
     supply: Supply = field(init=False)
     known: KnownBugs = field(init=False)
 
@@ -99,7 +101,7 @@ class Campaign:
             yield from self.known.sightings()
             yield CampaignInterrupted(seconds=self.supply.elapsed, signal=str(interrupt))
             raise
-        yield CampaignFinished(seconds=self.supply.elapsed)
+        yield CampaignFinished(seconds=self.supply.elapsed, unsettled=self.unsettled)
 
     def _started(self) -> CampaignStarted:
         plan = self.plan
@@ -134,6 +136,9 @@ class Campaign:
                 self.known.saw_elsewhere(name, times)
             yield self._batch_judged(judged)  # the log must not lack what the journal has
         for suspicion in judged.suspicions:
+            if self.supply.is_spent:
+                self.unsettled += 1
+                continue
             case = self.plan.case(suspicion.number)
             yield from self._look_into(suspicion, case)
         yield from self.known.sightings()

@@ -29,6 +29,7 @@ def closing(report: Report) -> Iterator[RenderableType]:
         fusions_line(report),
         silent_line(report),
         *unasked_lines(report),
+        unsettled_line(report),
     ):
         if line:
             yield Text(line)
@@ -104,6 +105,14 @@ def unasked_lines(report: Report) -> Iterator[str]:
     for name, times in report.unasked.items():
         of = plural(times, "case")
         yield f"  {short(name)} hung again and again in one operator, and was not asked about {of} of it"
+
+
+def unsettled_line(report: Report) -> str:
+    """``  12 wrong answers were not looked into in time: go on with quantdiff fuzz --resume --out DIR``."""
+    if not report.unsettled:
+        return ""
+    of = plural(report.unsettled, "wrong answer")
+    return f"  no time was left to look into {of}: quantdiff fuzz --resume --out {report.started.out}"
 
 
 def failure_line(failure: str) -> str:

@@ -39,6 +39,7 @@ class Report:
     ``earlier_seconds`` those before the current one. ``phase`` is what a campaign does besides
     judging: ``reducing ort Gemm``. ``silent`` and ``parted`` are the totals of `BatchJudged`.
     ``fusions`` counts for each backend the cases, of those looked into, that took a fusion.
+    ``unsettled`` counts outcomes that nobody had the time to look into.
     ``failures`` are faults of quantdiff itself that the campaign went on after, with tracebacks.
     """
 
@@ -60,6 +61,7 @@ class Report:
     failures: tuple[str, ...] = ()
     fusions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     unasked: Mapping[str, int] = field(default_factory=dict)
+    unsettled: int = 0
 
     @property
     def cases_per_second(self) -> float:
@@ -123,8 +125,8 @@ def advance(report: Report, event: Event) -> Report:
         case ReleasesCompared(compared, findings):
             told = _with_releases(report.findings, findings)
             return replace(report, compared=compared, findings=told)
-        case CampaignFinished(seconds):
-            return _ended(report, seconds, "finished")
+        case CampaignFinished(seconds, unsettled):
+            return replace(_ended(report, seconds, "finished"), unsettled=unsettled)
         case CampaignInterrupted(seconds, signal):
             return replace(_ended(report, seconds, "interrupted"), signal=signal)
 

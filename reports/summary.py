@@ -24,6 +24,7 @@ def summary(report: Report) -> dict[str, Any]:
             for engine, counts in report.backends
         },
         "coverage": coverage(report),
+        "unsettled": report.unsettled,
         "silent": {"cases": report.silent, "parted": report.parted},
         "releases": [_changes(each) for each in report.compared],
         "findings": [each.finding.to_dict() for each in report.findings],

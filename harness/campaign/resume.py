@@ -87,7 +87,7 @@ def logged(folder: Path) -> Logged:
                 reported[name] = seen
             case BatchJudged() | CampaignInterrupted() | CampaignFinished():
                 seconds = earlier + event.seconds
-                finished = isinstance(event, CampaignFinished)
+                finished = isinstance(event, CampaignFinished) and not event.unsettled
             case _:
                 pass
     return Logged(started, seconds, reported, frozenset(skipped), finished)

@@ -10,6 +10,9 @@ from harness.campaign.plan import Plan
 
 MOST_CASES = 64
 GRACE_SECONDS = 10.0  # after its time a campaign waits so long for tasks handed out before
+OVERTIME = (
+    0.1  # of the time, in which what was judged before is still looked into; or the grace
+)
 TASK_SECONDS = 2.0  # of engines that are slow or hang, a task holds fewer cases
 MOST_HANGS = 3  # in a row, of one backend in one operator
 SKIPPED_CASES = 1_000  # after which it is asked again
@@ -49,6 +52,12 @@ class Supply:
     def is_overdue(self) -> bool:
         """Whether so much more time is over that nobody waits any more for what was handed out."""
         return self._left <= -GRACE_SECONDS
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nobody looks any more into what was judged in time."""
+        grace = max(GRACE_SECONDS, OVERTIME * (self.plan.seconds or 0.0))
+        return self._left <= -grace
 
     @property
     def _left(self) -> float:

@@ -77,6 +77,7 @@ def test_the_summary_has_exactly_the_keys_of_the_contract() -> None:
         "comparisons",
         "backends",
         "coverage",
+        "unsettled",
         "silent",
         "releases",
         "findings",
