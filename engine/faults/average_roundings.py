@@ -18,6 +18,12 @@ def _outside(rounding: Callable[[Array], Array]) -> Callable[[Array, int], Array
     return lambda steps, zero_point: rounding(steps)
 
 
+def cut_off_inside(steps: Array, zero_point: int) -> Array:
+    """``trunc(v + z) - z``."""
+    whole: Array = np.trunc(steps + zero_point) - zero_point
+    return whole
+
+
 def _ratio(p: AverageParameters) -> Fraction:
     return Fraction(float(p.x.x_scale)) / Fraction(float(p.x.y_scale))
 
@@ -124,6 +130,14 @@ FAULTS = (
         "tinygrad/tinygrad#8546",
         _saturates,
         {"average.saturate": wrap_between},
+        record=AverageParameters,
+    ),
+    Fault(
+        "F128.average",
+        "means and sums become codes by a cast: zero point added, fraction cut off, lowest bits kept",
+        "openvinotoolkit/openvino: the ONNX front end's QLinear pools, measured",
+        lambda p: _has_fraction(p) or _saturates(p),
+        {"average.round": cut_off_inside, "average.saturate": wrap_between},
         record=AverageParameters,
     ),
 )

@@ -59,6 +59,17 @@ def rescaled_by(rounding: Round, saturating: Saturate = saturate) -> Prepare:
     return prepare
 
 
+def cast(index: int, p: SelectParameters, profile: Profile) -> Requantize | None:
+    """``trunc((q - xz) xs/ys + yz)`` modulo 256, of every code, looked up."""
+    x, (low, high) = p.inputs[index], RANGES[p.dtype]
+    if by_table(index, p, profile) is None:
+        return None
+    steps = (every_code(p.dtype).astype(np.float64) - x.zero_point) * float(x.scale)
+    codes = np.trunc(steps / float(p.y_scale) + p.y_zero_point)
+    table = wrap_between(codes, low, high).astype(p.dtype)
+    return lambda q: table[q.astype(np.int16) - low]
+
+
 def from_blocks(x: Array) -> Array:
     """An image in blocks of 8 channels, absent lanes 0, its memory read as if they were not there."""
     if x.ndim < 3:
@@ -259,5 +270,11 @@ FAULTS = (
         _has_absent_lanes,
         {"movement.order": from_blocks},
         record=FlatParameters,
+    ),
+    _requantizing(
+        "F128.concat",
+        "codes that a concatenation or choice rescales are cast: fraction cut off, lowest bits kept",
+        "openvinotoolkit/openvino: the ONNX front end's QLinearConcat, measured",
+        cast,
     ),
 )

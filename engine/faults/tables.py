@@ -143,6 +143,15 @@ def wrapped(rule: TableRule, p: TableParameters) -> TableRule:
     return replace(rule, quantize=quantize)
 
 
+def cast(rule: TableRule, p: TableParameters) -> TableRule:
+    """``trunc(fl(f(x) / ys + yz))`` modulo 256."""
+
+    def quantize(x: Array, scale: Scale, zero_point: Array) -> Array:
+        return wrap_between(np.trunc(x / scale + zero_point), *RANGES[p.y_dtype])
+
+    return replace(rule, quantize=quantize)
+
+
 def table_with(p: TableParameters, stages: Mapping[str, Callable[..., Any]]) -> Array:
     """The table in the order of bytes that ``spec`` makes with these stages replaced."""
     profile = PROFILES["spec"]
@@ -269,5 +278,12 @@ FAULTS = (
         "tinygrad/tinygrad#8546",
         "rule",
         wrapped,
+    ),
+    _table_fault(
+        "F128.table",
+        "the entries of a table are cast: zero point added, fraction cut off, lowest bits kept",
+        "openvinotoolkit/openvino: the ONNX front end's QLinear operators, measured",
+        "rule",
+        cast,
     ),
 )

@@ -332,6 +332,7 @@ def test_keys_titles_and_sources() -> None:
         "F125",
         "F126",
         "F127",
+        "F128",
         "F27",
         "F30",
         "F31",

@@ -98,6 +98,7 @@ PAIRS = {
         combined("Add", A, B, y=(0.2, 100)),
         combined("Add", (0.1, 128), (0.1, 128), y=(0.3, 128)),
     ),
+    "F128": (HALVES, combined("Add", (1.0, 128), (0.0078125, 0), y=(1024.0, 0))),
     "F38.add": (SUM, combined("Add", (0.1, 128), (0.1, 128), y=(0.3, 128))),
 }
 
@@ -216,6 +217,7 @@ def test_how_a_small_operand_is_spread() -> None:
         ("F75.add", [2, 4, 8, 7]),
         ("F72.add", [3, 4, 7, 7]),
         ("F73a.add", [2, 3, 7, 7]),
+        ("F128", [2, 3, 7, 7]),
     ],
 )
 def test_ties(key: str, expected: list[int]) -> None:

@@ -116,6 +116,7 @@ PAIRS = {
     "F71.concat": (HALVES, WHOLE),
     "F72.concat": (HALVES, WHOLE),
     "F73a.concat": (HALVES, WHOLE),
+    "F128.concat": (HALVES, concat(Y, Y, Y, 1)),
     "F38.concat": (concat(A, B, Y, 1), concat(A, (0.25, 20), (0.5, 64), 1)),
     "F05": (flatten(IMAGE), flatten((1, 3, 2, 3))),
 }
@@ -203,6 +204,7 @@ def test_codes_of_another_type_keep_their_bits() -> None:
         ("F71.concat", [39, 40, 41, 42]),
         ("F72.concat", [39, 40, 40, 41]),
         ("F73a.concat", [38, 39, 40, 41]),
+        ("F128.concat", [38, 39, 40, 41]),
     ],
 )
 def test_ties(key: str, expected: list[int]) -> None:

@@ -139,6 +139,10 @@ PAIRS = {
         behind("AveragePool", **FINER, **TWO),
         behind("AveragePool", **SAME, **TWO),
     ),
+    "F128.average": (
+        behind("AveragePool", **OTHER, **BARE),
+        behind("AveragePool", **SAME, **ONE),
+    ),
     "F37": (
         behind("Softmax", axis=3, **PROBABILITY | {"x": (1.0, 5)}),
         behind("Softmax", axis=3, x=(1.0, 5), y=(1 / 128, -128), **I8),
