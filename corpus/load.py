@@ -167,9 +167,17 @@ def load_array(path: Path, model: ModelProto, name: str) -> Array:
             array's type or shape is not the input's.
     """
     value = input_of(model, name)
-    array = load_npy(path)
+    array = typed(load_npy(path), value)
     require_fit(array, value, str(path))
     return array
+
+
+def typed(array: Array, value: ValueInfoProto) -> Array:
+    """The array with the value's type, where a ``.npy`` file keeps its bytes alone (float8, 4 bits)."""
+    if array.dtype.kind != "V" or array.dtype.names:
+        return array
+    dtype, _ = _signature(value)
+    return array.view(dtype) if dtype.itemsize == array.dtype.itemsize else array
 
 
 def input_of(model: ModelProto, name: str) -> ValueInfoProto:

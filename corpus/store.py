@@ -16,7 +16,7 @@ import numpy as np
 from onnx import ModelProto
 
 from corpus.case import Array, Case
-from corpus.load import InputError, load_array, load_model, load_npy
+from corpus.load import InputError, load_array, load_model, load_npy, typed
 
 ROLES = ("input", "expected", "allowed_low", "allowed_high", "actual")
 LONGEST_NAME = 80
@@ -108,6 +108,10 @@ def load(folder: Path, *, valid: bool = True) -> tuple[Case, dict[str, dict[str,
         must_fit = role == "input" and valid
         arrays[role][name] = load_array(file, model, name) if must_fit else load_npy(file)
     inputs = arrays.pop("input")
+    values = {each.name: each for each in (*model.graph.input, *model.graph.output)}
+    for by_name in (inputs, *arrays.values()):
+        for name in by_name.keys() & values.keys():
+            by_name[name] = typed(by_name[name], values[name])
     return Case(path.read_bytes(), inputs, origin=folder.name), arrays
 
 

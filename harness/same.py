@@ -16,7 +16,7 @@ from harness.partner_faults import explained
 from harness.partners import first_disagreement, moved_by
 from harness.suspect import Signature, Suspect, is_stable
 from harness.verdicts import failure_of
-from harness.wording import message_words
+from harness.wording import message_words, plain_op
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,8 @@ def faults_of(suspect: Suspect | Bug) -> tuple[Fault, ...]:
 
 
 def _has_op(case: Case, op: str) -> bool:
-    return any(node.op_type == op for node in case.proto().graph.node)
+    ops = {plain_op(node.op_type) for node in case.proto().graph.node}
+    return plain_op(op) in ops
 
 
 def _diverges_alike(bench: Bench, suspect: Suspect | Bug, case: Case, outcome: Values) -> bool:

@@ -18,7 +18,7 @@ from harness.opened import opened
 from harness.oracle import Oracle, judge
 from harness.outcome import FusedOp, Outcome, Values
 from harness.verdicts import failure_of, is_suspicious, is_wrong
-from harness.wording import message_words, said_place
+from harness.wording import message_words, plain_op, said_place
 
 TWO_RUNS = "two runs of the same case differ"
 
@@ -46,8 +46,9 @@ class Signature:
         known = {each.id for each in CATALOGUE}
         if self.cause.startswith(PASS) or known.issuperset(self.cause.split("+")):
             return " | ".join((self.backend, self.kind, self.cause))
-        both = f"{self.fused_as} <- {self.op}" if self.fused_as else self.op
-        place = self.place or (self.op if self.fused_as == self.op else both)
+        op = plain_op(self.op)
+        both = f"{self.fused_as} <- {op}" if self.fused_as else op
+        place = self.place or (op if self.fused_as == op else both)
         return " | ".join((self.backend, self.kind, place, self.cause))
 
     @property

@@ -29,17 +29,27 @@ def message_words(message: str, case: Case) -> str:
     message = re.sub(
         r"\bNode \([\w/.:-]*\)", "Node (*)", message
     )  # engines make nodes of their own
+    message = re.sub(r"\boperator \(\w+\)", "operator (*)", message)
     longest_first = sorted(map(re.escape, names), key=len, reverse=True)
     quoted = rf"(?<=[\"'(])({'|'.join(longest_first)})(?=[\"'),:_])"
     return without_numbers(re.sub(quoted, "*", message) if names else message)
 
 
+def plain_op(op: str) -> str:
+    """The operator whose QLinear form this is, else itself: both forms of a graph are one to an engine."""
+    return op.removeprefix("QLinear") or op
+
+
 def said_place(message: str) -> str:
-    """The operator or source file that a message says it comes from; empty where it says neither."""
-    operator = r"\bOp \((\w+)\)|\brunning (\w+) node\b"
+    """The operator, type or source file that a message says it comes from; empty where it says none."""
+    operator = r"\bOp \((\w+)\)|\brunning (\w+) node\b|^\w*Error: ([A-Z]\w+): "
     file = r"([\w-]+\.(?:cpp|cc|c|hpp|h)):\d+"
-    found = re.search(operator, message) or re.search(file, message)
-    return next((each for each in found.groups() if each), "") if found else ""
+    kind = r"\bType '(tensor\(\w+\))' of input parameter"  # that a rewritten operator does not take
+    found = next(
+        filter(None, (re.search(each, message) for each in (operator, kind, file))), None
+    )
+    place = next(filter(None, found.groups())) if found else ""
+    return without_numbers(place) if place.startswith("tensor") else place
 
 
 def place_words(pattern: str) -> str:

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import TensorProto, helper
 
+from corpus.case import Case
 from corpus.load import InputError
 from corpus.store import Contents, file_name, load, save
-from tests.corpus.models import conv_case, renamed
+from tests.corpus.models import conv_case, identity, renamed
 
 NAMES = [
     "plain",
@@ -111,3 +113,17 @@ def test_a_folder_inside_is_kept_with_it_and_never_read_for_it(tmp_path: Path) -
     with pytest.raises(ValueError, match="not a plain"):
         save(tmp_path / "g", case, inner={"../h": Contents(other, {}, {})})
     assert [each.name for each in tmp_path.iterdir()] == ["f"]
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT8E4M3FN, TensorProto.INT4])
+def test_types_that_numpy_does_not_know_come_back(tmp_path: Path, kind: int) -> None:
+    dtype = helper.tensor_dtype_to_np_dtype(kind)
+    array = np.arange(3).astype(dtype)
+    model = identity(kind, [3])
+    model.ir_version, model.opset_import[0].version = 10, 21
+    case = Case(model.SerializeToString(), {"x": array})
+    (output,) = case.proto().graph.output
+    save(tmp_path / "f", case, {"actual": {output.name: array}})
+    found, arrays = load(tmp_path / "f")
+    assert found.inputs["x"].dtype == arrays["actual"][output.name].dtype == dtype
+    assert found.inputs["x"].tobytes() == array.tobytes()

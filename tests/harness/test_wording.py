@@ -5,6 +5,7 @@ import pytest
 from harness.wording import (
     message_words,
     place_words,
+    plain_op,
     said_place,
     types_words,
     without_numbers,
@@ -52,11 +53,25 @@ def test_patterns_are_alike_by_place(pattern: str, words: str) -> None:
         ("Node (q0) Op (QuantizeLinear) [TypeInferenceError] output_dtype", "QuantizeLinear"),
         ("status while running QLinearConv node. /a/b/qlinearconv.cc:93 x", "QLinearConv"),
         ("OpenCV(5.0.0) /io/dnn/src/layers/pooling_layer.cpp:231: error", "pooling_layer.cpp"),
+        (
+            "Type 'tensor(float8e5m2)' of input parameter (x) of operator (Resize)",
+            "tensor(floatn)",
+        ),
         ("IndexError: tuple index out of range", ""),
+        ("OpenCV(5.0.0) /io/dnn/src/net_impl2.cpp:449: error", "net_impl2.cpp"),
+        ("RuntimeError: FuseThis: Incompatible dimension", "FuseThis"),
     ],
 )
 def test_where_a_message_says_that_it_comes_from(message: str, place: str) -> None:
     assert said_place(message) == place
+
+
+def test_both_forms_of_an_operator_are_one() -> None:
+    assert [plain_op(each) for each in ("QLinearConv", "Conv", "QLinear")] == [
+        "Conv",
+        "Conv",
+        "QLinear",
+    ]
 
 
 def test_nodes_that_an_engine_made_have_no_name() -> None:

@@ -60,7 +60,8 @@ def test_ten_lines_name_the_fault_and_keep_a_finding(
     tmp_path: Path, processes: tuple[str, ...]
 ) -> None:
     files = {"engine_of_mine.py": ENGINE, "test_mine.py": TEN_LINES}
-    options = ("-p", "no:cacheprovider", "--hypothesis-profile=quantdiff-dev")
+    profile = "--hypothesis-profile=quantdiff-dev"
+    options = ("-p", "no:cacheprovider", profile, "--hypothesis-seed=1")
     done = pytest_in(tmp_path, files, *options, *processes)
     said = done.stdout
     assert done.returncode == 1, said
