@@ -174,4 +174,10 @@ FAULTS = (
         "microsoft/onnxruntime qdq_s8_to_u8, with zero points left behind",
         guards_off=("R43.G5/zero point",),
     ),
+    Fault(
+        "F129",
+        "a QuantizeLinear and the DequantizeLinear that undoes it are dropped, with rounding and clipping",
+        "openvinotoolkit/openvino drops pairs of 16 bits, measured",
+        guards_off=("R41.opt-in",),
+    ),
 )

@@ -96,6 +96,13 @@ def two_pairs(first: tuple[float, int], second: tuple[float, int]) -> Case:
     return net.graph.case()
 
 
+def one_pair(scale: float, other: float) -> Case:
+    net = Net()
+    net.quantize(net.floats(4, 60), "a", scale, 100)
+    net.out(net.real("a", net.pair("b", other, 100), "a_r"), (4, 60), np.float32)
+    return net.graph.case()
+
+
 def two_quantizers(first: tuple[float, int], second: tuple[float, int]) -> Case:
     net = Net()
     real = net.op("Add", "n0", net.given(), net.given("z", 0.2, 9))

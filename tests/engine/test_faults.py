@@ -333,6 +333,7 @@ def test_keys_titles_and_sources() -> None:
         "F126",
         "F127",
         "F128",
+        "F129",
         "F27",
         "F30",
         "F31",
