@@ -15,11 +15,11 @@ CONVERSIONS = ("QuantizeLinear", "DequantizeLinear")
 def some_node(
     model: onnx.ModelProto, choices: Choices, ops: Collection[str] = ()
 ) -> onnx.NodeProto | None:
-    """A node, or one of these operators of the standard's."""
+    """A node that reads something, or one of these operators of the standard's."""
     found = [
         each
         for each in model.graph.node
-        if not ops or (each.op_type in ops and not each.domain)
+        if each.input and (not ops or (each.op_type in ops and not each.domain))
     ]
     return choices.pick(found) if found else None
 

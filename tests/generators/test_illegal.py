@@ -1,5 +1,6 @@
 """Broken models: each is one that the standard forbids, and our engine says why in one line."""
 
+import numpy as np
 import onnx
 import pytest
 
@@ -102,3 +103,19 @@ def test_all_ways_are_drawn_and_a_seed_is_a_case(found: dict[str, list[Illegal]]
     assert min(map(len, found.values())) > 3
     assert draw_illegal("any", 3).digest == draw_illegal("any", 3).digest
     assert draw_illegal("any", 3).origin == "illegal any 3"
+
+
+def test_a_node_that_reads_nothing_is_left_alone() -> None:
+    """A graph that begins with constants is broken in its other nodes."""
+    text = """<ir_version: 8, opset_import: ["" : 17]>
+    g (float[2] x) => (float[2] y) {
+        a = Constant <value: tensor = float[2] {1, 2}> ()
+        b = Constant <value: tensor = float[2] {3, 4}> ()
+        c = Add (a, b)
+        y = Add (x, c)
+    }"""
+    x = np.zeros(2, np.float32)
+    case = Case(onnx.parser.parse_model(text).SerializeToString(), {"x": x})
+    for seed in range(30):
+        found = {each.name for each in illegal_cases(case, seed)}
+        assert "a required input left out" in found
