@@ -93,7 +93,8 @@ def _axis(model: onnx.ModelProto, choices: Choices) -> bool:
 
 def _blocks(model: onnx.ModelProto, _choices: Choices) -> bool:
     for node in model.graph.node:
-        size, shape = attribute(node, "block_size"), shape_of(model, node.input[0])
+        size = attribute(node, "block_size")
+        shape = shape_of(model, node.input[0]) if size is not None else None
         if size is not None and size.i > 0 and shape and len(shape) > 1:
             scales = shape_of(model, node.input[1]) or ()
             size.i += max(shape)
