@@ -13,7 +13,7 @@ from harness.bench import Bench
 from harness.cause import PASS, Blamed, cause_of, telling_passes
 from harness.cut import cut, tensor_types
 from harness.locate import Judged, culprits, locate
-from harness.observe import main_op, observe, units, whole_graph
+from harness.observe import CONVERSIONS, main_op, observe, units, whole_graph
 from harness.opened import opened
 from harness.oracle import Oracle, judge
 from harness.outcome import FusedOp, Outcome, Values
@@ -30,7 +30,8 @@ class Signature:
     ``cause`` is the best fault's id; without a diagnosis, the passes whose removal restores the
     answer, else the pattern of the wrong values in words, or the backend's message, both without
     their numbers. A fault or a pass is the same bug in whatever operation it shows; only where
-    neither is known do ``fused_as`` and ``op`` tell bugs apart.
+    neither is known do ``fused_as`` and ``op`` tell bugs apart, ``fused_as`` alone where a conversion
+    of the engine's own, or a shape, is wrong.
     """
 
     backend: str
@@ -46,9 +47,10 @@ class Signature:
         known = {each.id for each in CATALOGUE}
         if self.cause.startswith(PASS) or known.issuperset(self.cause.split("+")):
             return " | ".join((self.backend, self.kind, self.cause))
-        op = plain_op(self.op)
-        both = f"{self.fused_as} <- {op}" if self.fused_as else op
-        place = self.place or (op if self.fused_as == op else both)
+        op, fused_as = plain_op(self.op), self.fused_as
+        tells = fused_as in CONVERSIONS or self.kind == "wrong-type-or-shape"
+        both = fused_as if tells else f"{fused_as} <- {op}"
+        place = self.place or (both if fused_as not in ("", op) else op)
         return " | ".join((self.backend, self.kind, place, self.cause))
 
     @property

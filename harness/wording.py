@@ -29,7 +29,8 @@ def message_words(message: str, case: Case) -> str:
     message = re.sub(
         r"\bNode \([\w/.:-]*\)", "Node (*)", message
     )  # engines make nodes of their own
-    message = re.sub(r"\boperator \(\w+\)", "operator (*)", message)
+    message = re.sub(r"\b(operator|Optype) \(\w+\)", r"\1 (*)", message)
+    message = re.sub(r'\bIn Node, \("[^"]*"', 'In Node, ("*"', message)
     longest_first = sorted(map(re.escape, names), key=len, reverse=True)
     quoted = rf"(?<=[\"'(])({'|'.join(longest_first)})(?=[\"'),:_])"
     return without_numbers(re.sub(quoted, "*", message) if names else message)

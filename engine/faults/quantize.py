@@ -55,7 +55,8 @@ def multiplied(right: Rule, p: object) -> Rule:
 
 def _is_single(shape: tuple[int, ...], axis: int | None) -> bool:
     """Whether the axis and those behind it hold one element."""
-    return bool(shape) and prod(shape[min(1 if axis is None else axis, len(shape) - 1) :]) == 1
+    first = min(1 if axis is None else axis, len(shape) - 1)
+    return not shape or prod(shape[first:]) == 1
 
 
 def _may_be_single(p: QuantizeParameters) -> bool:

@@ -64,7 +64,8 @@ def scaled(shape: list[int], kind: Any = np.uint8) -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize(
-    ("shape", "codes"), [([1], 4), ([3, 1], 4), ([2, 1, 1], 4), ([2], 19), ([1, 2, 1], 19)]
+    ("shape", "codes"),
+    [([], 4), ([1], 4), ([3, 1], 4), ([2, 1, 1], 4), ([2], 19), ([1, 2, 1], 19)],
 )
 def test_a_multiplied_scale_needs_one_element_behind_the_axis(
     shape: list[int], codes: int
