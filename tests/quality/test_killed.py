@@ -1,6 +1,7 @@
 """Whatever is killed, whenever: every case is judged once, and the same bugs are found."""
 
 import random
+import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,6 +87,17 @@ def kill_one(kind: str, campaign: int, moments: random.Random, limit: float = 60
     kill(moments.choice(found))
 
 
+def wait_for_a_batch(process: subprocess.Popen[str], log: Path) -> None:
+    """Until one more is judged: cases over which three jobs are killed in a row end a campaign."""
+    size = log.stat().st_size
+    while process.poll() is None:
+        with log.open(encoding="utf-8") as file:
+            file.seek(size)
+            if '"BatchJudged"' in file.read():
+                return
+        time.sleep(0.05)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kinds", [(WORKER, JOB), (WORKER, CAMPAIGN)])
 def test_ten_of_each_killed_at_any_moment_change_nothing(
@@ -101,6 +113,7 @@ def test_ten_of_each_killed_at_any_moment_change_nothing(
     process = start([*plan, *disturbed], tmp_path)
     wait_for(tmp_path / "disturbed" / "events.ndjson")
     for kind in kills:
+        wait_for_a_batch(process, tmp_path / "disturbed" / "events.ndjson")
         time.sleep(moments.uniform(0.2, 2.0))
         assert process.poll() is None, "it was over before all kills"
         kill_one(kind, process.pid, moments)
