@@ -98,7 +98,9 @@ def test_a_campaign_with_it_loses_nothing(
     cases = {number: plan.case(number) for number in range(5_000)}
     print(Counter(tables[0][name].values()))
     assert_named_rightly(tables[0][name], cases)
-    silent = tables[0][name].keys() - tables[0]["engine"].keys()  # judged by partners alone
+    silent = (
+        tables[0][name].keys() - tables[0]["engine"].keys()
+    )  # where only what no engine may do has a word
     assert tables[0][name].keys() >= tables[0]["engine"].keys()
     assert not {tables[0][name][number] for number in silent} & {"exact", "tie"}
     assert tables[0]["engine"] == tables[1]["engine"]
