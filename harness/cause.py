@@ -51,6 +51,8 @@ def cause_of(
 ) -> Cause:
     """Why this backend gets the operation wrong; faults ``known`` of others are tried first."""
     alone, op, row = blamed.alone, blamed.op, blamed.row
+    if types := types_words(row.verdict.pattern):
+        return Cause(types, (), (), place="type")
     diagnosis = _diagnosis(bench, spec, alone, row, known)
     if not is_wrong(alone, bench.run(alone, spec)):  # then its neighbours have a part in it
         found = diagnose_in_graph(bench, spec, blamed.whole, row.unit)
@@ -61,8 +63,6 @@ def cause_of(
     )
     if passes and op in CONVERSIONS:
         matches = tuple(each for each in matches if _may_hang_on_a_pass(variants(each)[0]))
-    if types := types_words(row.verdict.pattern):
-        return Cause(types, (), (), place="type")
     text = matches[0].fault if matches else _without_fault(row.verdict, passes)
     return Cause(text, matches, diagnosis.near)
 

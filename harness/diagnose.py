@@ -213,7 +213,7 @@ def foresee(case: Case, allowed: AllowedBy, profile: str, fault: Fault) -> bool 
 
 
 def is_triggered(case: Case, profile: str, fault: Fault) -> bool:
-    """Whether the fault's trigger holds for some operation of the case, as it is fused."""
+    """Whether the fault's trigger holds for some operation of the case, fused or not."""
     return Emulator(case, profile).acts(fault)
 
 

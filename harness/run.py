@@ -137,7 +137,8 @@ class Campaign:
             yield self._batch_judged(judged)  # the log must not lack what the journal has
         for suspicion in judged.suspicions:
             if self.supply.is_spent:
-                self.unsettled += 1
+                row = judged.rows[suspicion.number - judged.numbers.start]
+                self.unsettled += row.words[suspicion.spec.text] not in ("exact", "tie")
                 continue
             case = self.plan.case(suspicion.number)
             yield from self._look_into(suspicion, case)
