@@ -1,60 +1,57 @@
 """Faults of DequantizeLinear by itself: the order in which it subtracts and multiplies."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from engine.faults.fault import Fault
 from engine.ir import Array
-from engine.kernels.dequantize_linear import Centre, Dequantize
+from engine.kernels.dequantize_linear import Centre, Dequantize, real_of
 from engine.kernels.number_types import INTEGER_CODES
 from engine.kernels.quantize_parameters import DequantizeParameters
 
 
-def distributed(middle: Centre) -> Dequantize:
+def _of_integers(real: Dequantize) -> Callable[[Centre], Dequantize]:
+    """The stage that computes integer codes so; floats it leaves as they are."""
+
+    def stage(middle: Centre) -> Dequantize:
+        right = real_of(middle)
+
+        def chosen(q: Array, scale: Array, zero_point: Array | None) -> Array:
+            how = real if q.dtype in INTEGER_CODES else right
+            return np.asarray(how(q, scale, zero_point))
+
+        return chosen
+
+    return stage
+
+
+def distributed(q: Array, scale: Array, zero_point: Array | None) -> Array:
     """``fl(fl(q * s) - fl(z * s))``."""
-
-    def real(q: Array, scale: Array, zero_point: Array | None) -> Array:
-        if zero_point is None or q.dtype not in INTEGER_CODES:
-            return np.asarray(middle(q, zero_point) * scale)
-        shift = np.asarray(zero_point.astype(np.float32) * scale)
-        return np.asarray(q.astype(np.float32) * scale - shift)
-
-    return real
+    return np.asarray(q.astype(np.float32) * scale - _shift(scale, zero_point))
 
 
-def distributed_at_once(middle: Centre) -> Dequantize:
+def distributed_at_once(q: Array, scale: Array, zero_point: Array | None) -> Array:
     """``fl(q * s - fl(z * s))``, a fused multiply-add; float64 holds it exactly."""
-
-    def real(q: Array, scale: Array, zero_point: Array | None) -> Array:
-        if zero_point is None or q.dtype not in INTEGER_CODES:
-            return np.asarray(middle(q, zero_point) * scale)
-        shift = np.asarray(zero_point.astype(np.float32) * scale)
-        return np.asarray(q * scale.astype(np.float64) - shift).astype(np.float32)
-
-    return real
+    wide = q.astype(np.float64) * scale - _shift(scale, zero_point)
+    return np.asarray(wide).astype(np.float32)
 
 
-def between_ends(middle: Centre) -> Dequantize:
+def between_ends(q: Array, scale: Array, zero_point: Array | None) -> Array:
     """``fl(fl((q - lowest) * fl(fl(high - low) / levels)) + low)``, low and high the ends' reals."""
-
-    def real(q: Array, scale: Array, zero_point: Array | None) -> Array:
-        if q.dtype not in INTEGER_CODES:
-            return np.asarray(middle(q, zero_point) * scale)
-        steps, levels, low, high = _ends(q, scale, zero_point)
-        return np.asarray(steps * np.asarray((high - low) / levels) + low)
-
-    return real
+    steps, levels, low, high = _ends(q, scale, zero_point)
+    return np.asarray(steps * np.asarray((high - low) / levels) + low)
 
 
-def at_a_share(middle: Centre) -> Dequantize:
+def at_a_share(q: Array, scale: Array, zero_point: Array | None) -> Array:
     """``fl(fl(fl((q - lowest) / levels) * fl(high - low)) + low)``."""
+    steps, levels, low, high = _ends(q, scale, zero_point)
+    return np.asarray(np.asarray(steps / levels) * np.asarray(high - low) + low)
 
-    def real(q: Array, scale: Array, zero_point: Array | None) -> Array:
-        if q.dtype not in INTEGER_CODES:
-            return np.asarray(middle(q, zero_point) * scale)
-        steps, levels, low, high = _ends(q, scale, zero_point)
-        return np.asarray(np.asarray(steps / levels) * np.asarray(high - low) + low)
 
-    return real
+def _shift(scale: Array, zero_point: Array | None) -> Array:
+    z = np.zeros((), np.float32) if zero_point is None else zero_point.astype(np.float32)
+    return np.asarray(z * scale)
 
 
 def _ends(
@@ -86,7 +83,7 @@ FAULTS = (
         "DequantizeLinear subtracts the zero point after the product with the scale",
         "openvinotoolkit/openvino: fused Subtract and Multiply, measured",
         _rounds_zero_point,
-        {"dequantize.real": distributed},
+        {"dequantize.real": _of_integers(distributed)},
         record=DequantizeParameters,
     ),
     Fault(
@@ -94,7 +91,7 @@ FAULTS = (
         "DequantizeLinear is one multiply-add, of the rounded product of zero point and scale",
         "openvinotoolkit/openvino: fused Subtract and Multiply, measured",
         _rounds_zero_point,
-        {"dequantize.real": distributed_at_once},
+        {"dequantize.real": _of_integers(distributed_at_once)},
         record=DequantizeParameters,
     ),
     Fault(
@@ -102,7 +99,7 @@ FAULTS = (
         "DequantizeLinear interpolates between the reals of the lowest and the highest code",
         "openvinotoolkit/openvino: a FakeQuantize from a Q/DQ pair, measured",
         _rounds,
-        {"dequantize.real": between_ends},
+        {"dequantize.real": _of_integers(between_ends)},
         record=DequantizeParameters,
     ),
     Fault(
@@ -110,7 +107,7 @@ FAULTS = (
         "DequantizeLinear takes a share of what lies between its lowest and highest real",
         "openvinotoolkit/openvino: a FakeQuantize of constants, measured",
         _rounds,
-        {"dequantize.real": at_a_share},
+        {"dequantize.real": _of_integers(at_a_share)},
         record=DequantizeParameters,
     ),
 )
