@@ -15,9 +15,11 @@ from harness.backends.spec import parse
 from harness.bench import Bench
 from harness.campaign.crew import Crew, CrewLost, Feeder, alone
 from harness.campaign.journal import Journal, NoJournal, Past, Pending
-from harness.campaign.judge import (
-    JudgedTask,
-    Row,
+from harness.campaign.judge import JudgedTask, Row
+from harness.campaign.known import KnownBugs
+from harness.campaign.plan import Plan as Plan
+from harness.campaign.supply import Supply
+from harness.campaign.suspicions import (
     Suspicion,
     bug_of,
     how_flaky,
@@ -25,11 +27,9 @@ from harness.campaign.judge import (
     place_of,
     recognised,
 )
-from harness.campaign.known import KnownBugs
-from harness.campaign.plan import Plan as Plan
-from harness.campaign.supply import Supply
 from harness.campaign.versions import own_version as own_version
 from harness.coverage import counted
+from harness.errors import BadInput
 from harness.events import (
     BatchJudged,
     CampaignFinished,
@@ -130,6 +130,9 @@ class Campaign:
         return self.supply.is_late and judged.numbers.start > 0
 
     def _settle(self, judged: JudgedTask) -> Iterator[Event]:
+        for row in judged.rows:
+            if row.failure:
+                yield LookedInto("quantdiff", f"case {row.number}", "judging", row.failure)
         with self.guard():
             self.journal.judged(judged)
             for name, times in judged.seen.items():
@@ -190,7 +193,12 @@ class Campaign:
                 self.journal.settled(number, backend)
             return
         if suspicion.suspects is None:
-            suspicion = looked_into(self.bench, case, suspicion, self.supply.known)
+            try:
+                suspicion = looked_into(self.bench, case, suspicion, self.supply.known)
+            except (BadInput, OSError):
+                raise  # no matter of the case
+            except Exception:
+                yield LookedInto(backend, f"case {number}", "judging", traceback.format_exc())
         for place, each in enumerate(suspicion.suspects or (), 1):
             if place > handled:
                 yield from self._deal_with(each, (number, backend, place))

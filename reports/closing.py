@@ -121,7 +121,12 @@ def failure_line(failure: str) -> str:
     lines = [line.strip() for line in trace.splitlines() if line.strip()]
     where = next((line for line in reversed(lines) if line.startswith("File ")), "")
     error = lines[-1] if lines else ""
+    kept = (
+        "the case is left out"
+        if step.startswith("judging")
+        else "the finding is kept as it was"
+    )
     return (
         f"  quantdiff itself failed {short(step, 60)}: {short(error, 100)} ({short(where, 90)}); "
-        "the finding is kept as it was; please report it with events.ndjson"
+        f"{kept}; please report it with events.ndjson"
     )

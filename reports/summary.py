@@ -25,6 +25,7 @@ def summary(report: Report) -> dict[str, Any]:
         },
         "coverage": coverage(report),
         "unsettled": report.unsettled,
+        "failures": list(report.failures),
         "silent": {"cases": report.silent, "parted": report.parted},
         "releases": [_changes(each) for each in report.compared],
         "findings": [each.finding.to_dict() for each in report.findings],

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from harness.campaign.judge import JudgedTask, Place
+from harness.campaign.judge import JudgedTask
+from harness.campaign.suspicions import Place
 from harness.same import Bug
 
 

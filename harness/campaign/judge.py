@@ -4,47 +4,33 @@
 the same cases and the same verdicts wherever and whenever they are judged.
 """
 
+import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from corpus.case import Case
-from generators.illegal import breach_of
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench, Skipped, operator_of
 from harness.campaign.plan import Plan
+from harness.campaign.suspicions import (
+    Knowledge,
+    Suspicion,
+    bug_of,
+    how_flaky,
+    looked_into,
+    recognised,
+)
 from harness.coverage import taken
+from harness.errors import BadInput
 from harness.outcome import Outcome, TimedOut, Values
 from harness.parties import Parties, parties
-from harness.partner_bugs import every_suspect, words_by_partner
-from harness.partners import moved_by
-from harness.same import Bug, recognises
-from harness.suspect import (
-    TWO_RUNS,
-    Signature,
-    Suspect,
-    is_stable,
-    nondeterministic,
-    tested,
-)
-from harness.verdicts import JudgedAll, failure_of, is_suspicious, judge_all
+from harness.partner_bugs import words_by_partner
+from harness.same import Bug
+from harness.suspect import Suspect
+from harness.verdicts import JudgedAll, is_suspicious, judge_all
 
 NONDETERMINISTIC = "nondeterministic"
-Place = tuple[str, str, str]  # backend, kind and operator of a signature
-
-
-@dataclass(frozen=True, slots=True)
-class Knowledge:
-    """What is known of bugs so far; a later one holds everything of an earlier one.
-
-    ``bugs`` have their findings, in the order they were found. ``ids`` give for the id of a
-    signature that of the finding it became. Of ``closed`` places no bug without a diagnosis is
-    wanted any more.
-    """
-
-    bugs: tuple[Bug, ...] = ()
-    ids: Mapping[str, str] = field(default_factory=dict)
-    closed: frozenset[Place] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +48,9 @@ class Row:
     """One judged case: the verdict of every backend in one word.
 
     Where the oracle is ``silent``, for that reason, only failures have words, and answers that a
-    backend's answer to a partner does not fit; ``parties`` says then which backends agree. ``fusions`` are those that backends took, where somebody looked.
+    backend's answer to a partner does not fit; ``parties`` says then which backends agree.
+    ``fusions`` are those that backends took, where somebody looked. Of a case that could not be
+    drawn or judged, by a fault of ours, ``failure`` is the traceback, and nothing else is known.
     """
 
     number: int
@@ -73,22 +61,7 @@ class Row:
     silent: str = ""
     parties: Parties = ()
     fusions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Suspicion:
-    """An outcome that calls for a closer look and that none of the first ``tried`` bugs explains.
-
-    ``flaky`` says how a second run of the case differed. ``suspects`` is what a closer look found,
-    where somebody has looked: a bug that is known is there by its id.
-    """
-
-    number: int
-    spec: BackendSpec
-    outcome: Outcome
-    tried: int
-    flaky: str = ""
-    suspects: tuple[Suspect | str, ...] | None = None
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,40 +82,96 @@ class JudgedTask:
 
 
 def judge(bench: Bench, plan: Plan, task: Task, *, deep: bool) -> JudgedTask:
-    """Draw, run and judge the cases of a task; with ``deep`` also look into what is suspicious."""
-    cases = [plan.case(number) for number in task.numbers]
-    answers = bench.run_all(cases, task.skipped)
-    rows: list[Row] = []
+    """Draw, run and judge the cases of a task; with ``deep`` also look into what is suspicious.
+
+    A fault of ours in one case costs that case alone: its row has the traceback.
+    """
+    drawn = {number: _drawn(plan, number) for number in task.numbers}
+    cases = {number: case for number, case in drawn.items() if isinstance(case, Case)}
+    answers = bench.run_all(list(cases.values()), task.skipped)
+    rows = {number: failed for number, failed in drawn.items() if isinstance(failed, Row)}
     suspicions: list[Suspicion] = []
     seen: Counter[str] = Counter()
-    met: list[Bug] = []
-    for number, case, outcomes in zip(task.numbers, cases, answers, strict=True):
-        judged = judge_all(case, outcomes)
-        words = dict(judged.words)
-        if judged.silent:
-            words |= words_by_partner(bench, case, outcomes)
-        for spec, outcome in _suspicious(words, outcomes, is_vague=judged.is_vague):
-            bug = recognised(bench, task.known.bugs, spec, case, outcome)
-            if bug is not None:
-                seen[bug.signature.id] += 1
-                continue
-            wrong = is_suspicious(words[spec.text], outcome)
-            flaky = how_flaky(bench, spec, case, outcome) if wrong else ""
-            if flaky:
-                words[spec.text] = NONDETERMINISTIC
-            each = Suspicion(number, spec, outcome, len(task.known.bugs), flaky)
-            if deep and recognised(bench, met, spec, case, outcome) is None:
-                each = looked_into(bench, case, each, task.known)
-                met += (bug_of(one) for one in _suspects(each))
-            suspicions.append(each)
-        rows.append(_row(bench, number, case, outcomes, judged, words))
+    for (number, case), outcomes in zip(cases.items(), answers, strict=True):
+        met = tuple(bug for each in suspicions for bug in _bugs(each))
+        look = _Look(bench, number, case, task.known, met, deep)
+        try:
+            rows[number] = look.judged(outcomes)
+        except (BadInput, OSError):
+            raise  # no matter of the case
+        except Exception:
+            rows[number] = _failed(number)
+        else:
+            suspicions += look.suspicions
+            seen.update(look.seen)
     return JudgedTask(
         task.numbers,
-        tuple(rows),
+        tuple(rows[number] for number in task.numbers),
         tuple(suspicions),
         dict(seen),
-        *_hangs(task, cases, answers, bench.specs),
+        *_hangs(task, list(cases.values()), answers, bench.specs),
     )
+
+
+def _drawn(plan: Plan, number: int) -> Case | Row:
+    try:
+        return plan.case(number)
+    except Exception:
+        return _failed(number)
+
+
+def _failed(number: int) -> Row:
+    """The row of a case that made the exception which is being handled."""
+    return Row(number, "", "", {}, (), failure=traceback.format_exc())
+
+
+def _bugs(suspicion: Suspicion) -> Iterator[Bug]:
+    for each in suspicion.suspects or ():
+        if isinstance(each, Suspect):
+            yield bug_of(each)
+
+
+@dataclass(slots=True)
+class _Look:
+    """Judges one case, and gathers what is suspicious about it and what is ``known`` already.
+
+    ``met`` are the bugs that the cases before it in the task showed.
+    """
+
+    bench: Bench
+    number: int
+    case: Case
+    known: Knowledge
+    met: tuple[Bug, ...]
+    is_deep: bool
+    suspicions: list[Suspicion] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
+
+    def judged(self, outcomes: Mapping[BackendSpec, Outcome]) -> Row:
+        """What became of the case."""
+        judged = judge_all(self.case, outcomes)
+        words = dict(judged.words)
+        if judged.silent:
+            words |= words_by_partner(self.bench, self.case, outcomes)
+        for spec, outcome in _suspicious(words, outcomes, is_vague=judged.is_vague):
+            bug = recognised(self.bench, self.known.bugs, spec, self.case, outcome)
+            if bug is not None:
+                self.seen.append(bug.signature.id)
+            elif self._is_flaky(spec, outcome, words[spec.text]):
+                words[spec.text] = NONDETERMINISTIC
+        return _row(self.bench, self.number, self.case, outcomes, judged, words)
+
+    def _is_flaky(self, spec: BackendSpec, outcome: Outcome, word: str) -> bool:
+        """Note a suspicion, and say whether another run of the case differs."""
+        bench, case = self.bench, self.case
+        wrong = is_suspicious(word, outcome)
+        flaky = how_flaky(bench, spec, case, outcome) if wrong else ""
+        each = Suspicion(self.number, spec, outcome, len(self.known.bugs), flaky)
+        if self.is_deep and recognised(bench, self.met, spec, case, outcome) is None:
+            each = looked_into(bench, case, each, self.known)
+            self.met += tuple(_bugs(each))
+        self.suspicions.append(each)
+        return bool(flaky)
 
 
 def _row(
@@ -177,70 +206,6 @@ def _suspicious(
             vague = is_vague and isinstance(outcome, Values)
             if vague or is_suspicious(word, outcome):
                 yield spec, outcome
-
-
-def bug_of(suspect: Suspect) -> Bug:
-    """What it takes to recognise the suspect again."""
-    return Bug(suspect.spec, suspect.signature, suspect.matches)
-
-
-def recognised(
-    bench: Bench, bugs: Iterable[Bug], spec: BackendSpec, case: Case, outcome: Outcome
-) -> Bug | None:
-    """The first of the bugs that is this backend's and explains the outcome."""
-    for bug in bugs:
-        by_partner = moved_by(bug.signature.cause)
-        told_apart = bug.matches or by_partner or not isinstance(outcome, Values)
-        same_engine = bug.signature.backend == tested(spec)
-        if same_engine and told_apart and recognises(bench, bug, case, outcome):
-            return bug
-    return None
-
-
-def how_flaky(bench: Bench, spec: BackendSpec, case: Case, outcome: Outcome) -> str:
-    """How another run of the case differs; empty where it does not.
-
-    After a crash or a hang it is a fresh worker that runs it. That a broken model crashed once is
-    enough: what it does to memory is chance.
-    """
-    if breach_of(case):
-        return ""
-    if isinstance(outcome, Values):
-        stable = is_stable(bench, spec, case, outcome, runs=1)
-        return "" if stable else TWO_RUNS
-    kind, message = failure_of(outcome)
-    again, _ = failure_of(bench.run(case, spec))
-    return "" if again == kind else f"{kind} in one run, not in another: {message}"
-
-
-def looked_into(bench: Bench, case: Case, suspicion: Suspicion, known: Knowledge) -> Suspicion:
-    """The suspicion with its suspects; what ``known`` makes unnecessary is left out of them."""
-    spec = suspicion.spec
-    if suspicion.flaky:
-        found: Sequence[Suspect] = (nondeterministic(spec, case, suspicion.flaky),)
-    else:
-        found = every_suspect(bench, spec, case, suspicion.outcome)
-    wanted = tuple(
-        known.ids.get(each.signature.id, each)
-        for each in found
-        if each.matches
-        or each.signature.id in known.ids
-        or place_of(each.signature) not in known.closed
-    )
-    return Suspicion(
-        suspicion.number, spec, suspicion.outcome, suspicion.tried, suspicion.flaky, wanted
-    )
-
-
-def _suspects(suspicion: Suspicion) -> Iterator[Suspect]:
-    for each in suspicion.suspects or ():
-        if isinstance(each, Suspect):
-            yield each
-
-
-def place_of(signature: Signature) -> Place:
-    """Where a bug was seen, whatever its cause."""
-    return signature.backend, signature.kind, signature.op
 
 
 def _hangs(

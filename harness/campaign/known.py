@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.campaign.journal import Journal, Past
-from harness.campaign.judge import Knowledge, Place
+from harness.campaign.suspicions import Knowledge, Place
 from harness.events import FindingSeen
 from harness.same import Bug
 from harness.suspect import Signature

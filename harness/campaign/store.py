@@ -23,7 +23,8 @@ from typing import Any
 from corpus.finding import Match
 from harness.backends.spec import parse
 from harness.campaign.journal import Past, Pending
-from harness.campaign.judge import JudgedTask, Place
+from harness.campaign.judge import JudgedTask
+from harness.campaign.suspicions import Place
 from harness.events import Event, FindingSaved, FindingSeen, to_json
 from harness.parties import told
 from harness.same import Bug

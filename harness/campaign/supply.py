@@ -5,8 +5,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from harness.campaign.judge import JudgedTask, Knowledge, Task
+from harness.campaign.judge import JudgedTask, Task
 from harness.campaign.plan import Plan
+from harness.campaign.suspicions import Knowledge
 
 MOST_CASES = 64
 GRACE_SECONDS = 10.0  # after its time a campaign waits so long for tasks handed out before

@@ -190,7 +190,7 @@ def _whole(session: Session, crew: Crew | None, interrupts: Interrupts, how: How
 def _status(report: Report, how: How) -> int:
     if how.as_json:
         print(summary.render(report), end="")
-    return 1 if report.findings or report.unsettled else 0
+    return 1 if report.findings or report.unsettled or report.failures else 0
 
 
 def _given(context: click.Context) -> dict[str, Any]:

@@ -20,9 +20,9 @@ from harness.bench import Bench, set_up, with_variants
 from harness.campaign.crew import Crew
 from harness.campaign.jobs import Jobs
 from harness.campaign.journal import Past
-from harness.campaign.judge import Suspicion, looked_into
 from harness.campaign.plan import Plan
 from harness.campaign.resume import open_store
+from harness.campaign.suspicions import Suspicion, looked_into
 from harness.events import BatchJudged, Event, FindingSaved
 from harness.investigate import Dossier
 from harness.run import Campaign

@@ -5,8 +5,9 @@ import pytest
 from harness.backends.spec import parse
 from harness.bench import Bench
 from harness.campaign.journal import Past, Pending
-from harness.campaign.judge import Knowledge, Task, bug_of, judge
+from harness.campaign.judge import Task, judge
 from harness.campaign.plan import Plan
+from harness.campaign.suspicions import Knowledge, bug_of
 from harness.events import BatchJudged, Event, FindingSaved, FindingSeen
 from harness.investigate import Dossier, investigate, shrink
 from harness.partner_bugs import every_suspect

@@ -1,7 +1,9 @@
 """Campaigns: what is counted, what is found, what is kept when somebody interrupts."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from itertools import count
 
 import pytest
 
@@ -76,6 +78,48 @@ def test_a_fault_of_ours_costs_neither_the_campaign_nor_the_finding(
     said = closing.failure_line(report.failures[0])
     assert "ZeroDivisionError: of ours" in said
     assert "File " in said
+
+
+@pytest.mark.parametrize(
+    "place", ["harness.campaign.judge.judge_all", "harness.campaign.plan.draw_case"]
+)
+def test_a_fault_of_ours_in_one_case_costs_that_case_alone(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(place, _once(place))
+    report = replay(events_of("engine:fault=F25", cases=128))
+    assert (report.state, report.cases) == ("finished", 128)
+    (failure,) = report.failures
+    said = closing.failure_line(failure)
+    assert "judging quantdiff case " in said
+    assert "ZeroDivisionError: of ours" in said
+    assert "the case is left out" in said
+    assert report.findings
+    right = replay(events_of("engine:fault=F25", cases=128))
+    assert right.comparisons - report.comparisons == 1
+
+
+def _once(place: str, nth: int = 5) -> Callable[..., object]:
+    """What is at the place, but it fails when it is called for the nth time."""
+    module, _, name = place.rpartition(".")
+    proper, calls = getattr(import_module(module), name), count(1)
+
+    def fails(*given: object) -> object:
+        if next(calls) == nth:
+            raise ZeroDivisionError("of ours")
+        return proper(*given)
+
+    return fails
+
+
+def test_a_fault_of_ours_while_a_wrong_answer_is_looked_into_costs_that_answer_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = "harness.campaign.suspicions.every_suspect"
+    monkeypatch.setattr(place, _once(place, 1))
+    report = replay(events_of("engine:fault=F25", cases=128))
+    assert (report.state, report.cases, len(report.failures)) == ("finished", 128, 1)
+    assert {each.finding.diagnosis[0].fault for each in report.findings} == {"F25"}
 
 
 def test_the_same_seed_gives_the_same_cases() -> None:

@@ -78,6 +78,7 @@ def test_the_summary_has_exactly_the_keys_of_the_contract() -> None:
         "backends",
         "coverage",
         "unsettled",
+        "failures",
         "silent",
         "releases",
         "findings",

@@ -3,8 +3,9 @@
 import pickle
 from pathlib import Path
 
-from harness.campaign.judge import Knowledge, Task, bug_of, judge
+from harness.campaign.judge import Task, judge
 from harness.campaign.plan import Plan
+from harness.campaign.suspicions import Knowledge, bug_of
 from harness.suspect import Suspect
 from tests.harness.benches import bench_of
 
