@@ -2,48 +2,33 @@
 
 import platform
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from random import Random
 
 import numpy as np
 import onnx
 
 from corpus.case import Array, Case, node_id
-from corpus.finding import PARTNER, Engine, Evidence, Finding, LawCounts, Size
+from corpus.finding import PARTNER, Engine, Evidence, Finding, LawCounts, Match, Size
 from generators.illegal import breach_of
-from generators.operators import conv as convolutions
-from generators.operators import node as nodes
-from generators.operators.node import NodeSpec
 from harness.bench import Bench
-from harness.diagnose import foresee, is_triggered
 from harness.evidence import arrays_of, gather
 from harness.isa import sweep
-from harness.law import Law, find_law
-from harness.law.kinds import S, kind_of
+from harness.law import Law
+from harness.law.bug import HANGS, NO_LAW, law_of
 from harness.observe import CONVERSIONS, main_node
 from harness.oracle import Allowed, Oracle, Silent
-from harness.outcome import Outcome, Refused, Tapped, Values
+from harness.outcome import Outcome, Values
 from harness.partner_bugs import every_suspect, shown_by_partner
 from harness.partners import Disagreement, left_by_partner
 from harness.passes import passes_of
 from harness.reduce import reduce
-from harness.same import faults_of, same_bug, shows_bug
+from harness.same import same_bug
 from harness.suspect import Suspect, nondeterministic
 from harness.verdict_class import verdict_class
 from harness.verdicts import is_wrong
 
-DATA_ALONE = (
-    "nondeterministic",
-    "rounding-mode",
-)  # whether they show is no matter of parameters
-HANGS = "timed-out"
 TOO_SLOW = "neither passes nor a law are looked for: each try would take the time limit"
-LAW_BUDGET_S = 4.0
-UNEXPLAINED_LAW_BUDGET_S = (
-    2.0  # without a fault to tell its cases from others', few laws are exact
-)
-NO_LAW = Law("", (), 0, 0, 0, 0, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +65,13 @@ def shrink(bench: Bench, suspect: Suspect, *, budget_s: float = 20.0) -> Suspect
         return suspect
     if not alike and not again:
         return nondeterministic(suspect.spec, small)
-    return _as_before((alike or again)[0], suspect)
+    return _as_before((alike or again)[0], suspect.matches)
 
 
-def _as_before(small: Suspect, suspect: Suspect) -> Suspect:
+def _as_before(small: Suspect, matches: tuple[Match, ...]) -> Suspect:
     """Of the faults that explain a shrunk case, those that explained the larger one, in its order."""
     found = {match.fault: match for match in small.matches}
-    held = tuple(found[each.fault] for each in suspect.matches if each.fault in found)
+    held = tuple(found[each.fault] for each in matches if each.fault in found)
     if not held:
         return small
     cause = held[0].fault if small.signature.cause in found else small.signature.cause
@@ -101,7 +86,7 @@ def investigate(bench: Bench, suspect: Suspect, *, seed: int, law: bool = True) 
     allowed = left_by_partner(partner) if partner else _allowed(case, outcome)
     hangs = suspect.signature.kind == HANGS
     is_plain = not hangs and suspect.located_by != PARTNER
-    found_law = law_of(bench, suspect, case, seed) if law and is_plain else NO_LAW
+    found_law = law_of(bench, suspect, case, seed) if law else NO_LAW
     finding = Finding(
         id=suspect.signature.id,
         signature=suspect.signature.text,
@@ -115,7 +100,7 @@ def investigate(bench: Bench, suspect: Suspect, *, seed: int, law: bool = True) 
         switches=passes_of(bench, suspect.spec, case) if is_plain else (),
         diagnosis=suspect.matches,
         law=found_law.text,
-        law_counts=_counts(found_law),
+        law_counts=counts_of(found_law),
         size=size_of(case),
         seen=1,
         located_by=suspect.located_by,
@@ -131,7 +116,8 @@ def investigate(bench: Bench, suspect: Suspect, *, seed: int, law: bool = True) 
     return Dossier(finding, evidence, case, arrays_of(case, allowed, outcome), partner)
 
 
-def _counts(law: Law) -> LawCounts:
+def counts_of(law: Law) -> LawCounts:
+    """How a law fared, as findings tell it."""
     return LawCounts(
         failing=law.called_failing,
         called_failing=law.called_failing + law.passing - law.called_passing,
@@ -152,90 +138,6 @@ def _allowed(case: Case, outcome: Outcome) -> Mapping[str, Allowed]:
 def is_wrong_alone(bench: Bench, suspect: Suspect) -> bool:
     """Whether the blamed operation is wrong as a model of its own."""
     return is_wrong(suspect.case, bench.run(suspect.case, suspect.spec))
-
-
-def law_of(
-    bench: Bench, suspect: Suspect, case: Case, seed: int, *, budget_s: float | None = None
-) -> Law:
-    """The law over the case's parameters; none for more than one operator, or for a broken model.
-
-    A neighbour says nothing about this bug where the backend refuses it, runs it as another
-    operation or gets it wrong in another way, and where right values are all the same. With a
-    diagnosis the fault is emulated first: where its trigger holds and yet the data hide it, a
-    right answer says nothing; where its trigger does not hold, a right answer always counts.
-    ``budget_s`` seconds, where nothing is given fewer for a bug without a diagnosis.
-    """
-    if suspect.signature.kind in DATA_ALONE or breach_of(case):
-        return NO_LAW
-    if budget_s is None:
-        budget_s = LAW_BUDGET_S if suspect.matches else UNEXPLAINED_LAW_BUDGET_S
-    convolution = convolutions.describe(case)
-    if convolution is not None:
-        return _law_around(bench, suspect, convolution, seed, budget_s)
-    operator = nodes.describe(case)
-    if operator is not None:
-        return _law_around(bench, suspect, operator, seed, budget_s)
-    return NO_LAW
-
-
-def _law_around(bench: Bench, suspect: Suspect, spec: S, seed: int, budget_s: float) -> Law:
-    kind = kind_of(spec)
-    settled: set[S] = set()
-    silent: set[S] = set()
-    is_strict = isinstance(spec, NodeSpec) and not any(
-        each.acts_on_rules for each in faults_of(suspect)
-    )
-
-    def fails(neighbour: S) -> bool | None:
-        blank = kind.without_data(neighbour)
-        if blank in settled:
-            return False
-        if blank in silent:
-            return None
-        near = kind.build(neighbour)
-        loudest = map(kind.build, kind.loudest_data(neighbour))
-        foreseen = _foreseen(bench, suspect, loudest, near)
-        if foreseen is None:
-            return None
-        outcome = bench.run(near, suspect.spec)
-        if isinstance(outcome, Refused) and outcome.documented:
-            return None
-        if shows_bug(bench, suspect, near, outcome):
-            return True
-        if is_wrong(near, outcome) or (suspect.rows and foreseen and _is_constant(outcome)):
-            return None
-        if (foreseen or is_strict) and not _runs_as(bench, suspect, near):
-            silent.add(blank)
-            return None
-        if suspect.matches:  # the fault cannot show, or would and does not, whatever the data
-            settled.add(blank)
-        return False
-
-    louder = kind.loud(spec)
-    still = any(fails(each) for each in kind.fresh_data(louder, Random(seed)))
-    return find_law(louder if still else spec, fails, seed=seed, budget_s=budget_s)
-
-
-def _foreseen(
-    bench: Bench, suspect: Suspect, loudest: Iterable[Case], case: Case
-) -> bool | None:
-    """Whether the diagnosed fault would show on the case; without a diagnosis anything may.
-
-    False only where no other weights, those of ``loudest``, would trigger it either.
-    """
-    if not suspect.matches:
-        return True
-    fault, profile = faults_of(suspect)[0], bench.profile(suspect.spec)
-    try:
-        allowed = Oracle(case.proto()).allowed(case.inputs)
-    except Silent:
-        return None
-    told = foresee(case, allowed, profile, fault)
-    return (
-        None
-        if told is False and any(is_triggered(each, profile, fault) for each in loudest)
-        else told
-    )
 
 
 def main_first(suspect: Suspect) -> tuple[str, ...]:
@@ -263,22 +165,6 @@ def seen_in(dossier: Dossier, count: int) -> Dossier:
 def with_command(dossier: Dossier, command: list[str]) -> Dossier:
     """The dossier with the one command that reproduces it."""
     return replace(dossier, finding=replace(dossier.finding, command=shlex.join(command)))
-
-
-def _runs_as(bench: Bench, suspect: Suspect, case: Case) -> bool:
-    """Whether the backend runs the case through the operation that is blamed."""
-    if not suspect.signature.fused_as:
-        return True
-    tapped = bench.tap(case, suspect.spec)
-    kinds = {unit.kind for unit in tapped.plan} if isinstance(tapped, Tapped) else set()
-    return not kinds or suspect.signature.fused_as in kinds
-
-
-def _is_constant(outcome: Outcome) -> bool:
-    """Whether every output is one value repeated: a wrong kernel could hardly show."""
-    return isinstance(outcome, Values) and all(
-        array.size > 1 and (array == array.flat[0]).all() for array in outcome.arrays.values()
-    )
 
 
 def _versions(bench: Bench, suspect: Suspect) -> dict[str, str]:

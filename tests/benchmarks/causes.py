@@ -15,7 +15,8 @@ from harness.backends.spec import BackendSpec, parse
 from harness.bench import Bench, Contestant, set_up
 from harness.confirm import confirmed
 from harness.diagnose import diagnose
-from harness.investigate import law_of, shrink
+from harness.investigate import shrink
+from harness.law.bug import law_of
 from harness.oracle import Oracle
 from harness.outcome import Values
 from harness.score.hunt import hunt

@@ -86,8 +86,8 @@ def _bugs() -> Past:
     with (
         tempfile.TemporaryDirectory() as out,
         ExitStack() as stack,
-        mock.patch("harness.investigate.LAW_BUDGET_S", 0.1),
-        mock.patch("harness.investigate.UNEXPLAINED_LAW_BUDGET_S", 0.1),
+        mock.patch("harness.law.bug.LAW_BUDGET_S", 0.1),
+        mock.patch("harness.law.bug.UNEXPLAINED_LAW_BUDGET_S", 0.1),
     ):
         plan = _plan(5, KNOWN_CASES, out)
         store = stack.enter_context(closing(open_store(Path(out))))

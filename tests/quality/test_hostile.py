@@ -76,8 +76,8 @@ def keep(dossier: Dossier) -> FindingSaved:
 def test_a_campaign_with_it_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.investigate.LAW_BUDGET_S", 0.1)
-    monkeypatch.setattr("harness.investigate.UNEXPLAINED_LAW_BUDGET_S", 0.1)
+    monkeypatch.setattr("harness.law.bug.LAW_BUDGET_S", 0.1)
+    monkeypatch.setattr("harness.law.bug.UNEXPLAINED_LAW_BUDGET_S", 0.1)
     plan = Plan(seed=11, family="conv", scales="any", out="", cases=5_000)
     name = hostile(tmp_path)
     tables: list[dict[str, dict[int, str]]] = []

@@ -7,8 +7,8 @@ import pytest
 from generators.operators.conv import ConvSpec
 from generators.operators.conv import build as build_conv
 from generators.operators.node import NodeSpec, Operand, build
-from harness.investigate import law_of
 from harness.law import Law
+from harness.law.bug import law_of
 from harness.suspect import suspects
 from tests.harness.benches import bench_of
 
