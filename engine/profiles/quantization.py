@@ -131,8 +131,9 @@ def vectors_of_opencv(
     codes: Dtype, reals: Dtype, scale: Array, shape: tuple[int, ...], given: Granularity
 ) -> Array | slice:
     """uint8 codes with one scale, but for the last ``n % 8``; measured."""
+    whole = math.prod(shape) // 8 * 8
     alike = codes != np.uint8 or scale.size != 1
-    return NOWHERE if alike else slice(math.prod(shape) // 8 * 8)
+    return NOWHERE if alike or not whole else slice(whole)
 
 
 def float8_of_onnxruntime(quotients: Array, dtype: Dtype, saturate: bool) -> Array:

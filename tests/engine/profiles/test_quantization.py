@@ -114,6 +114,7 @@ def test_opencv_has_another_loop_for_uint8_but_for_the_last_elements() -> None:
     assert vectors_of_opencv(kind, np.dtype(F32), one, (3, 7), given_) == slice(16)
     assert vectors_of_opencv(np.dtype(np.int8), np.dtype(F32), one, (3, 7), given_) is NOWHERE
     assert vectors_of_opencv(kind, np.dtype(F32), np.ones(7, F32), (3, 7), given_) is NOWHERE
+    assert vectors_of_opencv(kind, np.dtype(F32), one, (), given_) is NOWHERE
 
 
 @given(st.integers(-255, 255), SCALES, SCALES, st.integers(0, 255))
