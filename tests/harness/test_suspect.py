@@ -99,6 +99,7 @@ def test_the_right_answer_is_nobodys_fault() -> None:
     ("fake", "kind"),
     [
         ("random", "nondeterministic"),
+        ("reads_beside_its_tensors", "nondeterministic"),
         ("lies_about_shape", "wrong-type-or-shape"),
         ("lies_about_dtype", "wrong-type-or-shape"),
         ("wrong_name", "wrong-type-or-shape"),
