@@ -152,10 +152,10 @@ def _to_integers(
     if second is EVERYWHERE:
         return in_chunks(by(profile.second_path.rule), dtype, *parts)
     codes = in_chunks(by(profile.quantize), dtype, *parts)
-    shape = codes.shape
+    shape = codes.shape or (1,)
     some = [
         each if each.ndim == 0 else np.broadcast_to(each, shape).reshape(-1)[second]
-        for each in (parts[0].reshape(shape or 1), *parts[1:])
+        for each in (parts[0].reshape(shape), *parts[1:])
     ]
     codes.reshape(-1)[second] = in_chunks(by(profile.second_path.rule), dtype, *some)
     return codes

@@ -9,11 +9,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from corpus.case import Case
 from engine import PROFILES, EngineError, Session
 from engine.kernels.convolution import prepare_rescaling
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.stages import correct_stages
 from engine.profiles import find_profile
+from generators.illegal import breach_of
+from harness.campaign.plan import Plan
 from tests.engine.cases import Array, draw
 from tests.engine.models import qlinear_conv
 from tests.engine.runtimes import Run, onnxruntime_run, opencv_run, torch_run
@@ -139,3 +142,20 @@ def test_huge_sums_saturate_as_the_engine_does(profile: str) -> None:
     model = qlinear_conv(w, x=(1e6, 0), w_scale=1e6, y=(1.0, 5), image=(1,))
     y = Session(model, profile=profile).run({"x": np.full((1, 1, 1), 255, np.uint8)})["y"]
     assert y.item() == (255 if PROFILES[profile].saturate_first else 0)
+
+
+@pytest.mark.parametrize("profile", [each for each in PROFILES if each != "spec"])
+def test_every_profile_runs_whatever_the_exact_one_runs(profile: str) -> None:
+    plan = Plan(seed=9, family="all", scales="any", out="")
+    for number in (*range(300), 671):  # the last has 4-bit codes of a scalar
+        case = plan.case(number)
+        if not breach_of(case):
+            assert _runs(case, profile) == _runs(case, "spec")
+
+
+def _runs(case: Case, profile: str) -> bool:
+    try:
+        Session(case.model, profile=profile).run(case.inputs)
+    except EngineError:
+        return False
+    return True
