@@ -1,6 +1,7 @@
 """Faults of means and sums of codes: what a window adds, what it is divided by, whose codes come out."""
 
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
@@ -22,6 +23,14 @@ from engine.kernels.pooling import Counts, count_taps, reduce_taps
 LANES = 8
 
 
+class Counting(Protocol):
+    """The record of an average pool."""
+
+    @property
+    def with_pads(self) -> bool:
+        """count_include_pad."""
+
+
 def largest_instead(x: Array, axes: Windows, p: AverageParameters) -> Array:
     """``max q`` over the taps inside the image."""
     return reduce_taps(x.astype(np.int32), axes, np.maximum, -(2**15))
@@ -39,17 +48,17 @@ def of_one(axes: Windows, p: AverageParameters) -> Counts:
     return tuple(np.ones(each.out, np.int64) for each in axes)
 
 
-def with_pads(axes: Windows, p: AverageParameters) -> Counts:
+def with_pads(axes: Windows, p: object) -> Counts:
     """Image and pads, where only the image counts."""
     return count_taps(axes, with_pads=True)
 
 
-def without_pads(axes: Windows, p: AverageParameters) -> Counts:
+def without_pads(axes: Windows, p: object) -> Counts:
     """The image alone, where its pads count as well."""
     return tuple(np.maximum(each, 1) for each in count_taps(axes))
 
 
-def with_overhang(axes: Windows, p: AverageParameters) -> Counts:
+def with_overhang(axes: Windows, p: Counting) -> Counts:
     """What lies beyond the end pads counts too."""
     pairs = zip(count_taps(axes, p.with_pads), beyond(axes), strict=True)
     return tuple(own + beyond for own, beyond in pairs)

@@ -4,13 +4,14 @@ import operator
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
+from typing import Protocol
 
 import numpy as np
 
 from engine.arithmetic import RANGES, Int32
 from engine.faults.fault import Fault
 from engine.ir import Array
-from engine.kernels.geometry import pad_spatial
+from engine.kernels.geometry import Window, pad_spatial
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.stages import (
     Accumulate,
@@ -20,6 +21,15 @@ from engine.kernels.stages import (
 )
 
 Pads = tuple[int, ...]
+
+
+class Windowed(Protocol):
+    """The record of an operation with a window."""
+
+    @property
+    def window(self) -> Window:
+        """Its geometry."""
+
 
 LANES = 8
 TILES = 4
@@ -119,12 +129,23 @@ def pad_same_by_kernel(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, 
     """
     if not p.auto_pad.startswith("SAME"):
         return pad_with_zero_point(x, p, pads)
+    padded, inside = around(by_kernel(pads, p.kernel))
+    wide = pad_with(x, padded, p.x_zero_point)
+    return np.ascontiguousarray(wide[:, :, *inside]), p.x_zero_point
+
+
+def by_kernel(pads: Pads, kernel: Pads) -> Pads:
+    """Begins of ``(kernel - 1) // 2``, and ends that keep the sums; an end may be negative."""
+    half = len(kernel)
+    begins = tuple((size - 1) // 2 for size in kernel)
+    return (*begins, *(pads[i] + pads[half + i] - begins[i] for i in range(half)))
+
+
+def around(pads: Pads) -> tuple[Pads, tuple[slice, ...]]:
+    """Pads without those below 0, and what of the padded image these leave of it."""
     half = len(pads) // 2
-    begins = [(size - 1) // 2 for size in p.kernel]
-    ends = [pads[i] + pads[half + i] - begins[i] for i in range(half)]
-    padded = pad_with(x, (*begins, *(max(end, 0) for end in ends)), p.x_zero_point)
-    inside = tuple(slice(None, min(end, 0) or None) for end in ends)
-    return np.ascontiguousarray(padded[:, :, *inside]), p.x_zero_point
+    inside = tuple(slice(None, min(end, 0) or None) for end in pads[half:])
+    return (*pads[:half], *(max(end, 0) for end in pads[half:])), inside
 
 
 def tail_reads_lowest_code(p: ConvParameters, weights: Array) -> Accumulate:
@@ -164,21 +185,21 @@ def _sum_tail(
     return acc
 
 
-def possible_pads(p: ConvParameters) -> Iterator[Pads]:
+def possible_pads(window: Window) -> Iterator[Pads]:
     """The pads of every image: with SAME, sizes that differ by the stride have the same."""
-    if p.auto_pad == "NOTSET":
-        yield p.pads
+    if window.auto_pad == "NOTSET":
+        yield window.pads
         return
-    for image in product(*(range(1, stride + 1) for stride in p.strides)):
-        yield p.window.pads_of(image)
+    for image in product(*(range(1, stride + 1) for stride in window.strides)):
+        yield window.pads_of(image)
 
 
-def _some_pads(differ: Callable[[Pads, Pads], bool]) -> Callable[[ConvParameters], bool]:
+def some_pads(differ: Callable[[Pads, Pads], bool]) -> Callable[[Windowed], bool]:
     """Whether, for some image, begins and ends are such."""
 
-    def trigger(p: ConvParameters) -> bool:
-        half = len(p.kernel)
-        return any(differ(pads[:half], pads[half:]) for pads in possible_pads(p))
+    def trigger(p: Windowed) -> bool:
+        half = len(p.window.kernel)
+        return any(differ(pads[:half], pads[half:]) for pads in possible_pads(p.window))
 
     return trigger
 
@@ -187,14 +208,14 @@ def _longer(begins: Pads, ends: Pads) -> bool:
     return any(end > begin for begin, end in zip(begins, ends, strict=True))
 
 
-def _other_same_pads(p: ConvParameters) -> bool:
+def other_same_pads(window: Window) -> bool:
     """Whether SAME, for some image, begins elsewhere than at ``(kernel - 1) // 2``."""
-    if not p.auto_pad.startswith("SAME"):
+    if not window.auto_pad.startswith("SAME"):
         return False
-    lower = p.auto_pad == "SAME_LOWER"
+    lower = window.auto_pad == "SAME_LOWER"
     return any(
         k > 1 and (s > 1 or d > 1 or (lower and k % 2 == 0))
-        for k, s, d in zip(p.kernel, p.strides, p.dilations, strict=True)
+        for k, s, d in zip(window.kernel, window.strides, window.dilations, strict=True)
     )
 
 
@@ -233,42 +254,42 @@ FAULTS = (
         "F14",
         "begin and end pads swapped",
         "asymmetric pads, SAME_LOWER against SAME_UPPER",
-        _some_pads(operator.ne),
+        some_pads(operator.ne),
         {"pad": pad_swapped},
     ),
     Fault(
         "F15",
         "the end pads are ignored: the begin pads serve on both sides, the rest is real 0",
         "microsoft/onnxruntime PR 27375",
-        _some_pads(_longer),
+        some_pads(_longer),
         {"conv.write": without_end_pads},
     ),
     Fault(
         "F16",
         "auto_pad SAME begins (kernel - 1) / 2 outside, whatever stride, dilation, image and side",
         "opencv/opencv 5.x, measured on every kernel to 5, stride to 3, dilation to 2",
-        _other_same_pads,
+        lambda p: other_same_pads(p.window),
         {"pad": pad_same_by_kernel},
     ),
     Fault(
         "F20",
         "the pads of height and width are swapped",
         "pads as (left, top, right, bottom)",
-        _some_pads(lambda begins, ends: begins != begins[::-1]),
+        some_pads(lambda begins, ends: begins != begins[::-1]),
         {"pad": pad_begins_of_other_axis},
     ),
     Fault(
         "F20.pairs",
         "the pads are read as begin and end of each axis in turn",
         "pads as (top, bottom, left, right)",
-        _some_pads(lambda begins, ends: begins != (*begins, *ends)[::2]),
+        some_pads(lambda begins, ends: begins != (*begins, *ends)[::2]),
         {"pad": pad_in_pairs},
     ),
     Fault(
         "F21",
         "beside a row the neighbouring rows are read instead of padding",
         "oneapi-src/oneDNN#5080",
-        _some_pads(lambda begins, ends: begins[-1] + ends[-1] > 0),
+        some_pads(lambda begins, ends: begins[-1] + ends[-1] > 0),
         {"pad": pad_with_neighbours},
     ),
 )

@@ -1,13 +1,13 @@
 """Faults of what chooses by order: maximum pools, the largest along axes, TopK."""
 
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
 from engine.faults.fault import Fault
 from engine.ir import Array
-from engine.kernels.average_parameters import AverageParameters
-from engine.kernels.pooling import Axis, Counts, count_taps, windows_of
+from engine.kernels.pooling import Axis, Counts, Pool, count_taps, windows_of
 from engine.kernels.pooling_max import (
     MaxPoolParameters,
     largest_of_plane,
@@ -18,6 +18,16 @@ from engine.kernels.reduction import Axes, Reduce, ReductionParameters
 from engine.kernels.selection import TopKParameters
 
 Windows = tuple[Axis, ...]
+
+
+class Pooled(Protocol):
+    """The record of a pool; without ``pool`` it is one of whole planes."""
+
+    @property
+    def pool(self) -> Pool | None:
+        """Its geometry."""
+
+
 EVERYTHING = slice(None)
 
 
@@ -80,7 +90,7 @@ def beyond(axes: Windows) -> Counts:
     return tuple(axis.kernel - both for axis, both in pairs)
 
 
-def pads_swapped(axes: Windows) -> Windows:
+def pads_swapped(axes: Windows, pool: Pool) -> Windows:
     """The begin pads at the end, the end pads at the beginning, where every window sees something."""
     swapped = tuple(replace(each, begin=each.end, end=each.begin) for each in axes)
     return swapped if all(each.counts().all() for each in swapped) else axes
@@ -108,12 +118,12 @@ def _begins_below_zero(p: MaxPoolParameters) -> bool:
     return _is_signed(p) and not p.indices
 
 
-def may_pad(p: AverageParameters | MaxPoolParameters) -> bool:
+def may_pad(p: Pooled) -> bool:
     """Whether some image makes a window reach over pads."""
     return p.pool is not None and p.pool.may_pad
 
 
-def is_lopsided(p: AverageParameters | MaxPoolParameters) -> bool:
+def is_lopsided(p: Pooled) -> bool:
     """Whether some image makes begin and end pads differ."""
     if p.pool is None or p.pool.window.auto_pad == "VALID":
         return False
@@ -122,7 +132,7 @@ def is_lopsided(p: AverageParameters | MaxPoolParameters) -> bool:
     return pads[:half] != pads[half:] if p.pool.window.auto_pad == "NOTSET" else may_pad(p)
 
 
-def may_overhang(p: AverageParameters | MaxPoolParameters) -> bool:
+def may_overhang(p: Pooled) -> bool:
     """Whether some image makes a window reach beyond the end pads."""
     return p.pool is not None and p.pool.may_overhang
 

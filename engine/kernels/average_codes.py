@@ -60,7 +60,7 @@ def pool_of_codes(node: Node, setting: Setting) -> Kernel:
 
         def run(codes: Array) -> Array:
             x = stages.codes(codes, given)
-            axes = stages.axes(resolve(pool, x.shape[2:], node))
+            axes = stages.axes(resolve(pool, x.shape[2:], node), pool)
             if not with_pads:
                 refuse_empty_windows(axes, node)
             taps, divisors = count_taps(axes), stages.divisor(axes, p)

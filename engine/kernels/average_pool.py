@@ -1,16 +1,20 @@
 """AveragePool, LpPool and their global forms in float."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from engine.errors import EngineError, InvalidModel, Unsupported
 from engine.ir import Array, Node
-from engine.kernels.operator import Setting, operator
+from engine.kernels.operator import Kernel, Setting, operator
 from engine.kernels.pooling import (
     POOL_ATTRIBUTES,
     Axis,
+    Counts,
+    Pool,
+    axes_as_resolved,
     count_taps,
     in_parts,
     read_pool,
@@ -19,6 +23,15 @@ from engine.kernels.pooling import (
     resolve,
     windows_of,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class RealAverageParameters:
+    """One AveragePool of reals; ``with_pads`` is count_include_pad."""
+
+    node: str
+    pool: Pool
+    with_pads: bool
 
 
 def wide_float(node: Node, x: Array) -> np.dtype[Any]:
@@ -30,7 +43,7 @@ def wide_float(node: Node, x: Array) -> np.dtype[Any]:
     return np.dtype(np.float32)
 
 
-def average_pool(node: Node, setting: Setting) -> Callable[..., Array]:
+def average_pool(node: Node, setting: Setting) -> Kernel:
     """``y = fl(sum / n)``; n counts the taps inside the image, or (count_include_pad) also in its pads.
 
     What ceil mode adds behind the end pad never counts.
@@ -42,14 +55,16 @@ def average_pool(node: Node, setting: Setting) -> Callable[..., Array]:
         ONNX AveragePool-7, -10, -11, -19, -22.
     """
     pool = read_pool(node)
-    with_pads = bool(node.attributes.get("count_include_pad", 0))
+    p = RealAverageParameters(node.id, pool, bool(node.attributes.get("count_include_pad", 0)))
+    laid = setting.stage("real_average.axes", axes_as_resolved)
+    divisor = setting.stage("real_average.divisor", divisor_of_windows)
 
     def run(x: Array) -> Array:
         axes = resolve(pool, x.shape[2:], node)
-        if not with_pads:
+        if not p.with_pads:
             refuse_empty_windows(axes, node)
-        wide = wide_float(node, x)
-        counts = count_taps(axes, with_pads)
+        wide, axes = wide_float(node, x), laid(axes, pool)
+        counts = divisor(axes, p)
 
         def mean(part: Array, over: tuple[Axis, ...], rows: slice) -> Array:
             y = reduce_taps(part.astype(wide, copy=False), over, np.add, 0)
@@ -58,7 +73,12 @@ def average_pool(node: Node, setting: Setting) -> Callable[..., Array]:
 
         return in_parts(x, axes, x.dtype, mean).astype(x.dtype, copy=False)
 
-    return run
+    return Kernel(run, parameters=p)
+
+
+def divisor_of_windows(axes: tuple[Axis, ...], p: RealAverageParameters) -> Counts:
+    """The taps inside the image, or inside image and pads."""
+    return count_taps(axes, p.with_pads)
 
 
 def lp_pool(node: Node, setting: Setting) -> Callable[..., Array]:

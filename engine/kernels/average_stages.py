@@ -13,11 +13,19 @@ import numpy as np
 from engine.ir import Array
 from engine.kernels.average_parameters import AverageParameters
 from engine.kernels.operator import Setting
-from engine.kernels.pooling import Axis, Counts, axes_as_resolved, count_taps, reduce_taps
+from engine.kernels.pooling import (
+    Axis,
+    Counts,
+    Pool,
+    axes_as_resolved,
+    count_taps,
+    reduce_taps,
+)
 from engine.kernels.stages import to_nearest_even
 from engine.profiles.pooling import Averager
 
 Saturate = Callable[[Array, int, int], Array]
+Encode = Callable[[Array, int, int, int], Array]  # unrounded steps, what is added, lowest, highest
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +35,14 @@ class AverageStages:
     ``codes`` gets the record as it was read, the others that of ``parameters``. ``sum`` and
     ``divisor`` know the windows; means of whole axes have ``plane_divisor`` instead. ``taps`` counts
     what of a window lies inside the image. ``mean`` is None as long as a sum stays a sum until it is
-    rescaled, ``saturate`` where the engine's own is right. Where the sums are ``integers``, engines
+    rescaled, ``saturate`` where the engine's own is right, ``encode`` unless it takes the place of
+    ``round`` and all behind it. Where the sums are ``integers``, engines
     that add up reals do not.
     """
 
     parameters: Callable[[AverageParameters], AverageParameters]
     codes: Callable[[Array, AverageParameters], Array]
-    axes: Callable[[tuple[Axis, ...]], tuple[Axis, ...]]
+    axes: Callable[[tuple[Axis, ...], Pool], tuple[Axis, ...]]
     sum: Callable[[Array, tuple[Axis, ...], AverageParameters], Array]
     center: Callable[[Array, Array, AverageParameters], Array]
     mean: Callable[[Array, Array, AverageParameters], Array] | None
@@ -41,6 +50,7 @@ class AverageStages:
     plane_divisor: Callable[[tuple[int, ...], AverageParameters], Array]
     round: Callable[[Array, int], Array]
     saturate: Saturate | None
+    encode: Encode | None
     integers: bool
 
     def reals(self, averager: Averager | None) -> Array | None:
@@ -62,6 +72,7 @@ def stages_of(setting: Setting) -> AverageStages:
         setting.stage("average.plane_divisor", divisor_of_planes),
         setting.stage("average.round", to_nearest_even),
         replaced.get("average.saturate"),
+        replaced.get("average.encode"),
         not replaced.keys().isdisjoint(("average.sum", "average.center", "average.mean")),
     )
 

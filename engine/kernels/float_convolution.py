@@ -1,14 +1,15 @@
 """Conv in float32: what a graph runs where nothing is fused."""
 
 import math
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from engine.errors import EngineError, InvalidModel, Unsupported
 from engine.ir import Array, Node
 from engine.kernels.geometry import Window, columns, integers, pad_spatial
-from engine.kernels.operator import Setting, operator
+from engine.kernels.known_shape import known_shape
+from engine.kernels.operator import Kernel, Setting, operator
 
 AUTO_PADS = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
 
@@ -60,7 +61,15 @@ def groups_of(node: Node, w: Array) -> int:
     return groups
 
 
-def convolution(node: Node, setting: Setting) -> Callable[..., Array]:
+@dataclass(frozen=True, slots=True)
+class RealConvParameters:
+    """One Conv of reals whose weights have a shape that the graph fixes."""
+
+    node: str
+    window: Window
+
+
+def convolution(node: Node, setting: Setting) -> Kernel:
     """``y = sum x * w + b`` in any summation order; float16 is summed in float32.
 
     Shapes:
@@ -69,6 +78,7 @@ def convolution(node: Node, setting: Setting) -> Callable[..., Array]:
     Source:
         ONNX Conv-1, -11, -22.
     """
+    pad = setting.stage("real_conv.pad", pad_with_zeros)
 
     def run(x: Array, w: Array, b: Array | None = None) -> Array:
         wide = _compute_type(node, x, w, b)
@@ -77,7 +87,7 @@ def convolution(node: Node, setting: Setting) -> Callable[..., Array]:
         window = window_from(node, w.shape[2:])
         pads, out = window.resolve(x.shape[2:], node.id)
         image = x.astype(wide, copy=False)
-        padded = pad_spatial(image, pads, 0) if any(pads) else np.ascontiguousarray(image)
+        padded = pad(image, pads, window)
         matrix = w.astype(wide, copy=False).reshape(
             groups, w.shape[0] // groups, math.prod(w.shape[1:])
         )
@@ -87,7 +97,19 @@ def convolution(node: Node, setting: Setting) -> Callable[..., Array]:
             y += b.reshape(-1, *(1,) * len(out))
         return y.astype(x.dtype, copy=False)
 
-    return run
+    return Kernel(run, parameters=_parameters(node, setting))
+
+
+def pad_with_zeros(image: Array, pads: tuple[int, ...], window: Window) -> Array:
+    """The image with a border of zeros, C-contiguous."""
+    return pad_spatial(image, pads, 0) if any(pads) else np.ascontiguousarray(image)
+
+
+def _parameters(node: Node, setting: Setting) -> RealConvParameters | None:
+    shape = known_shape(setting.graph, node.inputs[1])
+    if shape is None or len(shape) < 3:
+        return None
+    return RealConvParameters(node.id, window_from(node, shape[2:]))
 
 
 def _compute_type(node: Node, *arrays: Array | None) -> np.dtype[np.generic]:

@@ -89,8 +89,8 @@ class Axis:
         return inside
 
 
-def axes_as_resolved(axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
-    """The axes as the standard has them."""
+def axes_as_resolved(axes: tuple[Axis, ...], pool: Pool) -> tuple[Axis, ...]:
+    """The axes of a pool as the standard has them."""
     return axes
 
 

@@ -73,11 +73,11 @@ def max_pool(node: Node, setting: Setting) -> Kernel:
     laid = setting.stage("max_pool.axes", axes_as_resolved)
 
     def values(x: Array) -> Array:
-        axes = laid(_axes(x, pool, node))
+        axes = laid(_axes(x, pool, node), pool)
         return in_parts(x, axes, x.dtype, lambda part, over, _: largest(part, over, p))
 
     def both(x: Array) -> tuple[Array, Array]:
-        return with_index(x, laid(_axes(x, pool, node)), p.column_major)
+        return with_index(x, laid(_axes(x, pool, node), pool), p.column_major)
 
     return Kernel(both if p.indices else values, parameters=p)
 

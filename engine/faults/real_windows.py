@@ -1,0 +1,133 @@
+"""Faults of windows over reals, and of SAME in pools: what is not fused has the same bugs."""
+
+import operator
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from engine.faults.averages import with_overhang, with_pads, without_pads
+from engine.faults.fault import Fault
+from engine.faults.padding import around, by_kernel, other_same_pads, some_pads
+from engine.faults.pools import (
+    Pooled,
+    Windows,
+    is_lopsided,
+    may_overhang,
+    may_pad,
+    pads_swapped,
+)
+from engine.ir import Array
+from engine.kernels.average_parameters import AverageParameters
+from engine.kernels.average_pool import RealAverageParameters
+from engine.kernels.float_convolution import RealConvParameters, pad_with_zeros
+from engine.kernels.geometry import Window
+from engine.kernels.pooling import Pool
+from engine.kernels.pooling_max import MaxPoolParameters
+
+Pads = tuple[int, ...]
+
+
+def begun_by_kernel(axes: Windows, pool: Pool) -> Windows:
+    """auto_pad SAME begins ``(kernel - 1) // 2`` before the image, where every window sees something."""
+    if not pool.window.auto_pad.startswith("SAME"):
+        return axes
+    begins = [(each.kernel - 1) // 2 for each in axes]
+    moved = tuple(
+        replace(each, begin=begin, end=each.begin + each.end - begin)
+        for each, begin in zip(axes, begins, strict=True)
+    )
+    return moved if all(each.counts().all() for each in moved) else axes
+
+
+def padded_by_kernel(image: Array, pads: Pads, window: Window) -> Array:
+    """The same of a convolution; the border goes on at the end as far as the windows reach."""
+    if not window.auto_pad.startswith("SAME"):
+        return pad_with_zeros(image, pads, window)
+    wide, inside = around(by_kernel(pads, window.kernel))
+    return np.ascontiguousarray(pad_with_zeros(image, wide, window)[:, :, *inside])
+
+
+def padded_swapped(image: Array, pads: Pads, window: Window) -> Array:
+    """The begin pads at the end, the end pads at the beginning."""
+    half = len(pads) // 2
+    return pad_with_zeros(image, pads[half:] + pads[:half], window)
+
+
+def _begins_elsewhere(p: Pooled) -> bool:
+    return p.pool is not None and other_same_pads(p.pool.window)
+
+
+def _same(key: str, what: str, record: type, stage: str) -> Fault:
+    return Fault(
+        key,
+        f"auto_pad SAME of {what} begins (kernel - 1) / 2 outside, whatever stride, dilation and side",
+        "opencv/opencv 5.x, measured",
+        _begins_elsewhere,
+        {stage: begun_by_kernel},
+        record=record,
+    )
+
+
+def _average(
+    key: str,
+    title: str,
+    source: str,
+    trigger: Callable[[RealAverageParameters], bool],
+    **stage: Callable[..., object],
+) -> Fault:
+    stages = {f"real_average.{name}": each for name, each in stage.items()}
+    return Fault(key, title, source, trigger, stages, record=RealAverageParameters)
+
+
+FAULTS = (
+    Fault(
+        "F14.reals",
+        "begin and end pads of a convolution of reals swapped",
+        "asymmetric pads, SAME_LOWER against SAME_UPPER",
+        some_pads(operator.ne),
+        {"real_conv.pad": padded_swapped},
+        record=RealConvParameters,
+    ),
+    Fault(
+        "F16.reals",
+        "auto_pad SAME of a convolution of reals begins (kernel - 1) / 2 outside, whatever stride, dilation and side",
+        "opencv/opencv 5.x, measured",
+        lambda p: other_same_pads(p.window),
+        {"real_conv.pad": padded_by_kernel},
+        record=RealConvParameters,
+    ),
+    _same("F16.pool", "a maximum pool", MaxPoolParameters, "max_pool.axes"),
+    _same("F16.average", "an average pool", AverageParameters, "average.axes"),
+    _same(
+        "F16.average.reals", "an average of reals", RealAverageParameters, "real_average.axes"
+    ),
+    _average(
+        "F14.average.reals",
+        "begin and end pads of an average of reals swapped",
+        "SAME_LOWER against SAME_UPPER",
+        is_lopsided,
+        axes=pads_swapped,
+    ),
+    _average(
+        "F23.reals",
+        "a last window of ceil mode divides an average of reals by what lies beyond the pads, too",
+        "microsoft/onnxruntime#16203",
+        may_overhang,
+        divisor=with_overhang,
+    ),
+    _average(
+        "F89.reals",
+        "an average of reals divides by its pads although they do not count",
+        "pytorch/pytorch PR 28260",
+        lambda p: may_pad(p) and not p.with_pads,
+        divisor=with_pads,
+    ),
+    _average(
+        "F89.inside.reals",
+        "an average of reals divides by what lies in the image although pads count",
+        "microsoft/onnxruntime#24681",
+        lambda p: may_pad(p) and p.with_pads,
+        divisor=without_pads,
+    ),
+)
