@@ -16,11 +16,11 @@ from tests.engine.models import Array, graph_model
 
 KEYS = ("F14.reals", "F16.reals", "F16.average.reals", "F14.average.reals", "F16.pool")
 LENGTH = 7
-WINDOWS = [
+Window = dict[str, Any]
+WINDOWS: list[Window] = [
     {"kernel": k, "stride": s, "dilation": d, "auto_pad": f"SAME_{side}"}
     for k, s, d, side in product((1, 2, 3, 4), (1, 2, 3), (1, 2), ("UPPER", "LOWER"))
 ]
-Window = dict[str, Any]
 
 
 def pads_of(kernel: int, stride: int, dilation: int, auto_pad: str) -> tuple[int, int]:
