@@ -8,7 +8,13 @@ import numpy as np
 from engine.arithmetic import RANGES, round_half_away
 from engine.faults.fault import Fault
 from engine.faults.rounding import with_zero_point_inside
-from engine.faults.roundings import half_up, has_tie, has_tie_of_fractions, wrap_between
+from engine.faults.roundings import (
+    cast_then_moved,
+    half_up,
+    has_tie,
+    has_tie_of_fractions,
+    wrap_between,
+)
 from engine.ir import Array
 from engine.kernels.average_parameters import AverageParameters
 
@@ -16,12 +22,6 @@ from engine.kernels.average_parameters import AverageParameters
 def _outside(rounding: Callable[[Array], Array]) -> Callable[[Array, int], Array]:
     """A rounding to which the zero point is added afterwards."""
     return lambda steps, zero_point: rounding(steps)
-
-
-def cut_off_inside(steps: Array, zero_point: int) -> Array:
-    """``trunc(v + z) - z``."""
-    whole: Array = np.trunc(steps + zero_point) - zero_point
-    return whole
 
 
 def _ratio(p: AverageParameters) -> Fraction:
@@ -83,6 +83,15 @@ def _saturates(p: AverageParameters) -> bool:
     return any(not low <= each <= high for each in ends)
 
 
+def _leaves_codes(p: AverageParameters) -> bool:
+    """Whether some step, to which the zero point is still to be added, is beyond the codes of y."""
+    if p.y_dtype is None:
+        return False
+    ends = ((each - p.x.x_zero_point) * _ratio(p) for each in RANGES[p.x.x_dtype])
+    low, high = RANGES[p.y_dtype]
+    return not p.divides or any(not low <= each <= high for each in ends)
+
+
 FAULTS = (
     Fault(
         "F70.average",
@@ -134,10 +143,10 @@ FAULTS = (
     ),
     Fault(
         "F128.average",
-        "means and sums become codes by a cast: zero point added, fraction cut off, lowest bits kept",
+        "means and sums become codes by a cast: fraction cut off, lowest bits kept, then zero point added",
         "openvinotoolkit/openvino: the ONNX front end's QLinear pools, measured",
-        lambda p: _has_fraction(p) or _saturates(p),
-        {"average.round": cut_off_inside, "average.saturate": wrap_between},
+        lambda p: _has_fraction(p) or _saturates(p) or _leaves_codes(p),
+        {"average.encode": cast_then_moved},
         record=AverageParameters,
     ),
 )

@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.arithmetic import RANGES, round_half_away, round_half_even
 from engine.faults.fault import Fault
-from engine.faults.roundings import half_up, wrap_between
+from engine.faults.roundings import cast_then_moved, half_up, wrap_between
 from engine.ir import Array
 from engine.kernels.known_shape import known_shape, known_shapes
 from engine.kernels.movement import FlatParameters
@@ -60,13 +60,20 @@ def rescaled_by(rounding: Round, saturating: Saturate = saturate) -> Prepare:
 
 
 def cast(index: int, p: SelectParameters, profile: Profile) -> Requantize | None:
-    """``trunc((q - xz) xs/ys + yz)`` modulo 256, of every code, looked up."""
+    """``trunc((q - xz) xs/ys + yz)`` modulo 256, of every code, looked up.
+
+    A choice adds yz to what was cast: ``sat(trunc((q - xz) xs/ys) modulo 256 + yz)``.
+    """
     x, (low, high) = p.inputs[index], RANGES[p.dtype]
     if by_table(index, p, profile) is None:
         return None
     steps = (every_code(p.dtype).astype(np.float64) - x.zero_point) * float(x.scale)
-    codes = np.trunc(steps / float(p.y_scale) + p.y_zero_point)
-    table = wrap_between(codes, low, high).astype(p.dtype)
+    steps /= float(p.y_scale)
+    if p.op == "QLinearWhere":
+        codes = cast_then_moved(steps, p.y_zero_point, low, high)
+    else:
+        codes = wrap_between(np.trunc(steps + p.y_zero_point), low, high)
+    table = codes.astype(p.dtype)
     return lambda q: table[q.astype(np.int16) - low]
 
 
@@ -274,7 +281,7 @@ FAULTS = (
     _requantizing(
         "F128.concat",
         "codes that a concatenation or choice rescales are cast: fraction cut off, lowest bits kept",
-        "openvinotoolkit/openvino: the ONNX front end's QLinearConcat, measured",
+        "openvinotoolkit/openvino: the ONNX front end's QLinearConcat and QLinearWhere, measured",
         cast,
     ),
 )

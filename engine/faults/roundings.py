@@ -24,6 +24,16 @@ def wrap_between(steps: Array, low: int, high: int) -> Array:
     return wrapped
 
 
+def cast_then_moved(steps: Array, zero_point: int, low: int, high: int) -> Array:
+    """``sat(trunc(v) modulo 256 + z)``: a cast to the type of codes, whose sum with z is clipped.
+
+    Codes from ``low`` to ``high``.
+    """
+    code = wrap_between(np.trunc(steps), low, high)
+    moved: Array = np.clip(code + zero_point, low, high)
+    return moved
+
+
 def has_tie(ratio: Fraction, most: float) -> bool:
     """Whether ``k * ratio`` is a half-integer within the range of codes for an integer ``k <= most``.
 

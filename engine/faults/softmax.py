@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.arithmetic import RANGES
 from engine.faults.fault import Fault
-from engine.faults.roundings import wrap_between
+from engine.faults.roundings import cast_then_moved, wrap_between
 from engine.ir import Array
 from engine.kernels.qlinear_softmax import SoftmaxParameters, saturate_steps
 
@@ -64,6 +64,13 @@ def _is_seen(p: SoftmaxParameters) -> bool:
     return float(p.y_scale) < 2
 
 
+def cast_steps(steps: Array, p: SoftmaxParameters) -> Array:
+    """``trunc(v)`` modulo 256, clipped where the zero point, added then, leads beyond the codes."""
+    moved = cast_then_moved(steps, p.y_zero_point, *RANGES[p.dtype])
+    codes: Array = moved - p.y_zero_point
+    return codes
+
+
 FAULTS = (
     Fault(
         "F37",
@@ -111,6 +118,14 @@ FAULTS = (
         "tinygrad/tinygrad#8546",
         lambda p: p.dtype == np.uint8 and _most(p) > 255,
         {"softmax.saturate": wrapped_around},
+        record=SoftmaxParameters,
+    ),
+    Fault(
+        "F128.softmax",
+        "the codes of a softmax are cast: fraction cut off, lowest bits kept, then zero point added",
+        "openvinotoolkit/openvino: the ONNX front end's QLinearSoftmax, measured",
+        _is_seen,
+        {"softmax.round": np.trunc, "softmax.saturate": cast_steps},
         record=SoftmaxParameters,
     ),
     Fault(

@@ -9,7 +9,7 @@ import numpy as np
 from engine.arithmetic import RANGES, round_half_away
 from engine.faults.fault import Fault
 from engine.faults.rounding import quantize_with_zero_point_inside
-from engine.faults.roundings import half_up, wrap_between
+from engine.faults.roundings import cast_then_moved, half_up, wrap_between
 from engine.ir import Array, Graph, Node
 from engine.kernels.operator import Setting
 from engine.kernels.operators import OPERATORS
@@ -144,10 +144,10 @@ def wrapped(rule: TableRule, p: TableParameters) -> TableRule:
 
 
 def cast(rule: TableRule, p: TableParameters) -> TableRule:
-    """``trunc(fl(f(x) / ys + yz))`` modulo 256."""
+    """``sat(trunc(fl(f(x) / ys)) modulo 256 + yz)``."""
 
     def quantize(x: Array, scale: Scale, zero_point: Array) -> Array:
-        return wrap_between(np.trunc(x / scale + zero_point), *RANGES[p.y_dtype])
+        return cast_then_moved(x / scale, p.y_zero_point, *RANGES[p.y_dtype])
 
     return replace(rule, quantize=quantize)
 
@@ -281,7 +281,7 @@ FAULTS = (
     ),
     _table_fault(
         "F128.table",
-        "the entries of a table are cast: zero point added, fraction cut off, lowest bits kept",
+        "the entries of a table are cast: fraction cut off, lowest bits kept, then zero point added",
         "openvinotoolkit/openvino: the ONNX front end's QLinear operators, measured",
         "rule",
         cast,

@@ -58,6 +58,9 @@ def _finish(
     bottom, top = RANGES[p.y_dtype]
     offset = averager.offset
     saturate = stages.saturate or averager.saturate
-    steps = stages.round(averager.steps(sums, divisor), offset)
+    unrounded = averager.steps(sums, divisor)
+    if stages.encode is not None:
+        return stages.encode(unrounded, offset, bottom, top)
+    steps = stages.round(unrounded, offset)
     codes: Array = saturate(steps, bottom - offset, top - offset) + offset
     return codes

@@ -141,7 +141,11 @@ PAIRS = {
     ),
     "F128.average": (
         behind("AveragePool", **OTHER, **BARE),
-        behind("AveragePool", **SAME, **ONE),
+        behind("AveragePool", x=(0.5, 0), y=(0.5, 0), **ONE),
+    ),
+    "F128.softmax": (
+        behind("Softmax", **PROBABILITY),
+        behind("Softmax", **PROBABILITY | {"y": (4.0, 0)}),
     ),
     "F37": (
         behind("Softmax", axis=3, **PROBABILITY | {"x": (1.0, 5)}),

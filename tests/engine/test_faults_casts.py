@@ -1,0 +1,78 @@
+"""F128: codes that an operator casts, against what OpenVINO 2026.4.1 gave for the same models."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from engine import Session
+from tests.engine.models import Array, graph_model
+
+Codes = tuple[float, int]
+
+
+def cast_of(key: str, op: str, x: Array, read: Codes, written: Codes, **given: Any) -> Any:
+    """What one operator of com.microsoft makes of codes, with a fault."""
+    constants = {
+        "xs": np.float32(read[0]),
+        "xz": np.array(read[1], x.dtype),
+        "ys": np.float32(written[0]),
+        "yz": np.array(written[1], x.dtype),
+    }
+    names = ["x", "xs", "xz", "ys", "yz"]
+    shapes = {"x": (x.dtype, list(x.shape))}
+    inputs = {"x": x}
+    if op == "QLinearWhere":
+        names = ["k", *names[:3], "x", "xs", "xz", *names[3:]]
+        shapes["k"], inputs["k"] = (np.dtype(bool), list(x.shape)), x > 0
+    node = onnx.helper.make_node(op, names, ["y"], domain="com.microsoft", **given)
+    model = graph_model([node], shapes, {"y": x.dtype}, constants, 13)
+    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+    return Session(model, faults=[key]).run(inputs)["y"].reshape(-1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("codes", "read", "written", "expected"),
+    [
+        ([0, 190, 200, 210, 250], (1.0, 200), (1.0, 128), [255, 255, 128, 138, 178]),
+        ([0, 20, 130, 140], (1.0, 10), (1.0, 128), [255, 138, 248, 255]),
+    ],
+)
+def test_below_zero_a_table_of_uint8_codes_is_full(
+    codes: list[int], read: Codes, written: Codes, expected: list[int]
+) -> None:
+    x = np.array([codes], np.uint8)
+    found = cast_of("F128.table", "QLinearLeakyRelu", x, read, written, alpha=0.1)
+    assert found == expected
+
+
+def test_fractions_of_a_table_are_cut_off_before_the_zero_point_is_added() -> None:
+    x = np.array([[-126, -116, -6, 0, 120]], np.int8)
+    found = cast_of("F128.table", "QLinearLeakyRelu", x, (1.0, 100), (1.0, -100), alpha=0.1)
+    assert found == [-122, -121, -110, -110, -80]
+
+
+def test_a_choice_adds_the_zero_point_to_what_it_cast() -> None:
+    x = np.zeros((1, 2), np.uint8)
+    assert cast_of("F128.concat", "QLinearWhere", x, (1.0, 1), (1.0, 255)) == [255, 255]
+
+
+@pytest.mark.parametrize(
+    ("codes", "step", "expected"),
+    [
+        (np.zeros((1, 5), np.int8), 1 / 128, [25] * 5),
+        (np.zeros((1, 1), np.uint8), 1 / 256, [0]),
+    ],
+)
+def test_the_codes_of_a_softmax(codes: Array, step: float, expected: list[int]) -> None:
+    given = {"axis": 0, "opset": 12}
+    found = cast_of("F128.softmax", "QLinearSoftmax", codes, (1.0, 0), (step, 0), **given)
+    assert found == expected
+
+
+def test_the_mean_of_a_pool() -> None:
+    x = np.array([[[0, 7, 8, 200, 203]]], np.uint8)
+    given = {"kernel_shape": [2], "strides": [1]}
+    found = cast_of("F128.average", "QLinearAveragePool", x, (1.0, 7), (1.0, 9), **given)
+    assert found == [255, 9, 106, 203]
