@@ -67,8 +67,8 @@ def cast(index: int, p: SelectParameters, profile: Profile) -> Requantize | None
     x, (low, high) = p.inputs[index], RANGES[p.dtype]
     if by_table(index, p, profile) is None:
         return None
-    steps = (every_code(p.dtype).astype(np.float64) - x.zero_point) * float(x.scale)
-    steps /= float(p.y_scale)
+    steps = (every_code(p.dtype).astype(np.float32) - np.float32(x.zero_point)) * x.scale
+    steps /= p.y_scale
     if p.op == "QLinearWhere":
         codes = cast_then_moved(steps, p.y_zero_point, low, high)
     else:

@@ -27,9 +27,9 @@ def wrap_between(steps: Array, low: int, high: int) -> Array:
 def cast_then_moved(steps: Array, zero_point: int, low: int, high: int) -> Array:
     """``sat(trunc(v) modulo 256 + z)``: a cast to the type of codes, whose sum with z is clipped.
 
-    Codes from ``low`` to ``high``.
+    Codes from ``low`` to ``high``. It is a float32 that is cast: 127.9999999 is 128.
     """
-    code = wrap_between(np.trunc(steps), low, high)
+    code = wrap_between(np.trunc(steps.astype(np.float32)), low, high)
     moved: Array = np.clip(code + zero_point, low, high)
     return moved
 

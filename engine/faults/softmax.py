@@ -64,6 +64,11 @@ def _is_seen(p: SoftmaxParameters) -> bool:
     return float(p.y_scale) < 2
 
 
+def unrounded(steps: Array) -> Array:
+    """The steps, to be cast."""
+    return steps
+
+
 def cast_steps(steps: Array, p: SoftmaxParameters) -> Array:
     """``trunc(v)`` modulo 256, clipped where the zero point, added then, leads beyond the codes."""
     moved = cast_then_moved(steps, p.y_zero_point, *RANGES[p.dtype])
@@ -125,7 +130,7 @@ FAULTS = (
         "the codes of a softmax are cast: fraction cut off, lowest bits kept, then zero point added",
         "openvinotoolkit/openvino: the ONNX front end's QLinearSoftmax, measured",
         _is_seen,
-        {"softmax.round": np.trunc, "softmax.saturate": cast_steps},
+        {"softmax.round": unrounded, "softmax.saturate": cast_steps},
         record=SoftmaxParameters,
     ),
     Fault(

@@ -14,14 +14,14 @@ Codes = tuple[float, int]
 
 def cast_of(key: str, op: str, x: Array, read: Codes, written: Codes, **given: Any) -> Any:
     """What one operator of com.microsoft makes of codes, with a fault."""
-    constants = {
+    constants: dict[str, Any] = {
         "xs": np.float32(read[0]),
         "xz": np.array(read[1], x.dtype),
         "ys": np.float32(written[0]),
         "yz": np.array(written[1], x.dtype),
     }
     names = ["x", "xs", "xz", "ys", "yz"]
-    shapes = {"x": (x.dtype, list(x.shape))}
+    shapes: dict[str, Any] = {"x": (x.dtype, list(x.shape))}
     inputs = {"x": x}
     if op == "QLinearWhere":
         names = ["k", *names[:3], "x", "xs", "xz", *names[3:]]
@@ -63,6 +63,7 @@ def test_a_choice_adds_the_zero_point_to_what_it_cast() -> None:
     [
         (np.zeros((1, 5), np.int8), 1 / 128, [25] * 5),
         (np.zeros((1, 1), np.uint8), 1 / 256, [0]),
+        (np.array([[0, -20, -100]], np.int8), 1 / 128, [-128, 0, 0]),
     ],
 )
 def test_the_codes_of_a_softmax(codes: Array, step: float, expected: list[int]) -> None:
