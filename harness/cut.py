@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 
 from corpus.case import Array, Case
+from engine import EngineError, Session
 
 _ELEMENT = {
     np.dtype(np.float32): onnx.TensorProto.FLOAT,
@@ -47,23 +48,40 @@ def nodes_between(
     return [graph.node[index] for index in sorted(needed)]
 
 
-def tensor_types(model: onnx.ModelProto) -> dict[str, onnx.ValueInfoProto]:
-    """The inferred type and shape of every tensor of the main graph that has one."""
+def tensor_types(case: Case) -> dict[str, onnx.ValueInfoProto]:
+    """The inferred type and shape of every tensor of the main graph that has one.
+
+    What inference does not know (operators of com.microsoft) our engine finds by running the case.
+    """
+    model = case.proto()
     graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
-    return {info.name: info for info in (*graph.value_info, *graph.input, *graph.output)}
+    types = {info.name: info for info in (*graph.value_info, *graph.input, *graph.output)}
+    made = {name for node in model.graph.node for name in node.output if name}
+    if made <= types.keys():
+        return types
+    return {name: _value_info(name, array) for name, array in _run(case).items()} | types
+
+
+def _run(case: Case) -> Mapping[str, Array]:
+    """Every tensor of a case; none where our engine cannot run it."""
+    try:
+        return Session(case.model, fusion="off").run_tapped(case.inputs)
+    except EngineError:
+        return {}
 
 
 def cut(
-    model: onnx.ModelProto,
-    inputs: Mapping[str, Array],
+    case: Case,
     outputs: Sequence[str],
     types: Mapping[str, onnx.ValueInfoProto] | None = None,
+    fed: Mapping[str, Array] | None = None,
 ) -> Case:
-    """The part of ``model`` that computes ``outputs`` when the tensors ``inputs`` are given.
+    """The part of a case that computes ``outputs`` from its inputs and the tensors it is ``fed``.
 
-    ``types`` are those of ``tensor_types(model)``; pass them when cutting one model often.
+    ``types`` are those of `tensor_types`; pass them when cutting one case often.
     """
-    types = tensor_types(model) if types is None else types
+    model, inputs = case.proto(), {**case.inputs, **(fed or {})}
+    types = tensor_types(case) if types is None else types
     nodes = nodes_between(model.graph, inputs, outputs)
     needed = {name for node in nodes for name in reads(node)} | set(outputs)
     given = {name: array for name, array in inputs.items() if name in needed}

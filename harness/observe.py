@@ -93,9 +93,9 @@ def _prefixes(
     final: Mapping[str, Array],
 ) -> Tapped:
     model = case.proto()
-    types = tensor_types(model)
+    types = tensor_types(case)
     inner = [name for name in boundaries(model) if name not in final]
-    cuts = [cut(model, case.inputs, [name], types) for name in inner]
+    cuts = [cut(case, [name], types) for name in inner]
     arrays = {**case.inputs, **final}
     for name, outcomes in zip(inner, pool.run(cuts, [spec]), strict=True):
         outcome = outcomes[spec.text]

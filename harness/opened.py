@@ -48,7 +48,8 @@ def opened(case: Case) -> Case | None:
         if condition is not None and condition.size == 1:
             made = with_branch(model, place, BRANCHES[bool(condition.item())])
             outputs = [each.name for each in model.graph.output]
-            return cut(made, case.inputs, outputs) if made else None
+            opened = Case(made.SerializeToString(), case.inputs) if made else None
+            return cut(opened, outputs) if opened else None
     return None
 
 

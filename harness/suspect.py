@@ -140,10 +140,9 @@ def _divergent(
     method: str,
     known: Sequence[Match] = (),
 ) -> Suspect:
-    model = whole.proto()
     fed = {each.tensor: each.array for each in rows if each.tensor not in row.unit.outputs}
     made = row.unit.outputs if row.tensor in row.unit.outputs else (row.tensor,)
-    alone = cut(model, {**whole.inputs, **fed}, made, tensor_types(model))
+    alone = cut(whole, made, fed=fed)
     op, verdict = _op_of(row.unit, whole), row.verdict
     cause = cause_of(bench, spec, Blamed(whole, alone, op, row), known)
     return Suspect(
@@ -194,9 +193,9 @@ def _failed(bench: Bench, spec: BackendSpec, case: Case, outcome: Outcome) -> Su
     if breach_of(case):  # a part of a broken model may be a valid one
         return _whole(spec, case, kind, message)
     words, model = message_words(message, case), case.proto()
-    types = tensor_types(model)
+    types = tensor_types(case)
     for unit in units(model)[:-1]:
-        part = cut(model, case.inputs, unit.outputs, types)
+        part = cut(case, unit.outputs, types)
         failed = bench.run(part, spec)
         how, found = failure_of(failed)
         if how != kind or not is_suspicious(kind, failed):
