@@ -44,6 +44,11 @@ def without_bias(r: Requantization, p: MatMulParameters) -> Requantization:
     return replace(r, bias=None)
 
 
+def add_nothing(acc: Int32, bias: Array) -> Int32:
+    """``acc`` for ``acc + c``."""
+    return acc
+
+
 def bias_after_rounding(steps: Steps, p: MatMulParameters) -> Steps:
     """``rne(v) + rne(b * as*bs/ys)`` for ``rne(v + b * as*bs/ys)``."""
     if p.bias is None:
@@ -199,6 +204,13 @@ def _changes_type(p: MatMulParameters) -> bool:
 
 
 FAULTS = (
+    product_fault(
+        "F64.matmul.whole",
+        "the bias of a product is dropped",
+        "opencv/opencv 5.x QGemm, measured",
+        lambda p: p.bias is not None and bool(p.bias.any()),
+        {"requantization": without_bias, "bias": add_nothing},
+    ),
     product_fault(
         "F64.matmul",
         "the bias of a product is dropped behind the last whole block of 8 columns",

@@ -70,6 +70,7 @@ PAIRS = {
     ),
     "F79a.matmul": (product(SIGNED), product(HALVES)),
     "F64.matmul": (qgemm(SIGNED, BIAS), qgemm(SQUARE, FULL_BIAS)),
+    "F64.matmul.whole": (qgemm(SQUARE, FULL_BIAS), qgemm(SQUARE, FULL_BIAS * 0)),
     "F63.matmul": (with_float_bias(0.3), with_float_bias(2.0)),
     "F60e": (
         product(SIGNED, **VARIED, shape=(COLUMNS,)),
