@@ -11,6 +11,7 @@ import onnx
 from corpus.case import Array, Case, node_id
 from corpus.finding import PARTNER, Engine, Evidence, Finding, LawCounts, Match, Size
 from generators.illegal import breach_of
+from harness.backends.spec import parse
 from harness.bench import Bench
 from harness.evidence import arrays_of, gather
 from harness.isa import sweep
@@ -76,6 +77,17 @@ def _as_before(small: Suspect, matches: tuple[Match, ...]) -> Suspect:
         return small
     cause = held[0].fault if small.signature.cause in found else small.signature.cause
     return replace(small, matches=held, signature=replace(small.signature, cause=cause))
+
+
+def suspect_of(bench: Bench, finding: Finding, case: Case) -> Suspect | None:
+    """The suspect that a finding was made of, from the case that it was kept with.
+
+    Nothing where the backend does not show it any more.
+    """
+    spec = parse(finding.backend.name)
+    found = every_suspect(bench, spec, case, bench.run(case, spec))
+    again = (_as_before(each, finding.diagnosis) for each in found)
+    return next((each for each in again if each.signature.id == finding.id), None)
 
 
 def investigate(bench: Bench, suspect: Suspect, *, seed: int, law: bool = True) -> Dossier:

@@ -7,16 +7,18 @@ on how many processes judge.
 
 import traceback
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from corpus.case import Case
 from harness.backends.spec import parse
 from harness.bench import Bench
+from harness.campaign.announced import batch, started
 from harness.campaign.crew import Crew, CrewLost, Feeder, alone
 from harness.campaign.journal import Journal, NoJournal, Past, Pending
-from harness.campaign.judge import JudgedTask, Row
+from harness.campaign.judge import JudgedTask
 from harness.campaign.known import KnownBugs
+from harness.campaign.laws import Laws, Rewrite, not_at_all
 from harness.campaign.plan import Plan as Plan
 from harness.campaign.supply import Supply
 from harness.campaign.suspicions import (
@@ -28,20 +30,18 @@ from harness.campaign.suspicions import (
     recognised,
 )
 from harness.campaign.versions import own_version as own_version
-from harness.coverage import counted
+from harness.campaign.work import LawWanted
 from harness.errors import BadInput
 from harness.events import (
-    BatchJudged,
     CampaignFinished,
     CampaignInterrupted,
     CampaignResumed,
-    CampaignStarted,
     Event,
     FindingSaved,
     LookedInto,
-    count,
 )
 from harness.investigate import Dossier, investigate, shrink
+from harness.law.bug import may_have_law
 from harness.partner_bugs import differs
 from harness.same import Bug
 from harness.suspect import TWO_RUNS, Suspect
@@ -55,11 +55,12 @@ Where = tuple[int, str, int]  # number, backend, and how many of its suspects ar
 class Campaign:
     """The life of one campaign, or of one session of it.
 
-    ``keep`` stores a new finding and says in which folder; ``journal`` is told what it takes to
-    go on later from ``past``. Without a ``crew`` cases are judged here; what a crew judged in time
-    and nobody looked at before the time was over still gives its findings, without laws, for some
-    overtime; then it is ``unsettled``, for a later session. A signal is to be held while ``guard``
-    is entered.
+    ``keep`` stores a new finding and says in which folder; ``rewrite`` stores it there again, once
+    more is known of it. ``journal`` is told what it takes to go on later from ``past``. Without a
+    ``crew`` cases are judged here, and laws looked for. A crew does both beside the campaign; what
+    it judged in time and nobody looked at before the time was over still gives its findings,
+    without laws, for some overtime; then it is ``unsettled``, for a later session. A signal is to
+    be held while ``guard`` is entered.
     """
 
     bench: Bench
@@ -69,17 +70,22 @@ class Campaign:
     crew: Crew | None = None
     past: Past = field(default_factory=Past)
     guard: Callable[[], AbstractContextManager[object]] = nullcontext
+    rewrite: Rewrite = not_at_all
     cells: set[str] = field(default_factory=set)
     is_hurried: bool = field(default=False, init=False)
     unsettled: int = field(default=0, init=False)
     supply: Supply = field(init=False)
     known: KnownBugs = field(init=False)
+    feeder: Feeder | None = field(init=False)
+    laws: Laws = field(init=False)
 
     def __post_init__(self) -> None:
         self.supply = Supply(self.plan, self.past.number, self.past.seconds)
         self.known = KnownBugs(self.past, self.journal)
         self.cells |= self.past.cells
         self.supply.known = self.known.knowledge()
+        self.feeder = Feeder(self.crew, self.supply) if self.crew else None
+        self.laws = Laws(self.feeder, self.known, self.journal, self.rewrite, self.guard)
 
     def events(self) -> Generator[Event]:
         """Everything that happens, in order; an interrupt ends it with its own event.
@@ -88,42 +94,30 @@ class Campaign:
             KeyboardInterrupt: after that event.
             CrewLost: after that event, too.
         """
-        yield CampaignResumed() if self.past.resumed else self._started()
+        yield CampaignResumed() if self.past.resumed else started(self.bench, self.plan)
         try:
-            for pending in self.past.pending:
-                yield from self._take_up(pending)
-            yield from self.known.sightings()
-            with closing(self._judged()) as results:
-                for judged in results:
-                    self.is_hurried = self.crew is not None and self._is_extra(judged)
-                    yield from self._settle(judged)
+            with self.feeder or nullcontext():
+                yield from self._session()
         except (KeyboardInterrupt, CrewLost) as interrupt:
             yield from self.known.sightings()
             yield CampaignInterrupted(seconds=self.supply.elapsed, signal=str(interrupt))
             raise
         yield CampaignFinished(seconds=self.supply.elapsed, unsettled=self.unsettled)
 
-    def _started(self) -> CampaignStarted:
-        plan = self.plan
-        return CampaignStarted(
-            quantdiff=own_version(),
-            seed=plan.seed,
-            family=plan.family,
-            scales=plan.scales,
-            backends=tuple(self.bench.engine(spec) for spec in self.bench.specs),
-            out=plan.out,
-            planned_cases=plan.cases,
-            planned_seconds=plan.seconds,
-            cells=plan.cells(),
-            named=plan.backends,
-            timeout=plan.timeout,
-            memory=plan.memory,
-        )
+    def _session(self) -> Iterator[Event]:
+        """What was left from before, then everything that is judged, then laws."""
+        yield from self.laws.taken_up(self.bench, self.plan, self.past.lawless)
+        for pending in self.past.pending:
+            yield from self._take_up(pending)
+        self.laws.owe()
+        yield from self.known.sightings()
+        for judged in self._judged():
+            self.is_hurried = self.crew is not None and self._is_extra(judged)
+            yield from self._settle(judged)
+        yield from self.laws.rest(self.supply)
 
-    def _judged(self) -> Generator[JudgedTask]:
-        if self.crew is None:
-            return alone(self.bench, self.supply)
-        return Feeder(self.crew, self.supply).judged()
+    def _judged(self) -> Iterator[JudgedTask]:
+        return self.feeder.judged() if self.feeder else alone(self.bench, self.supply)
 
     def _is_extra(self, judged: JudgedTask) -> bool:
         """Whether the time was over before anybody looked at these cases."""
@@ -137,38 +131,17 @@ class Campaign:
             self.journal.judged(judged)
             for name, times in judged.seen.items():
                 self.known.saw_elsewhere(name, times)
-            yield self._batch_judged(judged)  # the log must not lack what the journal has
+            yield batch(judged, self.supply.elapsed, self.cells)  # the log lacks nothing of it
         for suspicion in judged.suspicions:
+            yield from self.laws.arrived()
             if self.supply.is_spent:
                 row = judged.rows[suspicion.number - judged.numbers.start]
                 self.unsettled += row.words[suspicion.spec.text] not in ("exact", "tie")
                 continue
             case = self.plan.case(suspicion.number)
             yield from self._look_into(suspicion, case)
+        yield from self.laws.arrived()
         yield from self.known.sightings()
-
-    def _batch_judged(self, judged: JudgedTask) -> BatchJudged:
-        verdicts: dict[str, list[str]] = {}
-        for row in judged.rows:
-            for backend, word in row.words.items():
-                verdicts.setdefault(backend, []).append(word)
-        return BatchJudged(
-            cases=len(judged.rows),
-            comparisons=sum(len(each) for each in verdicts.values()),
-            seconds=self.supply.elapsed,
-            counts={name: count(each) for name, each in verdicts.items()},
-            cells=self._new_cells(judged.rows),
-            unasked=judged.unasked,
-            silent=sum(bool(row.silent) for row in judged.rows),
-            parted=sum(len(row.parties) > 1 for row in judged.rows),
-            fusions=counted(row.fusions for row in judged.rows),
-        )
-
-    def _new_cells(self, rows: tuple[Row, ...]) -> tuple[str, ...]:
-        """Coverage cells that no earlier batch reached."""
-        new = {cell for row in rows for cell in row.cells} - self.cells
-        self.cells |= new
-        return tuple(sorted(new))
 
     def _take_up(self, pending: Pending) -> Iterator[Event]:
         """Look into what an earlier session had no time for."""
@@ -255,7 +228,7 @@ class Campaign:
             return
         yield LookedInto(backend, op, "explaining")
         try:
-            law = not self.is_hurried
+            law = self.crew is None  # else it comes later
             dossier = investigate(self.bench, small, seed=self.plan.seed, law=law)
         except KeyboardInterrupt:
             yield from self._save(small, where)
@@ -264,17 +237,22 @@ class Campaign:
             yield LookedInto(backend, op, "explaining", failure=traceback.format_exc())
             yield from self._save(small, where)
             return
-        yield from self._keep(small, dossier, where)
+        wants = not law and not self.is_hurried and may_have_law(small, dossier.case)
+        yield from self._keep(small, dossier, where, wants_law=wants)
 
     def _save(self, suspect: Suspect, where: Where) -> Iterator[Event]:
         """Keep a bug in a hurry: without its law, and as large as it is."""
         dossier = investigate(self.bench, suspect, seed=self.plan.seed, law=False)
         yield from self._keep(suspect, dossier, where)
 
-    def _keep(self, suspect: Suspect, dossier: Dossier, where: Where) -> Iterator[Event]:
+    def _keep(
+        self, suspect: Suspect, dossier: Dossier, where: Where, *, wants_law: bool = False
+    ) -> Iterator[Event]:
         with self.guard():
             saved = self.keep(dossier)
             self.known.found(bug_of(suspect))
             self.journal.handled(*where)
             self.supply.known = self.known.knowledge()
+            if wants_law:
+                self.laws.want(saved, LawWanted(saved.finding.id, suspect, dossier.case))
             yield saved

@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from corpus.finding import Finding
 from harness.events import (
     BackendSkipped,
     CampaignFinished,
@@ -62,12 +63,13 @@ class Console:
             self._start(event)
         if self._report is None:
             return
-        self._report = advance(self._report, event)
+        before = self._report
+        self._report = advance(before, event)
         match event:
             case BackendSkipped():
                 self._print(skipped_line(event))
             case FindingSaved():
-                for line in finding_block(event, self._report.started.out):
+                for line in _news(event, before):
                     self._print(line)
             case CampaignFinished() | CampaignInterrupted():
                 self._finish(self._report)
@@ -196,6 +198,22 @@ def skipped_line(event: BackendSkipped) -> Text:
     )
 
 
+def _news(saved: FindingSaved, before: Report) -> Sequence[Text]:
+    """A new finding, or what is new about one that was shown already: its law."""
+    known = [each.finding for each in before.findings if each.finding.id == saved.finding.id]
+    if not known:
+        return finding_block(saved, before.started.out)
+    is_new = saved.finding.law and saved.finding.law != known[0].law
+    return (law_line(saved),) if is_new else ()
+
+
+def law_line(saved: FindingSaved) -> Text:
+    """The law of a finding that was shown before it: ``  3a91  law        groups > 1 ...``."""
+    finding = saved.finding
+    line = Text("  ").append(short(finding.id), style="bold red")
+    return line.append(_line("  ", _law(finding), len(words.law(finding)) + _MARGIN))
+
+
 def finding_block(saved: FindingSaved, out: str) -> tuple[Text, ...]:
     """The finding in a few aligned lines: what, when, why, how small and where."""
     rows = _rows(saved, out)
@@ -221,11 +239,15 @@ def _line(indent: str, row: Row, width: int) -> Text:
     return line.append(middle.ljust(width) if right else middle).append(right)
 
 
+def _law(finding: Finding) -> Row:
+    return "law", words.law(finding), words.law_score(finding)
+
+
 def _rows(saved: FindingSaved, out: str) -> Sequence[Row]:
     finding = saved.finding
     rows: list[Row] = []
     if finding.law:
-        rows.append(("law", words.law(finding), words.law_score(finding)))
+        rows.append(_law(finding))
     rows += [
         ("diagnosis", words.fault(m), words.match_score(m)) for m in finding.diagnosis[:2]
     ]

@@ -1,8 +1,7 @@
 """A crew on other machines: the workers of a Dask scheduler that is running already.
 
-A task is a pure function of the plan, its numbers and what is known, so Dask may run it anywhere and
-again: one whose worker is lost is retried by Dask itself, and a result that comes twice is counted
-once. A Dask worker keeps a bench a thread and a plan until another plan comes or it ends.
+A piece of work depends on the plan and itself alone, so Dask may do it anywhere and again: one whose
+worker is lost is retried by Dask itself, and a result that comes twice is counted once. A Dask worker keeps a bench a thread and a plan until another plan comes or it ends.
 """
 
 import contextlib
@@ -18,21 +17,21 @@ from distributed import Client, Future, KilledWorker, Worker, WorkerPlugin, get_
 
 from harness.campaign.benches import Benches
 from harness.campaign.crew import CrewLost
-from harness.campaign.judge import JudgedTask, Task, judge
 from harness.campaign.plan import Plan
 from harness.campaign.versions import Versions, must_agree, versions_of
+from harness.campaign.work import LawFound, LawWanted, Result, Work, done
 from harness.errors import BadInput
 
 CONNECT_SECONDS = 10.0
 ASK_SECONDS = 1.0
-AHEAD = 2  # tasks for each thread of the cluster, so that none waits for the next
+AHEAD = 2  # pieces of work for each thread of the cluster, so that none waits for the next
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What a worker made of a task, in how many seconds; or why it cannot take part."""
+class Returned:
+    """What a worker made of its work, in how many seconds; or why it cannot take part."""
 
-    judged: JudgedTask | None
+    result: Result | None
     seconds: float = 0.0
     refusal: str = ""
 
@@ -61,8 +60,8 @@ class Cluster:
     def __init__(self, address: str, plan: Plan, expected: Versions) -> None:
         self._address, self._plan, self._expected = address, replace(plan, out=""), expected
         self._returned: SimpleQueue[Future] = SimpleQueue()
-        self._pending: dict[Future, Task] = {}
-        self._threads, self._asked_at = 0, 0.0
+        self._pending: dict[Future, Work] = {}
+        self._threads, self._asked_at, self._last = 0, 0.0, 0
         _quiet()
         try:
             self._client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
@@ -101,7 +100,7 @@ class Cluster:
         self.close()
 
     def is_free(self) -> bool:
-        """Whether the cluster has fewer tasks than it may have."""
+        """Whether the cluster has less work than it may have."""
         self._must_be_there()
         return len(self._pending) < AHEAD * max(1, self._count())
 
@@ -115,47 +114,51 @@ class Cluster:
                 raise self._lost() from error
         return self._threads
 
-    def give(self, task: Task) -> None:
-        """Submit it; a task with a smaller number goes first."""
+    def give(self, work: Work) -> None:
+        """Submit it; cases with smaller numbers go first, and a law before those that come later."""
+        if not isinstance(work, LawWanted):
+            self._last = work.numbers.start
         future = self._client.submit(
-            judge_there,
+            do_there,
             self._plan,
             self._expected,
-            task,
+            work,
             pure=False,
-            priority=-task.numbers.start,
+            priority=-self._last,
         )
-        self._pending[future] = task
+        self._pending[future] = work
         future.add_done_callback(self._returned.put)
 
-    def take(self, seconds: float) -> list[tuple[JudgedTask, float]]:
+    def take(self, seconds: float) -> list[tuple[Result, float]]:
         """Whatever has come back; see `Crew.take`."""
         try:
             future = self._returned.get(timeout=seconds)
         except Empty:
             self._must_be_there()
             return []
-        task = self._pending.pop(future, None)
-        if task is None:
+        work = self._pending.pop(future, None)
+        if work is None:
             return []
-        done = self._result(future, task)
+        returned = self._result(future, work)
         future.release()
-        if done.judged is None:
-            raise self._refused(done.refusal)
-        return [(done.judged, done.seconds)]
+        if returned.result is None:
+            raise self._refused(returned.refusal)
+        return [(returned.result, returned.seconds)]
 
-    def _result(self, future: Future, task: Task) -> Done:
+    def _result(self, future: Future, work: Work) -> Returned:
         try:
-            done = future.result(timeout=CONNECT_SECONDS)
+            returned = future.result(timeout=CONNECT_SECONDS)
         except KilledWorker as error:
-            first, last = task.numbers.start, task.numbers.stop - 1
+            if isinstance(work, LawWanted):
+                return Returned(LawFound(work.id))
+            first, last = work.numbers.start, work.numbers.stop - 1
             raise CrewLost(
                 f"cases {first} to {last} ended every worker of {self._address} that judged them"
             ) from error
         except (CancelledError, OSError, TimeoutError) as error:
             raise self._lost() from error
-        assert isinstance(done, Done)
-        return done
+        assert isinstance(returned, Returned)
+        return returned
 
     def _must_be_there(self) -> None:
         if self._client.status != "running":
@@ -171,17 +174,17 @@ class Cluster:
             self._client.close(timeout=2)
 
 
-def judge_there(plan: Plan, expected: Versions, task: Task) -> Done:
-    """Runs in a Dask worker: the judged task, or why this worker must not judge."""
+def do_there(plan: Plan, expected: Versions, work: Work) -> Returned:
+    """Runs in a Dask worker: the work done, or why this worker must not do it."""
     start = time.monotonic()
     try:
         keeper: Keeper = get_worker().plugins[Keeper.name]
         with keeper.benches.lent(plan) as bench:
             must_agree(expected, versions_of(bench), "a worker")
-            judged = judge(bench, plan, task, deep=True)
+            result = done(bench, plan, work)
     except BadInput as error:
-        return Done(None, refusal=str(error))
-    return Done(judged, time.monotonic() - start)
+        return Returned(None, refusal=str(error))
+    return Returned(result, time.monotonic() - start)
 
 
 def _quiet() -> None:

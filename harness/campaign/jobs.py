@@ -16,12 +16,12 @@ from queue import SimpleQueue
 from typing import Any
 
 from harness.campaign.crew import CrewLost
-from harness.campaign.judge import JudgedTask, Task, judge
 from harness.campaign.plan import Plan
+from harness.campaign.work import LawFound, LawWanted, Result, Work, done
 from harness.errors import BadInput
 
 AHEAD = 2  # tasks that a job has at a time, so that it never waits for the next
-MOST_DEATHS = 3  # of jobs over one task
+MOST_DEATHS = 3  # of jobs over one piece of work
 MOST_FAILED_STARTS = 10  # in a row
 END_SECONDS = 5.0
 
@@ -30,16 +30,21 @@ END_SECONDS = 5.0
 class _Job:
     process: BaseProcess
     connection: Connection
-    tasks: deque[Task] = field(default_factory=deque)
+    work: deque[Work] = field(default_factory=deque)
     is_ready: bool = False
+
+    @property
+    def load(self) -> int:
+        """How much it has to do; cases behind a law would come back late."""
+        return sum(AHEAD if isinstance(each, LawWanted) else 1 for each in self.work)
 
 
 class Jobs:
-    """So many processes; one that dies is replaced, and judges again what it was judging."""
+    """So many processes; one that dies is replaced by one that does again what it was doing."""
 
     def __init__(self, plan: Plan, count: int, *, busy: int) -> None:
         self._plan, self._busy = plan, busy
-        self._deaths: Counter[int] = Counter()
+        self._deaths: Counter[int | str] = Counter()
         self._failed_starts = 0
         self._jobs = [self._start() for _ in range(count)]
 
@@ -48,14 +53,14 @@ class Jobs:
         return [each.process.pid for each in self._jobs if each.process.pid is not None]
 
     def is_free(self) -> bool:
-        """Whether a job has fewer tasks than it may have."""
-        return any(len(each.tasks) < AHEAD for each in self._jobs)
+        """Whether a job has less work than it may have."""
+        return any(each.load < AHEAD for each in self._jobs)
 
-    def give(self, task: Task) -> None:
-        """To the job with the fewest."""
-        self._send(min(self._jobs, key=lambda each: len(each.tasks)), task)
+    def give(self, work: Work) -> None:
+        """To the job with the least."""
+        self._send(min(self._jobs, key=lambda each: each.load), work)
 
-    def take(self, seconds: float) -> list[tuple[JudgedTask, float]]:
+    def take(self, seconds: float) -> list[tuple[Result, float]]:
         """Whatever jobs have sent; see `Crew.take`."""
         by_end: dict[Any, _Job] = {each.connection: each for each in self._jobs}
         heard = (self._hear(by_end[each]) for each in wait(list(by_end), seconds))
@@ -80,17 +85,17 @@ class Jobs:
         theirs.close()
         return _Job(process, ours)
 
-    def _send(self, job: _Job, task: Task) -> None:
-        job.tasks.append(task)
+    def _send(self, job: _Job, work: Work) -> None:
+        job.work.append(work)
         with contextlib.suppress(OSError):  # it is gone, which `take` sees
-            job.connection.send(task)
+            job.connection.send(work)
 
-    def _hear(self, job: _Job) -> tuple[JudgedTask, float] | None:
+    def _hear(self, job: _Job) -> tuple[Result, float] | None:
         try:
             kind, said, seconds = job.connection.recv()
         except (EOFError, OSError):
-            self._replace(job)
-            return None
+            given_up = self._replace(job)
+            return (LawFound(given_up.id), 0.0) if given_up else None
         if kind == "bad input":
             raise BadInput(said)
         if kind == "failed":
@@ -98,53 +103,62 @@ class Jobs:
         if kind == "ready":
             job.is_ready, self._failed_starts = True, 0
             return None
-        job.tasks.popleft()
+        job.work.popleft()
         return said, seconds
 
-    def _replace(self, job: _Job) -> None:
-        """Another job gets the tasks of one that died."""
+    def _replace(self, job: _Job) -> LawWanted | None:
+        """Another job gets the work of one that died, but for a law that is given up."""
         job.connection.close()
         job.process.join(END_SECONDS)
-        lost = list(job.tasks)
-        self._blame(job)
+        given_up = self._blamed(job)
+        left = [each for each in job.work if each is not given_up]
         self._jobs.remove(job)
         fresh = self._start()
         self._jobs.append(fresh)
-        for task in lost:
-            self._send(fresh, task)
+        for each in left:
+            self._send(fresh, each)
+        return given_up
 
-    def _blame(self, job: _Job) -> None:
-        """Count a death, and give up where starting or one task has caused too many."""
+    def _blamed(self, job: _Job) -> LawWanted | None:
+        """Count a death: a law that has caused too many is given up, else the campaign is."""
         how = f"exit code {job.process.exitcode}"
         if not job.is_ready:
             self._failed_starts += 1
             if self._failed_starts == MOST_FAILED_STARTS:
                 raise CrewLost(f"jobs end before they are ready ({how}); see --jobs 1")
-        elif job.tasks:
-            first = job.tasks[0].numbers
-            self._deaths[first.start] += 1
-            if self._deaths[first.start] == MOST_DEATHS:
-                raise CrewLost(
-                    f"cases {first.start} to {first.stop - 1} ended the job that judged them "
-                    f"{MOST_DEATHS} times ({how}); see --jobs 1"
-                )
+            return None
+        first = job.work[0] if job.work else None
+        if first is None or not self._is_deadly(first):
+            return None
+        if isinstance(first, LawWanted):
+            return first
+        raise CrewLost(
+            f"cases {first.numbers.start} to {first.numbers.stop - 1} ended the job that judged "
+            f"them {MOST_DEATHS} times ({how}); see --jobs 1"
+        )
+
+    def _is_deadly(self, work: Work) -> bool:
+        """Whether it has now ended a job too often."""
+        name = work.id if isinstance(work, LawWanted) else work.numbers.start
+        self._deaths[name] += 1
+        return self._deaths[name] == MOST_DEATHS
 
 
 def work(connection: Connection, plan: Plan, busy: int) -> None:
-    """The life of a job: judge what comes until the campaign's process is gone."""
+    """The life of a job: do what comes until the campaign's process is gone."""
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)  # the campaign decides
-    tasks: SimpleQueue[Task] = SimpleQueue()
-    threading.Thread(target=_read, args=(connection, tasks), daemon=True).start()
+    given: SimpleQueue[Work] = SimpleQueue()
+    threading.Thread(target=_read, args=(connection, given), daemon=True).start()
     try:
         bench = plan.open_bench(busy=busy)
         with bench.pool:
             connection.send(("ready", None, 0.0))
             while True:
-                task = tasks.get()
+                piece = given.get()
                 start = time.monotonic()
-                judged = judge(bench, plan, task, deep=True)
-                connection.send(("judged", judged, time.monotonic() - start))
+                result = done(bench, plan, piece)
+                connection.send(("done", result, time.monotonic() - start))
     except BadInput as error:
         _tell(connection, "bad input", str(error))
     except OSError:  # nobody listens any more
@@ -158,10 +172,10 @@ def _tell(connection: Connection, kind: str, text: str) -> None:
         connection.send((kind, text, 0.0))
 
 
-def _read(connection: Connection, tasks: "SimpleQueue[Task]") -> None:
-    """Take tasks as they come: a campaign that sends must never wait for a job that sends."""
+def _read(connection: Connection, given: "SimpleQueue[Work]") -> None:
+    """Take work as it comes: a campaign that sends must never wait for a job that sends."""
     with contextlib.suppress(EOFError, OSError):
         while True:
-            tasks.put(connection.recv())
+            given.put(connection.recv())
     sys.stderr.flush()
     os._exit(0)

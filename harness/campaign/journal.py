@@ -7,6 +7,7 @@ from typing import Protocol
 
 from harness.campaign.judge import JudgedTask
 from harness.campaign.suspicions import Place
+from harness.events import FindingSaved
 from harness.same import Bug
 
 
@@ -34,6 +35,12 @@ class Journal(Protocol):
     def settled(self, number: int, backend: str) -> None:
         """A suspicion is pending no longer."""
 
+    def law_wanted(self, name: str) -> None:
+        """A finding waits for its law."""
+
+    def law_settled(self, name: str) -> None:
+        """A finding waits for its law no longer."""
+
 
 class NoJournal:
     """Forgets everything: for campaigns that are not to go on after their process ends."""
@@ -59,6 +66,12 @@ class NoJournal:
     def settled(self, number: int, backend: str) -> None:
         """Nothing."""
 
+    def law_wanted(self, name: str) -> None:
+        """Nothing."""
+
+    def law_settled(self, name: str) -> None:
+        """Nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pending:
@@ -76,7 +89,8 @@ class Past:
     """What earlier sessions of a campaign left behind; nothing, for a campaign that begins.
 
     ``bugs`` are those with a finding, in the order they were found; ``seen`` says how often each
-    was met and ``reported`` how often the log says. ``number`` is the first that is not judged.
+    was met and ``reported`` how often the log says. ``number`` is the first that is not judged;
+    ``lawless`` are the findings that wait for their laws.
     """
 
     number: int = 0
@@ -88,4 +102,5 @@ class Past:
     unexplained: Mapping[Place, int] = field(default_factory=Counter)
     cells: frozenset[str] = frozenset()
     pending: tuple[Pending, ...] = ()
+    lawless: tuple[FindingSaved, ...] = ()
     resumed: bool = False

@@ -76,6 +76,10 @@ class KnownBugs:
         """A finding was met so often by whoever judged; the journal knows from the judged task."""
         self._met[name].seen += times
 
+    def reported(self, name: str) -> int:
+        """How often the log says that a finding was met."""
+        return self._met[name].reported
+
     def sightings(self) -> Iterator[FindingSeen]:
         """What the log does not say yet."""
         for name, each in self._met.items():

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.campaign.journal import Past
@@ -33,11 +33,11 @@ LOG, DATABASE, FINDINGS = "events.ndjson", "run.sqlite", "findings"
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """What the log of a run says of how it was started, and how far it came."""
+    """What the log of a run says of how it was started, and how far it came; findings by id."""
 
     started: CampaignStarted
     seconds: float
-    reported: dict[str, int]
+    saved: dict[str, FindingSaved]
     skipped: frozenset[str]
     is_finished: bool
 
@@ -72,7 +72,7 @@ def logged(folder: Path) -> Logged:
     if not isinstance(started, CampaignStarted):
         raise BadInput(f"--resume: {folder} was never begun; remove it and start again")
     earlier = seconds = 0.0
-    reported: dict[str, int] = {}
+    saved: dict[str, FindingSaved] = {}
     skipped = set()
     finished = False
     for event in events:
@@ -82,15 +82,16 @@ def logged(folder: Path) -> Logged:
             case BackendSkipped(name=name):
                 skipped.add(name)
             case FindingSaved(finding=finding):
-                reported[finding.id] = finding.seen
-            case FindingSeen(id=name, seen=seen):
-                reported[name] = seen
+                saved[finding.id] = event
+            case FindingSeen(id=name, seen=seen) if name in saved:
+                finding = replace(saved[name].finding, seen=seen)
+                saved[name] = replace(saved[name], finding=finding)
             case BatchJudged() | CampaignInterrupted() | CampaignFinished():
                 seconds = earlier + event.seconds
                 finished = isinstance(event, CampaignFinished) and not event.unsettled
             case _:
                 pass
-    return Logged(started, seconds, reported, frozenset(skipped), finished)
+    return Logged(started, seconds, saved, frozenset(skipped), finished)
 
 
 def plan_of(started: CampaignStarted, folder: Path) -> Plan:
@@ -131,7 +132,7 @@ def mend(folder: Path) -> None:
 def past_of(folder: Path, told: Logged) -> Past:
     """What a mended run left behind."""
     with closing(open_store(folder)) as store:
-        return store.past(seconds=told.seconds, reported=told.reported)
+        return store.past(seconds=told.seconds, saved=told.saved)
 
 
 def open_store(folder: Path) -> Store:

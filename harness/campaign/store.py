@@ -5,7 +5,8 @@ Tables: ``cases(number, digest, origin)``, ``verdicts(number, backend, verdict)`
 ``fusions(backend, name, cases, first)`` of a sample of the cases and, where the standard says
 nothing, ``silent(number, reason, parties)`` with who agrees with whom; ``number`` and ``first`` are
 a case's place in the campaign. The others are the campaign's journal: ``suspicions`` that are not
-settled, ``bugs``, ``became``, ``unexplained``, and in ``outbox`` the events that the log may lack.
+settled, ``bugs``, ``became``, ``unexplained``, the ids in ``laws`` of findings that wait for theirs,
+and in ``outbox`` the events that the log may lack.
 
 What the journal is told becomes safe with the next event, in one transaction with it; the event is
 written to the log afterwards. So the database is never behind the log, and `resume` makes up what
@@ -15,7 +16,7 @@ the log lacks. Nothing waits for the disk: a killed process loses nothing, a pow
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ create table if not exists bugs (place integer primary key, id text not null uni
 create table if not exists became (larger text primary key, name text not null) without rowid;
 create table if not exists unexplained (backend text not null, kind text not null,
   op text not null, times integer not null, primary key (backend, kind, op)) without rowid;
+create table if not exists laws (id text primary key);
 create table if not exists outbox (line integer primary key, event text not null);
 """
 
@@ -148,6 +150,14 @@ class Store:
         """Forget a suspicion."""
         self._do("delete from suspicions where number = ? and backend = ?", number, backend)
 
+    def law_wanted(self, name: str) -> None:
+        """Remember that a finding waits for its law."""
+        self._do("insert or ignore into laws values (?)", name)
+
+    def law_settled(self, name: str) -> None:
+        """Forget that it does."""
+        self._do("delete from laws where id = ?", name)
+
     def handle(self, event: Event) -> None:
         """Make everything so far safe, together with the event."""
         match event:
@@ -174,13 +184,14 @@ class Store:
         """Close the file; what was not followed by an event is not in it."""
         self._database.close()
 
-    def past(self, *, seconds: float, reported: dict[str, int]) -> Past:
-        """All that it takes to go on; ``seconds`` used and sightings ``reported`` are the log's."""
+    def past(self, *, seconds: float, saved: Mapping[str, FindingSaved]) -> Past:
+        """All that it takes to go on; ``seconds`` used and findings ``saved`` are the log's."""
         ask = self._database.execute
         bugs = [
             (_read_bug(text), seen)
             for text, seen in ask("select bug, seen from bugs order by place")
         ]
+        reported = {name: each.finding.seen for name, each in saved.items()}
         (judged,) = ask("select count(*) from cases").fetchone()
         return Past(
             number=judged,
@@ -197,6 +208,11 @@ class Store:
                     "select number, backend, handled, flaky, verdict from suspicions "
                     "join verdicts using (number, backend) order by number, place"
                 )
+            ),
+            lawless=tuple(
+                saved[each]
+                for (each,) in ask("select id from laws order by rowid")
+                if each in saved
             ),
             resumed=True,
         )

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +48,16 @@ def keep_in(out: Path, *, patience: float) -> Keep:
         return _keep(out, free, dossier, patience)
 
     return keep
+
+
+def rewritten_in(out: Path) -> Callable[[FindingSaved], None]:
+    """What stores a finding of the run folder ``out`` again where it is, now with its law."""
+
+    def rewrite(saved: FindingSaved) -> None:
+        (out / saved.folder / FINDING).write_text(as_json(saved.finding), encoding="utf-8")
+        write_finding(saved, out)
+
+    return rewrite
 
 
 def keep_as(folder: Path, dossier: Dossier, *, patience: float) -> FindingSaved:

@@ -17,7 +17,7 @@ from harness.campaign.plan import Plan
 from harness.campaign.resume import Logged, logged, mend, open_store, past_of, plan_of
 from harness.campaign.versions import OURS, versions_of
 from harness.cli.interrupts import Interrupts
-from harness.cli.keep import keep_in
+from harness.cli.keep import keep_in, rewritten_in
 from harness.cli.options import chosen
 from harness.cli.releases import comparing
 from harness.errors import BadInput
@@ -119,6 +119,7 @@ def run(
         crew,
         session.past,
         interrupts.held,
+        rewritten_in(folder),
     )
     events = _with_skipped(interrupts.stopping(campaign.events()), session.skipped)
     with _handlers(store, log, Console(sys.stderr, quiet=quiet)) as handlers:

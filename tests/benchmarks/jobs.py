@@ -93,7 +93,7 @@ def _bugs() -> Past:
         store = stack.enter_context(closing(open_store(Path(out))))
         for event in Campaign(_bench(stack, plan), plan, _keep, store).events():
             store.handle(event)
-        past = store.past(seconds=0.0, reported={})
+        past = store.past(seconds=0.0, saved={})
     return Past(bugs=past.bugs, seen=past.seen, reported=past.seen, became=past.became)
 
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -58,18 +57,16 @@ def connect(started: Dask, judged: Plan, versions: dict[str, str] = VERSIONS) ->
 
 def test_results_stream_back_in_order_and_a_bench_is_kept(cluster: Dask) -> None:
     judged = plan(60)
-    with connect(cluster, judged) as crew:
-        numbers = [
-            row.number for each in Feeder(crew, Supply(judged)).judged() for row in each.rows
-        ]
+    with connect(cluster, judged) as crew, Feeder(crew, Supply(judged)) as feeder:
+        numbers = [row.number for each in feeder.judged() for row in each.rows]
     assert numbers == list(range(60))
 
 
 def test_cases_like_a_model_are_drawn_from_its_parts_there_too(cluster: Dask) -> None:
     parts = mine(residual()).parts
     like = Plan(1, "like", "any", "", cases=24, backends=("engine",), parts=parts)
-    with connect(cluster, like) as crew:
-        rows = [row for each in Feeder(crew, Supply(like)).judged() for row in each.rows]
+    with connect(cluster, like) as crew, Feeder(crew, Supply(like)) as feeder:
+        rows = [row for each in feeder.judged() for row in each.rows]
     assert [row.digest for row in rows] == [like.case(number).digest for number in range(24)]
 
 
@@ -77,9 +74,10 @@ def test_another_version_is_refused_in_one_line(cluster: Dask) -> None:
     judged = plan(10)
     with (
         connect(cluster, judged, {**VERSIONS, "engine": "7"}) as crew,
+        Feeder(crew, Supply(judged)) as feeder,
         pytest.raises(BadInput, match=r"engine is 7 here, but .* on a worker") as told,
     ):
-        list(Feeder(crew, Supply(judged)).judged())
+        list(feeder.judged())
     assert "\n" not in str(told.value)
 
 
@@ -99,8 +97,9 @@ def test_a_scheduler_that_goes_away_is_said(cluster: Dask) -> None:
     judged = plan(10_000)
     with (
         connect(cluster, judged) as crew,
-        closing(Feeder(crew, Supply(judged)).judged()) as results,
+        Feeder(crew, Supply(judged)) as feeder,
     ):
+        results = feeder.judged()
         next(results)
         kill(cluster.scheduler.pid)
         with pytest.raises(CrewLost, match="is gone"):

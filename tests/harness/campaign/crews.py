@@ -1,0 +1,67 @@
+"""Crews of this process, with which a test decides what comes back and when."""
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from harness.bench import Bench
+from harness.campaign.judge import JudgedTask, Task
+from harness.campaign.plan import Plan
+from harness.campaign.work import LawFound, LawWanted, Result, Work, done
+
+
+class Here:
+    """A crew of this process, with a bench of its own; ``on_law`` is what it does about a law."""
+
+    def __init__(
+        self, bench: Bench, judged: Plan, on_law: Callable[[LawWanted], list[LawFound]]
+    ) -> None:
+        self.bench, self.plan, self.on_law = bench, judged, on_law
+        self.given: deque[Work] = deque()
+
+    def is_free(self) -> bool:
+        return len(self.given) < 2
+
+    def give(self, work: Work) -> None:
+        self.given.append(work)
+
+    def take(self, seconds: float) -> list[tuple[Result, float]]:
+        if not self.given:
+            time.sleep(0.01)
+            return []
+        work = self.given.popleft()
+        if isinstance(work, LawWanted):
+            return [(each, 0.1) for each in self.on_law(work)]
+        return [(done(self.bench, self.plan, work), 0.1)]
+
+    def close(self) -> None:
+        pass
+
+
+class Slow:
+    """A crew that does nothing until it is told to; ``given`` is the work in its order."""
+
+    def __init__(self) -> None:
+        self.given: list[Work] = []
+        self.waiting: list[Work] = []
+        self.left = 0
+
+    def is_free(self) -> bool:
+        return len(self.waiting) < 4
+
+    def give(self, work: Work) -> None:
+        self.given.append(work)
+        self.waiting.append(work)
+
+    def take(self, seconds: float) -> list[tuple[Result, float]]:
+        if not self.left or not self.waiting:
+            time.sleep(0.005)
+            return []
+        self.left -= 1
+        work = self.waiting.pop(0)
+        if isinstance(work, Task):
+            return [(JudgedTask(work.numbers, (), (), {}, {}, {}), 5.0)]
+        return [(LawFound(work.id), 1.0)]
+
+    def close(self) -> None:
+        pass
