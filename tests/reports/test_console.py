@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console as RichConsole
 
+from corpus.finding import LawCounts
 from harness.events import (
     BackendSkipped,
     CampaignInterrupted,
@@ -49,6 +50,28 @@ def test_one_finding_block(golden: Golden) -> None:
     event = FindingSaved(samples.finding(), samples.evidence(), "findings/3a91")
     block = console.finding_block(event, "out")
     golden("finding_block.txt", "\n".join(line.plain for line in block) + "\n")
+
+
+def lawless() -> FindingSaved:
+    none = LawCounts(0, 0, 0, 0)
+    finding = replace(samples.finding(), law="", law_counts=none)
+    return FindingSaved(finding, samples.evidence(), "findings/3a91")
+
+
+def test_a_law_that_comes_later_is_one_line(golden: Golden) -> None:
+    """The finding is not shown again; what is shown at the end has the law."""
+    start, batch, found, *rest = samples.campaign()
+    events = (start, lawless(), batch, found, found, *rest)
+    golden("console_law.txt", shown(events, io.StringIO()))
+    assert console.render(replay(events)) == console.render(
+        replay((start, batch, found, *rest))
+    )
+
+
+def test_that_there_is_no_law_is_no_news() -> None:
+    events = (samples.campaign()[0], lawless())
+    without = replace(lawless(), finding=replace(lawless().finding, seen=2))
+    assert shown((*events, without), io.StringIO()) == shown(events, io.StringIO())
 
 
 def test_progress_lines_come_now_and_then() -> None:
