@@ -50,6 +50,12 @@ def _leaves_type_of_x(p: ConvParameters) -> bool:
     return p.x_dtype != p.y_dtype and _leaves(p, 0, 127)
 
 
+def with_zero_point_of_table(p: ConvParameters, offset: int, clip: Clip) -> ToCodes:
+    """The codes that a table is to read have the zero point of those that it gives."""
+    given = p.y_zero_point if p.table_zero_point is None else p.table_zero_point
+    return add_zero_point(p, offset + given - p.y_zero_point, clip)
+
+
 def _saturates_first(p: ConvParameters) -> bool:
     """Whether steps can leave the range of codes on the side from which the zero point leads back."""
     low, high = RANGES[p.y_dtype]
@@ -71,6 +77,13 @@ FAULTS = (
         "tinygrad/tinygrad#8546",
         lambda p: _leaves(p, *RANGES[p.y_dtype]),
         {"to_codes": lowest_bits},
+    ),
+    Fault(
+        "F130",
+        "a convolution with a table behind it adds the zero point of the table's output to its own codes",
+        "opencv/opencv 5.x Conv2Int8 with a fused activation, measured",
+        lambda p: p.table_zero_point not in (None, p.y_zero_point),
+        {"to_codes": with_zero_point_of_table},
     ),
     Fault(
         "F74",

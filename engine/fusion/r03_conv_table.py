@@ -6,11 +6,12 @@ channels and all places (G2).
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
-from engine.ir import Array, Node
+from engine.ir import Node
 from engine.kernels.operator import Kernel, Setting
 from engine.kernels.operators import OPERATORS
 from engine.kernels.stages import correct_stages
@@ -29,13 +30,13 @@ def match(view: View, node: Node) -> Answer:
     table = _table(view, node, conv)
     if isinstance(table, Refusal):
         return table
-    attributes = {**conv.attributes, "table": table}
+    attributes = {**conv.attributes, **table}
     fused = Node(conv.id, conv.op, conv.inputs, node.outputs, attributes)
     return Replacement((conv, node), (fused,))
 
 
-def _table(view: View, node: Node, conv: Node) -> Array | Refusal:
-    """The codes of the output by code of the input less the lowest one."""
+def _table(view: View, node: Node, conv: Node) -> dict[str, Any] | Refusal:
+    """The codes of the output by code of the input less the lowest one, and their zero point."""
     setting = Setting(
         replace(view.graph, constants=view.constants),
         view.profile,
@@ -65,7 +66,7 @@ def _table(view: View, node: Node, conv: Node) -> Array | Refusal:
             f"profile {view.profile.name} computes the last of {rules.block} elements otherwise",
         )
     with np.errstate(all="ignore"):
-        return fill_table(p, rule, setting)
+        return {"table": fill_table(p, rule, setting), "table_zero_point": p.y_zero_point}
 
 
 RULE = Rule(

@@ -17,8 +17,9 @@ class ConvParameters:
     elements, ``bias`` (int32, in steps of ``x_scale * w_scale``) M. ``bias_scales`` is what the
     model says the bias steps are, None where the operator defines them. ``low`` and ``high`` are
     the bounds of the activation in output codes, ``bounds`` the real ones; ``table`` what comes out
-    for each code from the lowest on, None where nothing is looked up. ``ending`` is what follows the sums: ``codes`` (the
-    usual: requantize, in blocks where that is possible), ``residual``, ``silu``, or ``none``.
+    for each code from the lowest on, None where nothing is looked up, ``table_zero_point`` the zero
+    point of that. ``ending`` is what follows the sums: ``codes`` (the usual: requantize, in blocks
+    where that is possible), ``residual``, ``silu``, or ``none``.
     """
 
     node: str
@@ -39,6 +40,7 @@ class ConvParameters:
     low: int
     high: int
     table: Array | None = None
+    table_zero_point: int | None = None
     ending: str = "codes"
     bounds: tuple[float, float] = (-np.inf, np.inf)
 

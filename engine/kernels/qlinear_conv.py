@@ -141,6 +141,7 @@ def read_parameters(node: Node, arrays: Sequence[Array | None]) -> ConvParameter
         low=extra.get("low", bottom),
         high=extra.get("high", top),
         table=extra.get("table"),
+        table_zero_point=extra.get("table_zero_point"),
         bounds=extra.get("bounds", (-np.inf, np.inf)),
     )
 

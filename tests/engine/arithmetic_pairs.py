@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 import onnx
+from onnx import helper, numpy_helper
 
 from tests.engine.geometry_pairs import DENSE, SIGNED, conv, weights
-from tests.engine.models import qdq_conv
+from tests.engine.models import qdq_conv, qlinear_conv
 
 UNSIGNED = DENSE.view(np.uint8)
 SMALL = (weights(8, 1, 1, 1) // 16).astype(np.int8)
@@ -23,6 +24,24 @@ def relu(y: tuple[float, int], **given: Any) -> onnx.ModelProto:
 
 def clip(y: tuple[float, int], low: float, high: float, **given: Any) -> onnx.ModelProto:
     return qdq_conv(DENSE, activation="Clip", bounds=(low, high), y=y, **given)
+
+
+def with_leaky_relu(z: tuple[float, int]) -> onnx.ModelProto:
+    """The codes of a convolution, (0.05, 100), go through QLinearLeakyRelu; those of ``y`` are z's."""
+    model = qlinear_conv(DENSE // 16, y=(0.05, 100))
+    model.graph.node[0].output[0] = "u"
+    constants = {"zs": np.float32(z[0]), "zz": np.uint8(z[1])}
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()
+    )
+    names = ["u", "ys", "yz", *constants]
+    model.graph.node.append(
+        helper.make_node(
+            "QLinearLeakyRelu", names, ["y"], name="t", domain="com.microsoft", alpha=0.1
+        )
+    )
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    return model
 
 
 ARITHMETIC = {
@@ -68,6 +87,7 @@ ARITHMETIC = {
     "F86f": (clip((0.2, 100), 0.0, 6.0), clip((1.0, 100), 0.0, 6.0)),
     "F36": (conv(DENSE, y_dtype=np.int8, y=(0.2, 9)), conv(DENSE)),
     "F38": (conv(DENSE, y=(0.05, 100)), conv(DENSE, y=(90.0, 100))),
+    "F130": (with_leaky_relu((0.05, 7)), with_leaky_relu((0.05, 100))),
     "F74": (conv(DENSE, y=(0.05, 100)), conv(DENSE, y=(0.05, 0))),
     "F70": (conv(SMALL, **TIES), conv(SMALL, **TIES | {"x": (0.3, 3)})),
     "F71": (conv(SMALL, **TIES), conv(SMALL, **TIES | {"x": (0.3, 3)})),
