@@ -111,10 +111,16 @@ def _confirmed(
     allowed: Mapping[str, Allowed],
     kind: str,
 ) -> Diagnosis:
-    """The first diagnosis that holds on other data too."""
+    """The first diagnosis that holds on other data too.
+
+    Of two faults at once one may be all that the case shows: then it is the case's.
+    """
+    alone: dict[str, Match] = {}
     for found in diagnoses(case, actual, allowed, bench.profile(spec)):
         if sure := confirmed(bench, spec, case, found.matches, _counting(kind)):
-            return Diagnosis(sure, ())
+            shown = [alone[each] for each in sure[0].fault.split("+") if each in alone]
+            return Diagnosis(tuple(shown[:1]) or sure, ())
+        alone |= {each.fault: each for each in found.matches}
     return Diagnosis((), found.near)
 
 

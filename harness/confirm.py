@@ -5,7 +5,7 @@ true one goes on predicting the backend when data and parameters change; the oth
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from random import Random
@@ -18,18 +18,21 @@ from engine.faults import Fault
 from generators.operators.conv import ConvSpec, build, describe
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
-from harness.diagnose import explain, is_outside, variants
+from harness.diagnose import explained_by, is_outside, variants
 from harness.emulate import Emulator
 from harness.law.neighbours import Neighbourhood, fresh_data
 from harness.oracle import Allowed, Oracle, Silent
 from harness.outcome import Values
+from harness.requantized import requantized
 from harness.verdicts import is_suspicious, verdict_on
 
 DRAWS = 8
 NEIGHBOURS = 100  # drawn at most; those on which the candidates agree are not run
+REQUANTIZED = 4  # times that the fresh data of other graphs are tried with other parameters
 CONTESTED = 4  # that tell each pair of candidates apart
 REFUTED = 0.5  # of the best one's neighbours: who foretells fewer only looked alike
 HELD = 0.5  # of the fresh draws that the backend gets wrong, how many must be explained
+FEW = 9  # codes
 ENOUGH_FOR_TWO = 3  # fresh draws that two faults at once must explain
 
 Emulated = Mapping[str, Array]
@@ -42,8 +45,9 @@ def confirmed(
 
     A variant must explain most of the fresh data that the backend gets wrong; of a ``kind`` only
     those count that are wrong in this way, for an engine may have other bugs. Those left are tried
-    where they differ from each other: on neighbours for which they foretell different values; a
-    graph that is not one convolution has none. Of a fault's variants the best one stays.
+    where they differ from each other: on neighbours for which they foretell different values, which
+    for a graph that is not one convolution have other scales and zero points. Of a fault's variants
+    the best one stays.
     """
     if not matches:
         return ()
@@ -56,7 +60,8 @@ def confirmed(
     ]
     fresh = _redrawn(conv) if conv else _other_inputs(case)
     held = _holding(bench, spec, fresh, candidates, kind)
-    scores = _scores(bench, spec, conv, held, profile) if conv and len(held) > 1 else {}
+    near = _neighbours(conv) if conv else _with_other_parameters(case)
+    scores = _scores(bench, spec, near, held, profile) if len(held) > 1 else {}
     ranked = sorted(held, key=lambda each: -scores.get(each.key, 0))
     top = max(scores.values(), default=0)
     best: dict[str, Match] = {}
@@ -72,23 +77,33 @@ def _holding(
     candidates: Sequence[Fault],
     kind: str,
 ) -> list[Fault]:
-    """The candidates that explain enough of what is wrong; those first that foretell most values."""
+    """The candidates that explain enough of what is wrong.
+
+    Those come first that foretell most of the cases, right ones too: the backend computes them all
+    in one way. Then those that foretell most values.
+    """
     wrong = 0
     explained: Counter[str] = Counter()
+    foretold: Counter[str] = Counter()
     matched: Counter[str] = Counter()
     for case, outcomes in zip(cases, bench.pool.run(cases, [spec]), strict=True):
         outcome = outcomes[spec.text]
         allowed = _allowed(case)
         word = verdict_on(outcome, allowed)
         counts = word == kind if kind else is_suspicious(word, outcome)
-        if isinstance(outcome, Values) and counts:
+        if not isinstance(outcome, Values):
+            continue
+        emulator = Emulator(case, bench.profile(spec))
+        for each in candidates:
+            foretold[each.key] += _agrees(emulator.outputs(each), outcome, allowed)
+        if counts:
             wrong += 1
             for each in candidates:
-                told = explain(case, outcome.arrays, allowed, bench.profile(spec), each)
+                told = explained_by(emulator, outcome.arrays, allowed, each)
                 explained[each.key] += told is not None
                 matched[each.key] += told.matched if told else 0
     held = [each for each in candidates if _holds(each, explained[each.key], wrong)]
-    return sorted(held, key=lambda each: -matched[each.key])
+    return sorted(held, key=lambda each: (-foretold[each.key], -matched[each.key]))
 
 
 def _holds(fault: Fault, explained: int, wrong: int) -> bool:
@@ -99,10 +114,14 @@ def _holds(fault: Fault, explained: int, wrong: int) -> bool:
 
 
 def _scores(
-    bench: Bench, spec: BackendSpec, conv: ConvSpec, faults: Sequence[Fault], profile: str
+    bench: Bench,
+    spec: BackendSpec,
+    drawn: Iterator[Case],
+    faults: Sequence[Fault],
+    profile: str,
 ) -> dict[str, int]:
     """On how many contested neighbours each fault foretells what the backend gets wrong or right."""
-    near = _contested(conv, faults, profile)
+    near = _contested(drawn, faults, profile)
     scores = dict.fromkeys((each.key for each in faults), 0)
     cases = [case for case, _ in near]
     for (case, told), outcomes in zip(near, bench.pool.run(cases, [spec]), strict=True):
@@ -115,16 +134,12 @@ def _scores(
 
 
 def _contested(
-    conv: ConvSpec, faults: Sequence[Fault], profile: str
+    drawn: Iterator[Case], faults: Sequence[Fault], profile: str
 ) -> list[tuple[Case, dict[str, Emulated]]]:
     """Neighbours that tell faults apart, each pair on a few, and what each fault foretells."""
-    rng = Random(NEIGHBOURS)
-    around = Neighbourhood(conv, rng)
     together = dict.fromkeys(combinations([each.key for each in faults], 2), CONTESTED)
     found: list[tuple[Case, dict[str, Emulated]]] = []
-    for number in range(NEIGHBOURS):
-        drawn = list(fresh_data(around.many_changes(), rng))
-        case = build(drawn[number % len(drawn)])
+    for case in drawn:
         emulator = Emulator(case, profile)
         told: dict[str, Emulated] = {each.key: emulator.outputs(each) for each in faults}
         apart = [pair for pair in together if not _is_equal(told[pair[0]], told[pair[1]])]
@@ -137,6 +152,21 @@ def _contested(
         if not together:
             break
     return found
+
+
+def _neighbours(conv: ConvSpec) -> Iterator[Case]:
+    rng = Random(NEIGHBOURS)
+    around = Neighbourhood(conv, rng)
+    for number in range(NEIGHBOURS):
+        drawn = list(fresh_data(around.many_changes(), rng))
+        yield build(drawn[number % len(drawn)])
+
+
+def _with_other_parameters(case: Case) -> Iterator[Case]:
+    rng = np.random.default_rng(NEIGHBOURS)
+    for _ in range(REQUANTIZED):
+        for fresh in _other_inputs(case):
+            yield requantized(fresh, rng)
 
 
 def _is_equal(first: Emulated, second: Emulated) -> bool:
@@ -188,22 +218,28 @@ def _redrawn(conv: ConvSpec) -> list[Case]:
 
 
 def _other_inputs(case: Case) -> list[Case]:
-    """The same model on multiples of its real inputs, which keep their ties, and on random codes."""
+    """The same model on multiples of its real inputs, which keep their ties, and on other codes."""
     rng = np.random.default_rng(DRAWS)
     return [
-        case.with_inputs(
-            {name: _other(array, factor, rng) for name, array in case.inputs.items()}
-        )
-        for factor in (-1, 3, -3, 5)
+        case.with_inputs({name: _other(array, n, rng) for name, array in case.inputs.items()})
+        for n in range(DRAWS)
     ]
 
 
-def _other(array: Array, factor: int, rng: np.random.Generator) -> Array:
+FACTORS = (-1, 3, -3, 5, 2, -5, 7, -7)
+
+
+def _other(array: Array, number: int, rng: np.random.Generator) -> Array:
+    """Codes are random in one draw of two, in the others a few away from those of the case."""
     if array.dtype.kind == "f":
-        return (array * factor).astype(array.dtype)
-    if array.dtype.itemsize > 1 or array.dtype.kind == "V":
+        return (array * FACTORS[number]).astype(array.dtype)
+    if array.dtype.itemsize > 2 or array.dtype.kind == "V":
         return array
     if array.dtype == np.bool_:
         return rng.random(array.shape) < 0.5
     info = np.iinfo(array.dtype)
+    if number % 2:
+        few = rng.integers(-FEW, FEW + 1, array.shape)
+        near: Array = np.clip(array.astype(np.int64) + few, info.min, info.max)
+        return near.astype(array.dtype)
     return rng.integers(info.min, info.max + 1, array.shape).astype(array.dtype)

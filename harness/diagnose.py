@@ -130,7 +130,13 @@ def explain(
     Where the profile alone gives these values, its own deviation must not pass for the fault's:
     then only what the fault does to exact arithmetic counts.
     """
-    emulator = Emulator(case, profile)
+    return explained_by(Emulator(case, profile), actual, allowed, fault)
+
+
+def explained_by(
+    emulator: Emulator, actual: Arrays, allowed: AllowedBy, fault: Fault
+) -> Match | None:
+    """The same for a case of which several faults are tried."""
     found = _trial(emulator, actual, allowed)(fault)
     if found is None or not found.explains:
         return None

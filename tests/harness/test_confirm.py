@@ -1,0 +1,83 @@
+"""Faults that give the same values on one small case are told apart by other data and parameters."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from corpus.case import Case
+from harness.requantized import requantized
+from harness.suspect import suspects
+from tests.engine.fusion.pools import behind
+from tests.engine.models import Array, graph_model
+from tests.harness.benches import bench_of
+
+
+def quantized(op: str, x: Array, read: float, written: float, **given: Any) -> Case:
+    """One operator of com.microsoft with zero points of 0."""
+    zero = np.array(0, x.dtype)
+    constants: dict[str, Any] = {"xs": np.float32(read), "xz": zero}
+    constants |= {"ys": np.float32(written), "yz": zero}
+    names = ["x", "xs", "xz", "ys", "yz"]
+    node = onnx.helper.make_node(op, names, ["y"], domain="com.microsoft", **given)
+    inputs: dict[str, Any] = {"x": (x.dtype, list(x.shape))}
+    model = graph_model([node], inputs, {"y": x.dtype}, constants, 13)
+    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+    return Case(model.SerializeToString(), {"x": x})
+
+
+def causes(fault: str, case: Case) -> list[str]:
+    with bench_of(f"engine:fault={fault}") as bench:
+        spec = bench.specs[0]
+        found = suspects(bench, spec, case, bench.run(case, spec))
+        return [each.signature.cause for each in found]
+
+
+ONE = quantized("QLinearSoftmax", np.zeros((1, 1), np.uint8), 1.0, 1 / 256, axis=1, opset=13)
+TWO = quantized("QLinearSigmoid", np.array([[1, 0]], np.int8), 1.0, 1.0)
+
+
+@pytest.mark.parametrize("fault", ["F128.softmax", "F38.softmax"])
+def test_a_single_element_that_is_full_is_told_by_other_parameters(fault: str) -> None:
+    """256 of 256 steps becomes code 0, by a cast or for want of clipping, whatever the input."""
+    assert causes(fault, ONE) == [fault.removesuffix(".softmax")]
+
+
+@pytest.mark.parametrize("fault", ["F128.table", "F86"])
+def test_a_sigmoid_of_two_codes_is_told_by_codes_near_them(fault: str) -> None:
+    """Random codes are far off, where the answer is right whatever the fault."""
+    assert causes(fault, TWO) == [fault.removesuffix(".table")]
+
+
+def test_of_two_faults_the_case_has_the_one_that_it_shows() -> None:
+    """Zeros have no ties: that means are rounded up too is seen on other data only."""
+    model = behind(
+        "AveragePool",
+        x=(1.0, 7),
+        y=(1.0, 7),
+        kernel_shape=[2],
+        pads=[1, 0],
+        count_include_pad=1,
+    )
+    zeros = Case(model.SerializeToString(), {"x": np.zeros((1, 1, 5), np.uint8)})
+    both = zeros.with_inputs({"x": np.array([[[0, 7, 8, 200, 203]]], np.uint8)})
+    assert causes("F90+F71.average", zeros) == ["F90"]
+    assert causes("F90+F71.average", both) == ["F90+F71"]
+
+
+def test_equal_parameters_stay_equal_and_data_stay() -> None:
+    case = Case(behind("Relu", x=(0.25, 5), y=(0.25, 5)).SerializeToString(), {})
+    rng, seen = np.random.default_rng(0), set()
+    for _ in range(20):
+        drawn = requantized(case, rng).proto().graph.initializer
+        found = {each.name: onnx.numpy_helper.to_array(each) for each in drawn}
+        assert found["xs"] == found["ys"]
+        assert found["xz"] == found["yz"]
+        assert np.frexp(found["xs"])[0] == 0.5
+        seen.add((float(found["xs"]), int(found["xz"])))
+    assert len(seen) > 9
+    data = behind("Add", constants={"c": np.ones(3, np.float32)})
+    drawn = requantized(Case(data.SerializeToString(), {}), rng).proto().graph.initializer
+    assert next(onnx.numpy_helper.to_array(each) for each in drawn if each.name == "c").all()
+    assert {each.name for each in drawn} == {"xs", "xz", "ys", "yz", "c"}
