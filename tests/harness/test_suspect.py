@@ -15,6 +15,7 @@ from generators.operators.node import NodeSpec, Operand
 from generators.operators.node import build as build_node
 from harness.investigate import is_wrong_alone, shrink
 from harness.outcome import Crashed, Refused, Values
+from harness.same import same_bug
 from harness.suspect import Suspect, suspects
 from harness.verdicts import is_wrong
 from tests.engine.models import graph_model
@@ -119,6 +120,25 @@ def test_a_part_that_is_refused_in_other_words_is_not_the_refused_one() -> None:
     suspect = only_suspect("tests.fakes:hands_out_no_wide_codes", build_node(pool))
     assert "too much for me" in suspect.message
     assert suspect.signature.op == "MaxPool"
+
+
+def pool_of(image: tuple[int, int]) -> Case:
+    x, y = (
+        Operand(name, (1, 1, *size), "uint8", (0.5,), (7,))
+        for name, size in (("x", image), ("y", (1, 1)))
+    )
+    window = (("kernel_shape", (2, 2)),)
+    return build_node(NodeSpec("MaxPool", (x,), (y,), window, opset=21))
+
+
+def test_a_refusal_is_not_followed_to_where_the_standard_says_nothing() -> None:
+    with bench_of("tests.fakes:raises") as bench:
+        spec, case = bench.specs[0], pool_of((3, 3))
+        (suspect,) = suspects(bench, spec, case, bench.run(case, spec))
+        same = same_bug(bench, suspect)
+        assert same(case)
+        assert same(pool_of((2, 2)))
+        assert not same(pool_of((1, 1)))  # no window fits
 
 
 @pytest.mark.parametrize("fault", ["F01", "F12"])
