@@ -1,6 +1,9 @@
 """Whatever is killed, whenever: every case is judged once, and the same bugs are found."""
 
+import html
+import json
 import random
+import sqlite3
 import subprocess
 import time
 from collections.abc import Sequence
@@ -38,6 +41,53 @@ def assert_same_run(run: Path, undisturbed: Path, cases: int) -> None:
     assert seen == {each.finding.id: each.finding.seen for each in other.findings}
     kept = {each.name for each in (run / "findings").iterdir()}
     assert kept == {each.finding.id for each in report.findings}
+
+
+def lawless(run: Path) -> int:
+    """How many findings wait for their laws."""
+    try:
+        ((count,),) = rows(run, "select count(*) from laws")
+    except sqlite3.OperationalError:  # it was just begun
+        return 0
+    return int(str(count))
+
+
+def laws(run: Path) -> dict[str, str]:
+    """By finding, as its page and ``finding.json`` have it too."""
+    told = {each.finding.id: each.finding.law for each in replay(run).findings}
+    for name, law in told.items():
+        folder = run / "findings" / name
+        assert json.loads((folder / "finding.json").read_text())["law"] == law
+        assert law in html.unescape((folder / "report.html").read_text())
+    return told
+
+
+@pytest.mark.slow
+def test_laws_that_are_pending_when_a_campaign_is_killed_are_found_later(
+    tmp_path: Path,
+) -> None:
+    plan = [*BUGS, "--cases", "300"]
+    status, said = finish([*plan, "--out", "whole"], tmp_path)
+    assert status == 1, said
+    process = start([*plan, "--jobs", "2", "--out", "killed"], tmp_path)
+    run, kills = tmp_path / "killed", 0
+    while kills < 3:
+        assert process.poll() is None, "it was over before all kills"
+        if run.exists() and lawless(run):
+            kill(process.pid)
+            process.communicate(timeout=60)
+            kills += lawless(run) > 0
+            process = start(["--resume", "--jobs", "2", "--out", "killed"], tmp_path)
+            time.sleep(2.0)  # it takes up what is pending
+        time.sleep(0.02)
+    kill(process.pid)
+    process.communicate(timeout=60)
+    status, said = finish(["--resume", "--out", "killed"], tmp_path)  # without jobs
+    assert status == 1, said
+    assert lawless(run) == 0
+    assert_same_run(run, tmp_path / "whole", 300)
+    assert set(laws(run).values()) == set(laws(tmp_path / "whole").values())
+    assert all(laws(run).values())
 
 
 def kill_and_go_on(plan: Sequence[str], folder: Path, seconds: list[float]) -> None:
