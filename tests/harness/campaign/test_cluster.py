@@ -14,9 +14,13 @@ from harness.campaign.crew import CrewLost, Feeder
 from harness.campaign.plan import Plan
 from harness.campaign.supply import Supply
 from harness.campaign.versions import own_version
+from harness.campaign.work import LawWanted
 from harness.cli import run
 from harness.errors import BadInput
+from harness.suspect import Suspect
+from reports.model import replay
 from tests.generators.like.nets import residual
+from tests.harness.benches import grouped
 from tests.harness.campaign.clusters import Dask, dask
 from tests.quality.campaigns import (
     ending,
@@ -68,6 +72,18 @@ def test_cases_like_a_model_are_drawn_from_its_parts_there_too(cluster: Dask) ->
     with connect(cluster, like) as crew, Feeder(crew, Supply(like)) as feeder:
         rows = [row for each in feeder.judged() for row in each.rows]
     assert [row.digest for row in rows] == [like.case(number).digest for number in range(24)]
+
+
+def test_laws_are_looked_for_there_too(cluster: Dask) -> None:
+    """One that fails by a fault of ours, here no suspect at all, comes back as that."""
+    nobody: Suspect = None  # type: ignore[assignment]
+    with connect(cluster, plan(1)) as crew, Feeder(crew, Supply(plan(1))) as feeder:
+        feeder.want(LawWanted("1a2b", nobody, grouped()))
+        found, end = feeder.wait_for_laws(), time.monotonic() + 60
+        while not found and time.monotonic() < end:
+            found = feeder.wait_for_laws()
+    assert [each.id for each in found] == ["1a2b"]
+    assert "AttributeError" in found[0].failure
 
 
 def test_another_version_is_refused_in_one_line(cluster: Dask) -> None:
@@ -123,6 +139,9 @@ def test_two_workers_one_killed_find_what_two_jobs_find(tmp_path: Path) -> None:
     assert rows(other, "select count(*), count(distinct number) from cases") == [(600, 600)]
     assert judged(other) == judged(one)
     assert findings(other) == findings(one)
+    laws = {each.finding.id: each.finding.law for each in replay(one).findings}
+    assert laws == {each.finding.id: each.finding.law for each in replay(other).findings}
+    assert all(laws.values())
 
 
 @pytest.mark.slow
