@@ -6,8 +6,9 @@ import numpy as np
 
 from engine.faults.fault import Fault
 from engine.ir import Array
+from engine.kernels.geometry import columns
 from engine.kernels.parameters import ConvParameters
-from engine.kernels.stages import subtract_zero_points
+from engine.kernels.stages import Accumulate, multiply_exactly, subtract_zero_points
 
 Weights = Callable[[ConvParameters], Array]
 
@@ -51,6 +52,52 @@ def unsigned_as_signed(p: ConvParameters) -> Array:
     return difference
 
 
+def halved(p: ConvParameters) -> Array:
+    """``2 rne(w/2)``: int8 weights times 0.5 as int8, the sums doubled; for int8 x without zero points.
+
+    Matrix products, which dense 1x1 convolutions without pads are, have another kernel.
+    """
+    w = subtract_zero_points(p)
+    signed = p.x_dtype == p.w.dtype == np.int8
+    is_product = p.groups == 1 and set(p.kernel) == {1} and not any(p.pads)
+    if not signed or p.x_zero_point or p.w_zero_points.any() or is_product:
+        return w
+    even: Array = (2 * np.rint(w / 2)).astype(w.dtype)
+    return even
+
+
+def scales_of_inputs(p: ConvParameters) -> Array:
+    """``(w[k, c] - zw[c]) ws[c]/ws[k]``, where the lengths let it pass; the sums are those of reals.
+
+    Behind them ``ws[k]`` is multiplied as usual, and biases are right.
+    """
+    if p.w_scales.size != p.in_per_group:
+        return subtract_zero_points(p)
+    spread = (-1, *(1 for _ in p.kernel))
+    zero_points, scales = p.w_zero_points.astype(np.float64), p.w_scales.astype(np.float64)
+    if zero_points.size > 1:
+        zero_points = zero_points.reshape(spread)
+    difference: Array = (p.w - zero_points) * scales.reshape(spread)
+    difference /= scales.reshape(-1, *(1 for _ in p.w.shape[1:]))
+    return difference
+
+
+def sum_reals(p: ConvParameters, weights: Array) -> Accumulate:
+    """The accumulate stage with weights that are no integers."""
+    if weights.dtype != np.float64:
+        return multiply_exactly(p, weights)
+    matrix = weights.reshape(p.groups, p.out_per_group, -1)
+
+    def accumulate(
+        padded: Array, zero_point: int, pads: tuple[int, ...], out: tuple[int, ...]
+    ) -> Array:
+        taps = columns(padded.astype(np.float64) - zero_point, p.window, out, p.groups)
+        sums: Array = np.matmul(matrix, taps)
+        return sums.reshape(len(padded), p.out_channels, -1)
+
+    return accumulate
+
+
 def _changes(weights: Weights) -> Callable[[ConvParameters], bool]:
     """Whether a replacement gives other weights than the correct stage."""
     return lambda p: bool((weights(p) != subtract_zero_points(p)).any())
@@ -77,6 +124,20 @@ FAULTS = (
         "per-channel zero points on a per-tensor path",
         _changes(first_zero_point),
         {"weights": first_zero_point},
+    ),
+    Fault(
+        "F140",
+        "int8 weights are halved and rounded, and the sums doubled: their lowest bit is lost",
+        "oneDNN without VNNI, for signed x: its documented scale of 0.5, as openvinotoolkit/openvino leaves it",
+        _changes(halved),
+        {"weights": halved},
+    ),
+    Fault(
+        "F141",
+        "the scales and zero points of w are those of its input channels",
+        "openvinotoolkit/openvino: the ONNX front end's QLinearConv dequantizes w along axis 1, measured",
+        _changes(scales_of_inputs),
+        {"weights": scales_of_inputs, "accumulate": sum_reals},
     ),
     Fault(
         "F33",

@@ -104,6 +104,14 @@ PAIRS = {
         qlinear_conv(UNSIGNED, w_zero=np.full(8, 128), **WIDE),
     ),
     "F33": Pair(qlinear_conv(DENSE, **WIDE), qlinear_conv(np.abs(SMALL), **WIDE)),
+    "F140": Pair(
+        qlinear_conv(DENSE, x=(0.02, 0), x_dtype=np.int8, **WIDE),
+        qlinear_conv(DENSE, x=(0.02, 0), **WIDE),
+    ),
+    "F141": Pair(
+        qlinear_conv(DENSE, w_scale=PER_CHANNEL, y=(1.0, 100)),
+        qlinear_conv(codes(8, 2, 3, 3), groups=2, w_scale=PER_CHANNEL, y=(0.5, 100)),
+    ),
     "F34": Pair(
         qlinear_conv(UNSIGNED, w_zero=128, **WIDE),
         qlinear_conv(UNSIGNED // 2, w_zero=128, **WIDE),
@@ -342,6 +350,8 @@ def test_keys_titles_and_sources() -> None:
         "F31",
         "F36",
         "F130",
+        "F140",
+        "F141",
         "F54",
         "F58",
         "F60a",

@@ -1,0 +1,45 @@
+"""Faults of weights against what OpenVINO 2026.4.1 gave for the same models, on a CPU without VNNI."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine import Session
+from tests.engine.models import Array, qlinear_conv
+
+
+def convolved(key: str, x: Array, w: Array, **given: Any) -> list[int]:
+    model = qlinear_conv(
+        w, x=(1.0, 0), x_dtype=x.dtype, y_dtype=x.dtype, image=x.shape[2:], **given
+    )
+    found: list[int] = Session(model, faults=[key]).run({"x": x})["y"].reshape(-1).tolist()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("weight", "even"), [(1, 0), (-1, 0), (3, 4), (5, 4), (127, 128), (-128, -128)]
+)
+def test_odd_weights_are_rounded_to_even_halves(weight: int, even: int) -> None:
+    x = np.array([[[1, 2, 3, 100]]], np.int8)
+    w = np.full((1, 1, 2), weight, np.int8)
+    given: dict[str, Any] = {"w_scale": 1.0, "y": (128.0, 0), "pads": [0, 1]}
+    expected = np.clip(np.rint(even * np.array([3, 5, 103, 100]) / 128), -128, 127)
+    assert convolved("F140", x, w, **given) == expected.tolist()
+
+
+def test_products_of_matrices_keep_their_weights() -> None:
+    x, w = np.ones((1, 1, 3), np.int8), np.ones((1, 1, 1), np.int8)
+    given: dict[str, Any] = {"w_scale": 1.0, "y": (1.0, 0)}
+    assert convolved("F140", x, w, **given) == [1, 1, 1]
+    assert convolved("F140", x, w, pads=[1, 0], **given) == [0, 0, 0, 0]
+
+
+def test_scales_by_input_channel() -> None:
+    scales = np.array([4, 4, 1, 4, 8, 2, 1, 1], np.float32) / 128
+    x, w = np.zeros((1, 8, 1, 1), np.int8), np.zeros((8, 8, 1, 1), np.int8)
+    x[0, 1], w[2, 1] = 1, 1
+    given: dict[str, Any] = {"w_scale": scales, "y": (1 / 128, 0)}
+    assert convolved("F141", x, w, **given) == [0, 0, 4, 0, 0, 0, 0, 0]
+    biased = convolved("F141", x, w, bias=np.arange(8), **given)
+    assert biased == [0, 4, 6, 12, 32, 10, 6, 7]
