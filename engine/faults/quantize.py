@@ -1,5 +1,6 @@
 """Faults of QuantizeLinear by itself: its clipping, its default type, its scale."""
 
+from collections.abc import Callable
 from math import prod
 
 import numpy as np
@@ -53,6 +54,26 @@ def multiplied(right: Rule, p: object) -> Rule:
     return rule
 
 
+def clipped_at(end: float) -> Callable[[Rule, object], Rule]:
+    """A negative scale turns the ends of the range around: whatever x is, it is clipped to one of them."""
+
+    def stage(right: Rule, p: object) -> Rule:
+        if not isinstance(p, QuantizeParameters) or p.dtype in FLOAT_CODES:
+            return right
+
+        def rule(x: Array, scale: Scale, zero_point: Array) -> Array:
+            return np.where(np.asarray(scale) < 0, end, right(x, scale, zero_point))
+
+        return rule
+
+    return stage
+
+
+def _may_be_negative(p: QuantizeParameters) -> bool:
+    """Whether some scale is below 0, as far as constants tell."""
+    return p.dtype not in FLOAT_CODES and (p.scale is None or bool((p.scale < 0).any()))
+
+
 def _is_single(shape: tuple[int, ...], axis: int | None) -> bool:
     """Whether the axis and those behind it hold one element."""
     first = min(1 if axis is None else axis, len(shape) - 1)
@@ -96,6 +117,22 @@ FAULTS = (
         "opencv/opencv modules/dnn/src/layers/quantizelinear_layer.cpp, measured",
         _is_other_scale,
         {"quantize.rule": multiplied},
+        record=QuantizeParameters,
+    ),
+    Fault(
+        "F143",
+        "QuantizeLinear with a negative scale makes everything the lowest code",
+        "openvinotoolkit/openvino: a FakeQuantize whose range ends where it begins, measured",
+        _may_be_negative,
+        {"quantize.rule": clipped_at(-(2.0**31))},
+        record=QuantizeParameters,
+    ),
+    Fault(
+        "F143.highest",
+        "QuantizeLinear with a negative scale makes everything the highest code",
+        "openvinotoolkit/openvino: the same behind an operator that it is fused with, measured",
+        _may_be_negative,
+        {"quantize.rule": clipped_at(2.0**31)},
         record=QuantizeParameters,
     ),
 )

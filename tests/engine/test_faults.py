@@ -352,6 +352,7 @@ def test_keys_titles_and_sources() -> None:
         "F130",
         "F140",
         "F141",
+        "F143",
         "F54",
         "F58",
         "F60a",

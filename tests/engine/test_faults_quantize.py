@@ -42,6 +42,30 @@ def test_values(fault: str, model: onnx.ModelProto, expected: list[int]) -> None
     assert session.run({"x": X})["y"].tolist() == expected
 
 
+def negative(scales: list[float], kind: Any) -> onnx.ModelProto:
+    """A QuantizeLinear "q" of rows with a scale each and zero points of 5."""
+    constants: dict[str, Any] = {"s": np.array(scales, np.float32)}
+    constants["z"] = np.full(len(scales), 5, kind)
+    node = onnx.helper.make_node("QuantizeLinear", ["x", *constants], ["y"], name="q", axis=0)
+    return graph_model([node], {"x": (np.float32, [2, 3])}, {"y": kind}, constants, 21)
+
+
+@pytest.mark.parametrize(
+    ("kind", "lowest", "highest"),
+    [(np.int8, -128, 127), (np.uint8, 0, 255), (np.int16, -32768, 32767)],
+)
+def test_a_negative_scale_is_clipped_to_an_end(kind: Any, lowest: int, highest: int) -> None:
+    """OpenVINO 2026.4.1 gives the lowest for a FakeQuantize, the highest behind a ReduceMin."""
+    x = {"x": np.array([[-3, 0, 9], [1, -2, 90]], np.float32)}
+    model = negative([1.0, -1.0], kind)
+    first = Session(model).run(x)["y"].tolist()[0]
+    for key, end in (("F143", lowest), ("F143.highest", highest)):
+        session = Session(model, faults=[key])
+        assert find(key).places(session.plan()) == ("q",)
+        assert session.run(x)["y"].tolist() == [first, [end] * 3]
+        assert not find(key).places(Session(negative([1.0, 2.0], kind)).plan())
+
+
 @pytest.mark.parametrize("model", [quantize(0), quantize(None)], ids=["given", "uint8"])
 def test_the_default_type_shows_only_where_the_zero_point_is_left_out(
     model: onnx.ModelProto,
