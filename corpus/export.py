@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from corpus.case import Array, Case
+from corpus.store import plain
 
 
 def export_opencv(
@@ -40,5 +41,5 @@ def export_opencv(
         folder.mkdir(parents=True, exist_ok=True)
     model.write_bytes(case.model)
     for path, array in arrays.items():
-        np.save(path, array, allow_pickle=False)
+        np.save(path, plain(array), allow_pickle=False)
     return (model, *arrays)

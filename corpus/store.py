@@ -81,10 +81,20 @@ def _write(folder: Path, contents: Contents) -> None:
         if role not in ROLES:
             raise ValueError(f"unknown role {role!r}, expected one of {', '.join(ROLES)}")
         for name, array in by_name.items():
-            np.save(folder / file_name(role, name), array, allow_pickle=False)
+            np.save(folder / file_name(role, name), plain(array), allow_pickle=False)
     for name, text in contents.files.items():
         _require_plain(name)
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def plain(array: Array) -> Array:
+    """The array as numpy alone can read it: of types that are not its own, the bytes."""
+    return array.view(f"V{array.itemsize}") if is_foreign(array) else array
+
+
+def is_foreign(array: Array) -> bool:
+    """Whether numpy's own types lack that of the array, as they lack 8-bit floats and 4-bit codes."""
+    return array.dtype.isbuiltin == 2
 
 
 def _require_plain(name: str) -> None:

@@ -96,7 +96,8 @@ class Recipe:
     ``name`` and ``options`` are those of the backend's spec (``module:attribute`` for a plug-in);
     ``inputs`` maps each graph input to its ``.npy`` file, ``outputs`` each judged graph output to
     its files; all files lie beside the script; ``names`` are all graph outputs, those that an engine
-    gave no values for too. ``torch`` is needed by ``torch-*`` only. With a
+    gave no values for too; ``foreign`` the types, by input, that numpy lacks and whose bytes alone a file
+    holds. ``torch`` is needed by ``torch-*`` only. With a
     ``partner`` both are run, but for ``torch-*``, whose answer to it is in the allowed values.
     """
 
@@ -109,6 +110,7 @@ class Recipe:
     model: str = "model.onnx"
     partner: PartnerFiles | None = None
     names: tuple[str, ...] = ()
+    foreign: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(finding: Finding, recipe: Recipe) -> str:

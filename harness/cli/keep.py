@@ -157,6 +157,11 @@ def _recipe(spec: BackendSpec, dossier: Dossier) -> Recipe:
         torch=torch_conv(engine_name, case) if engine_name != spec.name else None,
         partner=_partner_files(dossier.partner),
         names=tuple(each.name for each in case.proto().graph.output),
+        foreign={
+            name: each.dtype.name
+            for name, each in case.inputs.items()
+            if store.is_foreign(each)
+        },
     )
 
 

@@ -115,7 +115,9 @@ def test_a_folder_inside_is_kept_with_it_and_never_read_for_it(tmp_path: Path) -
     assert [each.name for each in tmp_path.iterdir()] == ["f"]
 
 
-@pytest.mark.parametrize("kind", [TensorProto.FLOAT8E4M3FN, TensorProto.INT4])
+@pytest.mark.parametrize(
+    "kind", [TensorProto.FLOAT8E4M3FN, TensorProto.FLOAT8E5M2, TensorProto.INT4]
+)
 def test_types_that_numpy_does_not_know_come_back(tmp_path: Path, kind: int) -> None:
     dtype = helper.tensor_dtype_to_np_dtype(kind)
     array = np.arange(3).astype(dtype)

@@ -254,6 +254,12 @@ MINE = "import numpy as np\ndef run(model, inputs{}):\n    {}\n"
         ("crashed", "return {'y': np.load('right.npy')}", 0, "0 of 96"),
         ("nondeterministic", "return {'y': np.frombuffer(np.random.bytes(8))}", 1, "['y']"),
         ("nondeterministic", "return {'y': np.zeros(3)}", 0, "[]"),
+        (
+            "nondeterministic",
+            "import os; return {'y': np.full(3, os.getpid())}",
+            1,
+            "another process gives other values",
+        ),
         ("nonfinite", "return {'y': np.full((1, 24, 2, 2), np.nan)}", 1, "got float64"),
         ("wrong-type-or-shape", "return {}", 1, "got nothing, expected uint8[1, 24, 2, 2]"),
         ("divergent", "return {'y': np.load('right.npy')}", 0, "0 of 96"),
@@ -268,6 +274,13 @@ def test_each_kind_of_finding_is_told_from_its_absence(
     got, text = run(script, cwd=tmp_path)
     assert said in text
     assert got == status
+
+
+def test_an_input_of_a_type_that_numpy_lacks_comes_with_its_type(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE.format("", "raise ValueError(inputs['x'].dtype)"))
+    recipe = Recipe("mine:run", INPUTS, OUTPUTS, foreign={"x": "float8_e5m2"})
+    script = write(tmp_path, recipe, right())
+    assert run(script, cwd=tmp_path) == (2, "ValueError: float8_e5m2\n")
 
 
 def test_options_of_a_function_are_its_arguments(tmp_path: Path) -> None:
