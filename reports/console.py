@@ -17,6 +17,7 @@ from harness.events import (
     BackendSkipped,
     CampaignFinished,
     CampaignInterrupted,
+    CampaignResumed,
     CampaignStarted,
     Event,
     FindingSaved,
@@ -38,7 +39,7 @@ class Console:
 
     ``command`` is the word before the progress; ``every_seconds`` how often a stream that is no
     terminal gets a progress line; ``quiet`` shows findings and the closing summary alone; ``now``
-    is a clock in seconds.
+    is a clock in seconds. Of a run that goes on ``so_far`` is what was shown before.
     """
 
     def __init__(
@@ -49,18 +50,23 @@ class Console:
         every_seconds: float = 10.0,
         quiet: bool = False,
         now: Callable[[], float] = time.monotonic,
+        so_far: Report | None = None,
     ) -> None:
         self._rich = RichConsole(file=stream, highlight=False, soft_wrap=True)
         self._command, self._now, self._quiet = command, now, quiet
         self._every = 0.2 if self._rich.is_terminal else every_seconds
         self._live: Live | None = None
         self._report: Report | None = None
+        self._so_far = so_far
         self._shown_at = now()
 
     def handle(self, event: Event) -> None:
         """Show what the event changes."""
-        if isinstance(event, CampaignStarted):
-            self._start(event)
+        match event:
+            case CampaignStarted():
+                self._start(Report(event))
+            case CampaignResumed() if self._so_far is not None:
+                self._start(self._so_far)
         if self._report is None:
             return
         before = self._report
@@ -81,9 +87,9 @@ class Console:
             self._live.stop()
             self._live = None
 
-    def _start(self, event: CampaignStarted) -> None:
+    def _start(self, report: Report) -> None:
         self.close()
-        self._report = Report(event)
+        self._report = report
         if self._quiet:
             return
         self._print(Text(header(self._report), style="bold"))

@@ -24,7 +24,7 @@ from harness.errors import BadInput
 from harness.events import BackendSkipped, Event, Handler, LogWriter
 from harness.run import Campaign
 from reports.console import Console
-from reports.model import LOG_NAME
+from reports.model import LOG_NAME, replay
 
 Skipped = Sequence[tuple[str, str]]
 
@@ -122,7 +122,8 @@ def run(
         rewritten_in(folder),
     )
     events = _with_skipped(interrupts.stopping(campaign.events()), session.skipped)
-    with _handlers(store, log, Console(sys.stderr, quiet=quiet)) as handlers:
+    so_far = replay(folder) if session.past.resumed else None
+    with _handlers(store, log, Console(sys.stderr, quiet=quiet, so_far=so_far)) as handlers:
         try:
             for event in comparing(events, session.bench, folder):
                 with interrupts.held():

@@ -11,6 +11,7 @@ from corpus.finding import LawCounts
 from harness.events import (
     BackendSkipped,
     CampaignInterrupted,
+    CampaignResumed,
     CampaignStarted,
     Event,
     FindingSaved,
@@ -72,6 +73,22 @@ def test_that_there_is_no_law_is_no_news() -> None:
     events = (samples.campaign()[0], lawless())
     without = replace(lawless(), finding=replace(lawless().finding, seen=2))
     assert shown((*events, without), io.StringIO()) == shown(events, io.StringIO())
+
+
+def test_a_run_that_goes_on_is_followed_and_says_no_finding_again() -> None:
+    *before, last = samples.campaign()
+    stream = io.StringIO()
+    handler = console.Console(stream, every_seconds=1e9, so_far=replay(before))
+    for event in (CampaignResumed(), last):
+        handler.handle(event)
+    said, whole = stream.getvalue(), shown(samples.campaign(), io.StringIO())
+    assert said.splitlines()[0] == whole.splitlines()[0]
+    assert (
+        said.splitlines()[1]
+        == "  fuzz  12,418 cases · 104/s · 2 findings (opencv 1, ort 1) · 0:00 left"
+    )
+    assert whole.endswith("".join(said.splitlines(keepends=True)[2:]))
+    assert "every wrong value reproduced" not in said
 
 
 def test_progress_lines_come_now_and_then() -> None:

@@ -59,6 +59,9 @@ def test_what_there_was_no_time_for_is_said_and_taken_up(
     assert report.unsettled > 0
     assert not report.findings
     assert run(["fuzz", "--resume"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("quantdiff ")
+    assert "F25 the zero point of x is not subtracted" in said
     later = replay(tmp_path / "out")
     assert (later.unsettled, later.cases) == (0, report.cases)
     (finding,) = (each.finding for each in later.findings)
