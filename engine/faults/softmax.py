@@ -9,6 +9,7 @@ from engine.faults.fault import Fault
 from engine.faults.roundings import cast_then_moved, wrap_between
 from engine.ir import Array
 from engine.kernels.qlinear_softmax import SoftmaxParameters, saturate_steps
+from engine.profiles.tables import onnxruntime_softmax
 
 
 def clipped_at_255(steps: Array, p: SoftmaxParameters) -> Array:
@@ -44,14 +45,26 @@ def of_codes(p: SoftmaxParameters) -> SoftmaxParameters:
 
 
 def of_whole_reciprocal(p: SoftmaxParameters) -> SoftmaxParameters:
-    """``ys = 1 / floor(1 / ys)``; from 1 up, where the floor is 0, no steps at all."""
-    whole = np.floor(np.float32(1) / p.y_scale)
-    return replace(p, y_scale=np.float32(np.inf) if whole == 0 else np.float32(1) / whole)
+    """``ys = 1 / floor(1 / ys)``; from 1 up, where the floor is 0, no steps at all.
+
+    Done twice it is what it is once: the reciprocal of the scale is not below that whole number.
+    """
+    one = np.float32(1)
+    whole = np.floor(one / p.y_scale)
+    scale = np.float32(np.inf) if whole == 0 else one / whole
+    return replace(
+        p, y_scale=np.nextafter(scale, np.float32(0)) if one / scale < whole else scale
+    )
 
 
 def _is_cut(p: SoftmaxParameters) -> bool:
     reciprocal = np.float32(1) / p.y_scale
     return bool(np.floor(reciprocal) != reciprocal)
+
+
+def _may_overflow(p: SoftmaxParameters) -> bool:
+    """Whether rows are short enough for it: see `onnxruntime_softmax`."""
+    return float(p.y_scale) < 1 / 148 and _is_seen(p)
 
 
 def _most(p: SoftmaxParameters) -> float:
@@ -77,6 +90,22 @@ def cast_steps(steps: Array, p: SoftmaxParameters) -> Array:
 
 
 FAULTS = (
+    Fault(
+        "F126",
+        "the reciprocal of a softmax's output scale is cut to a whole number",
+        "microsoft/onnxruntime contrib_ops/cpu/quantization/qlinear_softmax.cc, measured",
+        lambda p: _is_cut(p) and _is_seen(p),
+        {"softmax.parameters": of_whole_reciprocal},
+        record=SoftmaxParameters,
+    ),
+    Fault(
+        "F131",
+        "the steps of a softmax overflow where its output scale is small: the largest become none",
+        "microsoft/onnxruntime contrib_ops/cpu/quantization/qlinear_softmax.cc, measured",
+        _may_overflow,
+        {"softmax.steps": onnxruntime_softmax},
+        record=SoftmaxParameters,
+    ),
     Fault(
         "F37",
         "int8 codes of a softmax are clipped to 255",
@@ -131,14 +160,6 @@ FAULTS = (
         "openvinotoolkit/openvino: the ONNX front end's QLinearSoftmax, measured",
         _is_seen,
         {"softmax.round": unrounded, "softmax.saturate": cast_steps},
-        record=SoftmaxParameters,
-    ),
-    Fault(
-        "F126",
-        "the reciprocal of a softmax's output scale is cut to a whole number",
-        "microsoft/onnxruntime contrib_ops/cpu/quantization/qlinear_softmax.cc, measured",
-        lambda p: _is_cut(p) and _is_seen(p),
-        {"softmax.parameters": of_whole_reciprocal},
         record=SoftmaxParameters,
     ),
 )
