@@ -24,6 +24,37 @@ def _outside(rounding: Callable[[Array], Array]) -> Callable[[Array, int], Array
     return lambda steps, zero_point: rounding(steps)
 
 
+def _range(p: AverageParameters) -> tuple[int, int]:
+    return RANGES[p.x.x_dtype if p.y_dtype is None else p.y_dtype]
+
+
+def cast(steps: Array, zero_point: int, p: AverageParameters) -> Array:
+    """``sat(trunc(v) modulo 256 + z)``."""
+    return cast_then_moved(steps, zero_point, *_range(p))
+
+
+def rescaled_twice(steps: Array, zero_point: int, p: AverageParameters) -> Array:
+    """``sat(round(f(floor(f + 1/2))))`` of ``f = v + yz``, then of what would be a code of x.
+
+    The last rounding takes ties up to int8, to even to uint8.
+    """
+    low, high = _range(p)
+    if p.pool is None:
+        right: Array = np.clip(np.rint(steps) + zero_point, low, high)
+        return right
+    once = half_up(steps + zero_point)
+    ratio = np.float64(p.x.x_scale) / np.float64(p.x.y_scale)
+    again = (once - p.x.x_zero_point) * ratio + p.x.y_zero_point
+    codes: Array = np.clip(half_up(again) if low < 0 else np.rint(again), low, high)
+    return codes
+
+
+def _moves_codes(p: AverageParameters) -> bool:
+    """Whether scale or zero point of x and y of a pool differ, or means may be ties."""
+    same = p.x.x_scale == p.x.y_scale and p.x.x_zero_point == p.x.y_zero_point
+    return p.y_dtype is not None and p.pool is not None and (not same or can_tie(p))
+
+
 def _ratio(p: AverageParameters) -> Fraction:
     return Fraction(float(p.x.x_scale)) / Fraction(float(p.x.y_scale))
 
@@ -146,7 +177,15 @@ FAULTS = (
         "means and sums become codes by a cast: fraction cut off, lowest bits kept, then zero point added",
         "openvinotoolkit/openvino: the ONNX front end's QLinear pools, measured",
         lambda p: _has_fraction(p) or _saturates(p) or _leaves_codes(p),
-        {"average.encode": cast_then_moved},
+        {"average.encode": cast},
+        record=AverageParameters,
+    ),
+    Fault(
+        "F142",
+        "what follows the mean of a pool is done twice: it is multiplied, moved and rounded once more",
+        "openvinotoolkit/openvino: int8 AveragePool of few channels, with what is fused behind it, measured",
+        _moves_codes,
+        {"average.encode": rescaled_twice},
         record=AverageParameters,
     ),
 )

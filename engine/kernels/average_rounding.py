@@ -60,7 +60,7 @@ def _finish(
     saturate = stages.saturate or averager.saturate
     unrounded = averager.steps(sums, divisor)
     if stages.encode is not None:
-        return stages.encode(unrounded, offset, bottom, top)
+        return stages.encode(unrounded, offset, p)
     steps = stages.round(unrounded, offset)
     codes: Array = saturate(steps, bottom - offset, top - offset) + offset
     return codes

@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 from engine import Session
+from tests.engine.fusion.pools import behind
 from tests.engine.models import Array, graph_model
 
 Codes = tuple[float, int]
@@ -77,3 +78,21 @@ def test_the_mean_of_a_pool() -> None:
     given = {"kernel_shape": [2], "strides": [1]}
     found = cast_of("F128.average", "QLinearAveragePool", x, (1.0, 7), (1.0, 9), **given)
     assert found == [255, 9, 106, 203]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "codes", "read", "written", "expected"),
+    [
+        (np.int8, [0, -24, -95, -117], (0.5, 0), (1.0, 5), [8, 2, -16, -21]),
+        (np.int8, [0, -24, -95, -117], (1.0, 3), (1.0, 5), [4, -20, -91, -113]),
+        (np.uint8, [0, 10, 101, 250], (0.5, 4), (1.0, 7), [8, 10, 33, 70]),
+    ],
+)
+def test_what_follows_a_pool_is_done_twice(
+    dtype: Any, codes: list[int], read: Codes, written: Codes, expected: list[int]
+) -> None:
+    """Two channels in a row of four: OpenVINO's AveragePool between DequantizeLinear and QuantizeLinear."""
+    x = np.array([[codes, codes]], dtype)
+    model = behind("AveragePool", x=read, y=written, dtype=dtype, kernel_shape=[1])
+    found = Session(model, faults=["F142"]).run({"x": x})["y"]
+    assert found.tolist() == [[expected, expected]]
