@@ -57,7 +57,8 @@ def alone(bench: Bench, supply: Supply) -> Iterator[JudgedTask]:
 class Feeder:
     """Keeps a crew busy from a thread of its own while entered, also while a bug is looked into.
 
-    Laws and cases take turns, so that neither waits for ever; of very many laws none waits.
+    Laws and cases take turns, so that neither waits for ever; while very many laws wait, no case is
+    begun.
     """
 
     def __init__(self, crew: Crew, supply: Supply) -> None:
@@ -163,7 +164,7 @@ class Feeder:
             return self._wanted.popleft() if self._wanted else None
 
     def _is_turn_of_laws(self) -> bool:
-        """A law for each task out there, but for three where the campaign waits for judged ones."""
+        """One law for each task handed out; for every three, where the campaign waits for judged ones."""
         share = (
             self._judging if self._arrived else min(self._judging, max(1, self._judging // 3))
         )
