@@ -47,7 +47,7 @@ class Signature:
         known = {each.id for each in CATALOGUE}
         if self.cause.startswith(PASS) or known.issuperset(self.cause.split("+")):
             return " | ".join((self.backend, self.kind, self.cause))
-        op, fused_as = plain_op(self.op), self.fused_as
+        op, fused_as = plain_op(self.op, self.fused_as), self.fused_as
         tells = fused_as in CONVERSIONS or self.kind == "wrong-type-or-shape"
         both = fused_as if tells else f"{fused_as} <- {op}"
         place = self.place or (both if fused_as not in ("", op) else op)

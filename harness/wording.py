@@ -36,9 +36,13 @@ def message_words(message: str, case: Case) -> str:
     return without_numbers(re.sub(quoted, "*", message) if names else message)
 
 
-def plain_op(op: str) -> str:
-    """The operator whose QLinear form this is, else itself: both forms of a graph are one to an engine."""
-    return op.removeprefix("QLinear") or op
+def plain_op(op: str, kernel: str = "") -> str:
+    """The operator whose QLinear form this is, else itself: both forms of a graph are one to an engine.
+
+    So are Gemm and MatMul, which engines make of each other, unless the ``kernel`` has the same name.
+    """
+    plain = op.removeprefix("QLinear") or op
+    return "MatMul" if plain == "Gemm" != kernel else plain
 
 
 def said_place(message: str) -> str:

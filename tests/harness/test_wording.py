@@ -74,6 +74,22 @@ def test_both_forms_of_an_operator_are_one() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("op", "kernel", "plain"),
+    [
+        ("Gemm", "", "MatMul"),
+        ("Gemm", "FullyConnected", "MatMul"),
+        ("Gemm", "Gemm", "Gemm"),
+        ("QGemm", "", "QGemm"),
+        ("MatMul", "FullyConnected", "MatMul"),
+    ],
+)
+def test_a_gemm_is_a_matmul_to_engines_without_a_kernel_of_that_name(
+    op: str, kernel: str, plain: str
+) -> None:
+    assert plain_op(op, kernel) == plain
+
+
 def test_nodes_that_an_engine_made_have_no_name() -> None:
     said = [
         message_words(f"Node ({name}) Op (Cast) is bad", grouped()) for name in ("g_arg/q", "")
