@@ -21,6 +21,7 @@ from harness.verdicts import failure_of, is_suspicious, is_wrong
 from harness.wording import message_words, plain_op, said_place
 
 TWO_RUNS = "two runs of the same case differ"
+BROKEN = "broken model"  # whatever operators are in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,7 @@ class Signature:
     """What makes two findings the same bug.
 
     ``cause`` is the best fault's id; without a diagnosis, the passes whose removal restores the
-    answer, else the pattern of the wrong values in words, or the backend's message, both without
-    their numbers. A fault or a pass is the same bug in whatever operation it shows; only where
+    answer, else ``unexplained``, or the backend's message without its numbers. A fault or a pass is the same bug in whatever operation it shows; only where
     neither is known do ``fused_as`` and ``op`` tell bugs apart, ``fused_as`` alone where a conversion
     of the engine's own, or a shape, is wrong.
     """
@@ -191,7 +191,8 @@ def _failed(bench: Bench, spec: BackendSpec, case: Case, outcome: Outcome) -> Su
     """A refusal, a crash or a hang: the shortest prefix of the graph that shows it, in the same words."""
     kind, message = failure_of(outcome)
     if breach_of(case):  # a part of a broken model may be a valid one
-        return _whole(spec, case, kind, message)
+        suspect = _whole(spec, case, kind, message)
+        return replace(suspect, signature=replace(suspect.signature, place=BROKEN))
     words, model = message_words(message, case), case.proto()
     types = tensor_types(case)
     for unit in units(model)[:-1]:

@@ -57,14 +57,6 @@ def said_place(message: str) -> str:
     return without_numbers(place) if place.startswith("tensor") else place
 
 
-def place_words(pattern: str) -> str:
-    """Where a divergence sits, roughly: on channels, on certain pixels, or on elements at large."""
-    place = pattern.split(",")[0]
-    if place.startswith("channel"):
-        return "channels"
-    return without_numbers(place) if "pixels" in place else "elements"
-
-
 def types_words(pattern: str) -> str:
     """``int8 instead of uint8``, where a pattern says so; empty elsewhere."""
     found = re.fullmatch(r"expected (\w+) \(.*\), got (\w+) \(.*\)", pattern)

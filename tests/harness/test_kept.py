@@ -23,7 +23,7 @@ from tests.harness.benches import bench_of
 
 CRASHES = "tests.fakes:crashes_on_what_is_not_valid"
 UNKNOWN = "an unknown operator"
-SIGNATURE = f"{CRASHES} | crashed | Conv | the model is not valid: "
+SIGNATURE = f"{CRASHES} | crashed | broken model | the model is not valid: "
 
 
 def illegal(name: str = UNKNOWN) -> Illegal:

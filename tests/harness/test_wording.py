@@ -4,7 +4,6 @@ import pytest
 
 from harness.wording import (
     message_words,
-    place_words,
     plain_op,
     said_place,
     types_words,
@@ -30,21 +29,6 @@ def test_the_models_own_names_do_not_count_where_they_are_quoted() -> None:
 def test_short_floats_are_one_type_in_messages() -> None:
     said = {without_numbers(f"tensor(float8{each}) of x") for each in ("e4m3fn", "e5m2fnuz")}
     assert said == {"tensor(floatn) of x"}
-
-
-@pytest.mark.parametrize(
-    ("pattern", "words"),
-    [
-        ("channels 8..11 of 24, one step off", "channels"),
-        ("channel 8 of 18", "channels"),
-        ("last pixels, constant offset -3", "last pixels"),
-        ("all elements", "elements"),
-        ("the only element, one step off", "elements"),
-        ("3 of 7 elements", "elements"),
-    ],
-)
-def test_patterns_are_alike_by_place(pattern: str, words: str) -> None:
-    assert place_words(pattern) == words
 
 
 @pytest.mark.parametrize(
