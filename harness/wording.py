@@ -7,6 +7,16 @@ from generators.illegal import breach_of
 
 LONGEST = 160
 NOT_VALID = "the model is not valid: "
+SAID = (
+    (r"\bNode \([\w/.:-]*\)", "Node (*)"),  # engines make nodes of their own
+    (r"\b(operator|Optype) \(\w+\)", r"\1 (*)"),
+    (r'\bIn Node, \("[^"]*"', 'In Node, ("*"'),
+    (
+        r"(operands )?could not (be )?broadcast .*|cannot reshape array .*",  # numpy's, by the shapes
+        "shapes do not fit",
+    ),
+)
+"""What in a message hangs on the case, as a pattern, and what stands for it."""
 
 
 def without_numbers(text: str) -> str:
@@ -26,11 +36,8 @@ def message_words(message: str, case: Case) -> str:
     graph = case.proto().graph
     names = {node_id(node) for node in graph.node}
     names |= {name for node in graph.node for name in (*node.input, *node.output) if name}
-    message = re.sub(
-        r"\bNode \([\w/.:-]*\)", "Node (*)", message
-    )  # engines make nodes of their own
-    message = re.sub(r"\b(operator|Optype) \(\w+\)", r"\1 (*)", message)
-    message = re.sub(r'\bIn Node, \("[^"]*"', 'In Node, ("*"', message)
+    for chance, said in SAID:
+        message = re.sub(chance, said, message)
     longest_first = sorted(map(re.escape, names), key=len, reverse=True)
     quoted = rf"(?<=[\"'(])({'|'.join(longest_first)})(?=[\"'),:_])"
     return without_numbers(re.sub(quoted, "*", message) if names else message)

@@ -26,6 +26,21 @@ def test_the_models_own_names_do_not_count_where_they_are_quoted() -> None:
     assert message_words("a yak", case) == "a yak"
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "operands could not be broadcast together with shapes (2,) (4,)",
+        "operands could not be broadcast together with remapped shapes [original->remapped]: (1,2)",
+        "could not broadcast input array from shape (2,3) into shape (2,)",
+        "cannot reshape array of size 4 into shape (1,2)",
+    ],
+)
+def test_the_ways_of_numpy_to_say_that_shapes_do_not_fit_are_one(message: str) -> None:
+    assert (
+        message_words(f"ValueError: {message}", grouped()) == "ValueError: shapes do not fit"
+    )
+
+
 def test_short_floats_are_one_type_in_messages() -> None:
     said = {without_numbers(f"tensor(float8{each}) of x") for each in ("e4m3fn", "e5m2fnuz")}
     assert said == {"tensor(floatn) of x"}
