@@ -176,6 +176,7 @@ def dynamic_quantize_matmul(node: Node, setting: Setting) -> Kernel:
         onnxruntime com.microsoft DynamicQuantizeMatMul-1.
     """
     quantized = setting.profile.matmul_activation or dynamic_quantizer(node, setting)
+    of_reals = setting.replaced.get("matmul.dynamic")  # a fault's
     b, b_scale, b_zero = (setting.constant(node.input(i)) for i in (1, 2, 3))
     fixed = None
     if b is not None and b_scale is not None and bool(node.input(3)) == (b_zero is not None):
@@ -191,6 +192,8 @@ def dynamic_quantize_matmul(node: Node, setting: Setting) -> Kernel:
     ) -> Array:
         if a.dtype != _F:
             raise Unsupported(f"{node.op} {node.id!r}: {a.dtype} data; it takes float32")
+        if of_reals is not None:
+            return np.asarray(of_reals(a, b, b_scale, b_zero, bias))
         codes, scale, zero = quantized(a)
         p = read_matmul_integer_to_float(node, (None, b, scale, b_scale, zero, b_zero, bias))
         if fixed is None:

@@ -355,6 +355,7 @@ def test_keys_titles_and_sources() -> None:
         "F141",
         "F142",
         "F143",
+        "F144",
         "F54",
         "F58",
         "F60a",
