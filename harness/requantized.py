@@ -7,7 +7,8 @@ import onnx
 
 from corpus.case import Array, Case
 
-POWERS = (-8, -2, -1, 0, 1, 2)  # of two: what was a tie may be one again, what fitted may not fit
+FACTORS = (2**-8, 0.25, 0.5, 1, 2, 4, 0.625, 0.00293)
+"""Mostly powers of two: what was a tie may be one again, what fitted may not fit."""
 _CODES = ("int8", "uint8", "int16", "uint16")
 _MADE_OF = {"QuantizeLinear": (1, 2), "DequantizeLinear": (1, 2)}
 
@@ -18,7 +19,7 @@ def requantized(case: Case, rng: np.random.Generator) -> Case:
     Equal ones stay equal, for rules ask for that; of zero points one in two is kept.
     """
     model = case.proto()
-    powers: dict[bytes, int] = {}
+    factors: dict[bytes, float] = {}
     zeros: dict[tuple[str, bytes], Array] = {}
     names = set(_parameters(model.graph))
     for each in model.graph.initializer:
@@ -26,8 +27,8 @@ def requantized(case: Case, rng: np.random.Generator) -> Case:
             continue
         array = onnx.numpy_helper.to_array(each)
         if array.dtype == np.float32:
-            power = powers.setdefault(array.tobytes(), int(rng.choice(POWERS)))
-            array = np.ldexp(array, power).astype(array.dtype)
+            factor = factors.setdefault(array.tobytes(), float(rng.choice(FACTORS)))
+            array = np.asarray(array * factor, array.dtype)
         elif array.dtype.name in _CODES and array.ndim < 2:
             key = array.dtype.str, array.tobytes()
             array = zeros.setdefault(key, _zero_points(array, rng))
