@@ -73,10 +73,10 @@ def diagnose(
     """The faults whose emulation, in the backend's own arithmetic, explains every wrong element.
 
     ``actual`` and ``allowed`` are by output of ``case``. One entry a fault, its best variant; the
-    one that reproduces most elements first, the catalogue's order among equals. A fault explains
-    nothing where the profile gives the same values without it. Where no fault of the operations as
-    our engine fuses them explains the values, those of its single operators are tried, then two
-    faults at once.
+    one that reproduces most elements first, among equals those of the operations as our engine fuses
+    them before those of its single operators, in the catalogue's order. A fault explains nothing
+    where the profile gives the same values without it. Where no fault explains the values, two at
+    once are tried.
     """
     for found in diagnoses(case, actual, allowed, profile, faults):
         if found.matches:
@@ -99,9 +99,8 @@ def diagnoses(
     trial = _trial(emulator, actual, allowed)
     given = list(faults)
     tried = [each for each in map(trial, filter(emulator.acts_fused, given)) if each]
-    yield Diagnosis(_explaining(emulator, actual, allowed, tried), ())
     apart = [each for each in map(trial, filter(emulator.acts_apart, given)) if each]
-    yield Diagnosis(_explaining(emulator, actual, allowed, apart), ())
+    yield Diagnosis(_explaining(emulator, actual, allowed, [*tried, *apart]), ())
     both = [each for each in map(trial, _pairs(tried)) if each]
     matches = _explaining(emulator, actual, allowed, both)
     yield Diagnosis(matches, () if matches else _best(each.near_miss for each in tried))

@@ -6,13 +6,14 @@ from corpus.case import Array, Case
 from engine import EngineError, Plan, Session, load
 from engine.faults import Fault
 from engine.ir import Graph
+from generators.partners.forms import spelled_out
 
 
 class Emulator:
     """One case in one profile, with one fault or another; its model is read once.
 
     A backend may compute one by one what our engine fuses: a fault of kernels that the fused
-    kernel has no part for is emulated without fusion.
+    kernel has no part for is emulated without fusion, with QLinear operators spelled out.
     """
 
     def __init__(self, case: Case, profile: str) -> None:
@@ -81,10 +82,11 @@ class Emulator:
         return () if plan is None else fault.places(plan)
 
     def _open(self, faults: tuple[str, ...], fused: bool) -> Session | None:
-        if self._graph is None:
+        graph = self._graph if fused else self._graph_apart
+        if graph is None:
             return None
         fusion = "on" if fused else "off"
-        return Session(self._graph, profile=self.profile, fusion=fusion, faults=faults)
+        return Session(graph, profile=self.profile, fusion=fusion, faults=faults)
 
     def _plan_of(self, faults: tuple[str, ...], fused: bool) -> Plan | None:
         try:
@@ -103,7 +105,15 @@ class Emulator:
 
     @cached_property
     def _graph(self) -> Graph | None:
-        try:
-            return load(self.case.model)
-        except EngineError:
-            return None
+        return _loaded(self.case)
+
+    @cached_property
+    def _graph_apart(self) -> Graph | None:
+        return None if self._graph is None else _loaded(spelled_out(self.case))
+
+
+def _loaded(case: Case) -> Graph | None:
+    try:
+        return load(case.model)
+    except EngineError:
+        return None

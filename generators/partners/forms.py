@@ -1,67 +1,153 @@
 """Partners in other operators that mean the same: claim ``form``.
 
 QLinearConv(x, w, b) = Q(Conv(DQ(x), DQ(w), DQ(b))) with b in steps of xs * ws, and QLinearMatMul
-likewise, by the text of the standard.
+likewise, by the text of the standard; those of com.microsoft by that of onnxruntime.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from corpus.case import Array
+from corpus.case import Array, Case
 from generators.choices import Choices
 from generators.partners.partner import Partner, Places
-from generators.partners.surgery import Surgery, input_name
+from generators.partners.surgery import Surgery, attribute, input_name
 
 AXIS_OPSET = 13  # DequantizeLinear along an axis
-_MEANS = {"QLinearConv": "Conv", "QLinearMatMul": "MatMul"}
+SOFTMAX_OPSET = 13  # before it an axis stands for all from it on
+CONTRIB = "com.microsoft"
+
+
+@dataclass(frozen=True, slots=True)
+class _Spelling:
+    """What a QLinear operator means: ``op`` of as many ``reals`` as it reads codes, rounded to codes.
+
+    Inputs are codes, scale and zero point of each, then those of the result, then perhaps a bias.
+    ``axis`` is that of the second operand's parameters; ``extra`` an attribute that the operator on
+    reals lacks.
+    """
+
+    op: str
+    reals: int
+    axis: int | None = None
+    extra: str = ""
+
+    @property
+    def result(self) -> int:
+        """The index of the result's scale."""
+        return 3 * self.reals
+
+
+_MEANS = {
+    ("", "QLinearConv"): _Spelling("Conv", 2, axis=0),
+    ("", "QLinearMatMul"): _Spelling("MatMul", 2, axis=1),
+    (CONTRIB, "QLinearAdd"): _Spelling("Add", 2),
+    (CONTRIB, "QLinearMul"): _Spelling("Mul", 2),
+    (CONTRIB, "QLinearSigmoid"): _Spelling("Sigmoid", 1),
+    (CONTRIB, "QLinearLeakyRelu"): _Spelling("LeakyRelu", 1),
+    (CONTRIB, "QLinearSoftmax"): _Spelling("Softmax", 1, extra="opset"),
+    (CONTRIB, "QLinearAveragePool"): _Spelling("AveragePool", 1, extra="channels_last"),
+    (CONTRIB, "QLinearGlobalAveragePool"): _Spelling(
+        "GlobalAveragePool", 1, extra="channels_last"
+    ),
+}
+_IN_STANDARD = {key: each for key, each in _MEANS.items() if key[0] == ""}
 
 
 def as_qdq(surgery: Surgery, choices: Choices) -> Places | None:
-    """A QLinear operator as DequantizeLinear, the operator on reals, and QuantizeLinear."""
+    """A QLinear operator of the standard as DequantizeLinear, the operator on reals, and QuantizeLinear."""
     for place, node in enumerate(surgery.graph.node):
-        if node.op_type in _MEANS and not node.domain and _fits(surgery, node):
-            nodes = list(surgery.graph.node)
-            nodes[place : place + 1] = _spelled(surgery, node)
-            del surgery.graph.node[:]
-            surgery.graph.node.extend(nodes)
+        spelling = _IN_STANDARD.get((node.domain, node.op_type))
+        if spelling and _fits(surgery, node, spelling):
+            _put(surgery, place, _spelled(surgery, node, spelling))
             return {}
     return None
 
 
-def _fits(surgery: Surgery, node: onnx.NodeProto) -> bool:
+def spelled_out(case: Case) -> Case:
+    """The case with every QLinear operator that has constant parameters in Q/DQ form."""
+    surgery = Surgery(case)
+    place, before = 0, len(surgery.graph.node)
+    while place < len(surgery.graph.node):
+        node = surgery.graph.node[place]
+        spelling = _MEANS.get((node.domain, node.op_type))
+        made = [node]
+        if spelling and _fits(surgery, node, spelling):
+            made = _spelled(surgery, node, spelling)
+            _put(surgery, place, made)
+        place += len(made)
+    return case if place == before else surgery.case({})
+
+
+def _put(surgery: Surgery, place: int, made: list[onnx.NodeProto]) -> None:
+    nodes = list(surgery.graph.node)
+    nodes[place : place + 1] = made
+    del surgery.graph.node[:]
+    surgery.graph.node.extend(nodes)
+
+
+def _fits(surgery: Surgery, node: onnx.NodeProto, spelling: _Spelling) -> bool:
     """Whether every parameter is a constant, and one of a whole tensor or one that has an axis."""
-    axis = 0 if node.op_type == "QLinearConv" else 1
-    w = surgery.constant(node, 3)
-    params = [surgery.constant(node, n) for n in (1, 2, 4, 5, 6, 7)]
-    if w is None or any(each is None for each in params) or w.ndim <= axis:
+    along = (4, 5) if spelling.axis is not None else ()
+    places = [n for n in range(1, spelling.result) if n % 3]
+    params = {
+        n: surgery.constant(node, n) for n in (*places, spelling.result, spelling.result + 1)
+    }
+    if any(each is None for each in params.values()) or not _has_no_more(
+        surgery, node, spelling
+    ):
         return False
-    whole = [each for n, each in enumerate(params) if n not in (2, 3)]
-    sizes = {each.size for each in params[2:4] if each is not None}
-    if any(each is not None and each.size != 1 for each in whole) or len(sizes) != 1:
+    whole = (each for n, each in params.items() if n not in along)
+    if any(each is not None and each.size != 1 for each in whole):
         return False
-    bias = surgery.constant(node, 8)
-    if input_name(node, 8) and bias is None:
+    return not along or _fits_along(surgery, node, spelling)
+
+
+def _has_no_more(surgery: Surgery, node: onnx.NodeProto, spelling: _Spelling) -> bool:
+    """Whether the operator on reals means the same without the attribute that it lacks."""
+    value = attribute(node, spelling.extra, 0)
+    if spelling.extra == "opset":
+        older = isinstance(value, int) and value < SOFTMAX_OPSET
+        return older == (surgery.opset < SOFTMAX_OPSET)
+    return value == 0
+
+
+def _fits_along(surgery: Surgery, node: onnx.NodeProto, spelling: _Spelling) -> bool:
+    """Whether the parameters of the second operand are one each, or one for each index of its axis."""
+    w, axis = surgery.constant(node, 3), spelling.axis
+    if w is None or axis is None or w.ndim <= axis:
+        return False
+    if input_name(node, 8) and surgery.constant(node, 8) is None:
+        return False
+    given = (surgery.constant(node, n) for n in (4, 5))
+    sizes = {each.size for each in given if each is not None}
+    if len(sizes) != 1:
         return False
     size = sizes.pop()
     return size == 1 or (surgery.opset >= AXIS_OPSET and size == w.shape[axis])
 
 
-def _spelled(surgery: Surgery, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+def _spelled(
+    surgery: Surgery, node: onnx.NodeProto, spelling: _Spelling
+) -> list[onnx.NodeProto]:
     name = node.name or node.output[0]
-    axis = 0 if node.op_type == "QLinearConv" else 1
     made = [
-        _dequantize(surgery, node, (0, 1, 2), f"{name}_dx", None),
-        _dequantize(surgery, node, (3, 4, 5), f"{name}_dw", axis),
+        _dequantize(
+            surgery, node, (n, n + 1, n + 2), f"{name}_d{n}", spelling.axis if n else None
+        )
+        for n in range(0, spelling.result, 3)
     ]
     if input_name(node, 8):
         made.append(_bias(surgery, node, f"{name}_db"))
     main = helper.make_node(
-        _MEANS[node.op_type], [each.output[0] for each in made], [f"{name}_real"], f"{name}_f"
+        spelling.op, [each.output[0] for each in made], [f"{name}_real"], f"{name}_f"
     )
-    main.attribute.extend(node.attribute)
+    main.attribute.extend(each for each in node.attribute if each.name != spelling.extra)
+    result = _whole(surgery, node, (spelling.result, spelling.result + 1))
     quantize = helper.make_node(
-        "QuantizeLinear", [f"{name}_real", *node.input[6:8]], node.output, f"{name}_q"
+        "QuantizeLinear", [f"{name}_real", *result], node.output, f"{name}_q"
     )
     return [*made, main, quantize]
 
@@ -75,15 +161,20 @@ def _dequantize(
 ) -> onnx.NodeProto:
     scale = surgery.constant(node, places[1])
     is_many = axis is not None and scale is not None and scale.size > 1
-    inputs = [node.input[each] for each in places]
-    for index in places[1:]:
-        array = surgery.constant(node, index)
-        if (
-            array is not None and array.size == 1 and array.shape
-        ):  # a vector would have an axis
-            inputs[places.index(index)] = _scalar(surgery, node.input[index], array)
+    inputs = [node.input[places[0]], *_whole(surgery, node, places[1:])]
     attributes = {"axis": axis} if is_many else {}
     return helper.make_node("DequantizeLinear", inputs, [name], name, **attributes)
+
+
+def _whole(surgery: Surgery, node: onnx.NodeProto, places: tuple[int, ...]) -> list[str]:
+    """The names of parameters; those of one element are scalars, for a vector would have an axis."""
+    arrays = [(node.input[each], surgery.constant(node, each)) for each in places]
+    return [
+        _scalar(surgery, name, array)
+        if array is not None and array.size == 1 and array.shape
+        else name
+        for name, array in arrays
+    ]
 
 
 def _bias(surgery: Surgery, node: onnx.NodeProto, name: str) -> onnx.NodeProto:

@@ -239,6 +239,15 @@ averaged (int8[1,2,5] x) => (float[1,2,2] f) <float a = {0.3}, int8 b = {0}>
 }"""
 
 
+ALONE = """
+<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>
+g (uint8[1, 1] x) => (uint8[1, 1] y)
+<float xs = {1}, uint8 xz = {0}, float ys = {0.015625}, uint8 yz = {110}> {
+  y = com.microsoft.QLinearSoftmax <axis: int = 1, opset: int = 17> (x, xs, xz, ys, yz)
+}
+"""
+
+
 def written(text: str, x: Array) -> Case:
     return Case(onnx.parser.parse_model(text).SerializeToString(), {"x": x})
 
@@ -256,6 +265,15 @@ def test_a_fault_of_an_operator_that_our_engine_fuses_with_others() -> None:
     assert not emulator.acts_fused(find("F75"))
     found = diagnose(case, {"y": codes}, allowed, "spec").matches
     assert ("F75", 12, 12) in {(each.fault, each.matched, each.total) for each in found}
+
+
+def test_a_qlinear_operator_may_be_computed_on_reals() -> None:
+    """One element, quantized alone: OpenCV's import spells a QLinearSoftmax out."""
+    x = np.array([[1]], np.uint8)
+    case = written(ALONE, x)
+    allowed = Oracle(case.proto()).allowed(case.inputs)
+    found = diagnose(case, {"y": np.array([[110]], np.uint8)}, allowed, "spec").matches
+    assert [each.fault for each in found] == ["F124"]
 
 
 def test_reals_may_be_summed_in_another_order() -> None:
