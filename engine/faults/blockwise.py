@@ -98,6 +98,15 @@ def first_of_axis(parameter: Array, shape: Shape, given: Granularity) -> Array:
     return parameter[0] if parameter.ndim == 1 else spread(parameter, shape, given)
 
 
+def first_of_long_blocks(parameter: Array, shape: Shape, given: Granularity) -> Array:
+    """The same of blocks as long as their axis, where there is a row of them."""
+    is_row = parameter.size == max(parameter.shape, default=1)
+    if not is_row or not _is_blocked(parameter, shape, given):
+        return spread(parameter, shape, given)
+    first: Array = parameter.reshape(-1)[0]
+    return first
+
+
 def first_of_blocks(parameter: Array, shape: Shape, given: Granularity) -> Array:
     """The first of all blocks' parameters for the whole tensor."""
     blocked = _is_blocked(parameter, shape, given)
@@ -241,5 +250,11 @@ FAULTS = (
         "the first scale and zero point of an axis are used for the whole tensor",
         "opencv/opencv 5.x reads per-axis parameters with .at(0)",
         first_of_axis,
+    ),
+    _axis_fault(
+        "F57.block",
+        "of blocks as long as their axis the first scale and zero point are used for the whole tensor",
+        "openvinotoolkit/openvino: FullyConnected with one scale for each row of its weights, measured",
+        first_of_long_blocks,
     ),
 )

@@ -43,6 +43,13 @@ def between_ends(q: Array, scale: Array, zero_point: Array | None) -> Array:
     return np.asarray(steps * np.asarray((high - low) / levels) + low)
 
 
+def between_ends_at_once(q: Array, scale: Array, zero_point: Array | None) -> Array:
+    """``fl((q - lowest) * fl(fl(high - low) / levels) + low)``, a fused multiply-add."""
+    steps, levels, low, high = _ends(q, scale, zero_point)
+    wide = steps.astype(np.float64) * np.asarray((high - low) / levels) + low
+    return np.asarray(wide).astype(np.float32)
+
+
 def at_a_share(q: Array, scale: Array, zero_point: Array | None) -> Array:
     """``fl(fl(fl((q - lowest) / levels) * fl(high - low)) + low)``."""
     steps, levels, low, high = _ends(q, scale, zero_point)
@@ -100,6 +107,14 @@ FAULTS = (
         "openvinotoolkit/openvino: a FakeQuantize from a Q/DQ pair, measured",
         _rounds,
         {"dequantize.real": _of_integers(between_ends)},
+        record=DequantizeParameters,
+    ),
+    Fault(
+        "F127.fused",
+        "DequantizeLinear is one multiply-add, from the real of the lowest code on",
+        "openvinotoolkit/openvino: a FakeQuantize from a Q/DQ pair in generated code, measured",
+        _rounds,
+        {"dequantize.real": _of_integers(between_ends_at_once)},
         record=DequantizeParameters,
     ),
     Fault(

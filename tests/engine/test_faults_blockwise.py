@@ -78,6 +78,10 @@ PAIRS = {
         dequantize(SQUARE, RISING, axis=1, block=3),
     ),
     "F57": (dequantize(SQUARE, ROW, axis=0), dequantize(SQUARE, np.full(6, 0.5), axis=0)),
+    "F57.block": (
+        dequantize(SQUARE, RISING[:, :1], axis=1, block=6),
+        dequantize(SQUARE, RISING, axis=1, block=3),
+    ),
     "F103e": (dequantize(ODD, 0.5), dequantize(SQUARE, 0.5)),
     "F103e.last": (dequantize(ODD, 0.5), dequantize(SQUARE, 0.5)),
     "F103": (dequantize(EVEN, 0.5), dequantize(nibbles(2, 8, dtype=np.int8), 0.5)),
