@@ -13,7 +13,8 @@ from harness.campaign.work import LawFound, LawWanted, Result, Work
 
 WAITING_CASES = 4_096  # judged and not yet looked at: more would only fill the memory
 WAITING_SUSPICIONS = 256
-WAITING_LAWS = 32  # not handed out: while there are more, nothing else is
+ENOUGH_SUSPICIONS = 64  # while so many wait, laws go first
+WAITING_LAWS = 32  # while so many are not handed out, nothing else is
 TICK_SECONDS = 0.1
 
 
@@ -57,8 +58,8 @@ def alone(bench: Bench, supply: Supply) -> Iterator[JudgedTask]:
 class Feeder:
     """Keeps a crew busy from a thread of its own while entered, also while a bug is looked into.
 
-    Laws and cases take turns, so that neither waits for ever; while very many laws wait, no case is
-    begun.
+    Laws and cases take turns, so that neither waits for ever. Laws go first while many of them wait,
+    or while the campaign has enough to look into.
     """
 
     def __init__(self, crew: Crew, supply: Supply) -> None:
@@ -164,11 +165,11 @@ class Feeder:
             return self._wanted.popleft() if self._wanted else None
 
     def _is_turn_of_laws(self) -> bool:
-        """One law for each task handed out; for every three, where the campaign waits for judged ones."""
-        share = (
-            self._judging if self._arrived else min(self._judging, max(1, self._judging // 3))
-        )
-        return self._explaining < share or len(self._wanted) >= WAITING_LAWS
+        """First where enough else waits, else one for each task, or for three that are waited for."""
+        if len(self._wanted) >= WAITING_LAWS or self._suspicions() >= ENOUGH_SUSPICIONS:
+            return True
+        share = self._judging if self._arrived else (self._judging + 2) // 3
+        return self._explaining < share
 
     def _count(self, work: Work | Result, change: int) -> None:
         if isinstance(work, Task | JudgedTask):
@@ -189,8 +190,8 @@ class Feeder:
                 self._changed.notify_all()
 
     def _has_room(self) -> bool:
-        with self._changed:
-            waiting = list(self._arrived.values())
-        cases = sum(len(each.numbers) for each in waiting)
-        suspicions = sum(len(each.suspicions) for each in waiting)
-        return cases < WAITING_CASES and suspicions < WAITING_SUSPICIONS
+        cases = sum(len(each.numbers) for each in self._arrived.values())
+        return cases < WAITING_CASES and self._suspicions() < WAITING_SUSPICIONS
+
+    def _suspicions(self) -> int:
+        return sum(len(each.suspicions) for each in self._arrived.values())

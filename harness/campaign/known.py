@@ -8,7 +8,7 @@ from harness.campaign.journal import Journal, Past
 from harness.campaign.suspicions import Knowledge, Place
 from harness.events import FindingSeen
 from harness.same import Bug
-from harness.suspect import Signature
+from harness.suspect import Signature, Suspect
 
 UNEXPLAINED_LIMIT = 6  # findings without a diagnosis for one operation of one backend
 
@@ -57,10 +57,27 @@ class KnownBugs:
         self._journal.unexplained(place)
         return self._unexplained[place] <= UNEXPLAINED_LIMIT
 
-    def became(self, larger: Signature, small: Signature) -> None:
-        """A bug was shrunk, and is from now on known by its smaller self."""
-        self._became[larger.id] = small.id
-        self._journal.became(larger.id, small.id)
+    def finding_like(self, suspect: Suspect) -> str:
+        """The id of the finding of the same bug, or empty.
+
+        Where several faults explain each of two suspects, and one explains both, they are one bug.
+        """
+        if name := self.finding_of(suspect.signature):
+            return name
+        backend, kind = suspect.signature.backend, suspect.signature.kind
+        faults = {each.fault for each in suspect.matches}
+        alike = (
+            name
+            for name, met in self._met.items()
+            if (met.bug.signature.backend, met.bug.signature.kind) == (backend, kind)
+            and not faults.isdisjoint(each.fault for each in met.bug.matches)
+        )
+        return next(alike, "")
+
+    def became(self, larger: Signature, name: str) -> None:
+        """A bug was shrunk, and is from now on known by the finding of its smaller self."""
+        self._became[larger.id] = name
+        self._journal.became(larger.id, name)
 
     def found(self, bug: Bug) -> None:
         """A bug has its finding."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from harness.bench import Bench
 from harness.campaign.judge import JudgedTask, Task
 from harness.campaign.plan import Plan
+from harness.campaign.suspicions import Suspicion
 from harness.campaign.work import LawFound, LawWanted, Result, Work, done
 
 
@@ -39,9 +40,14 @@ class Here:
 
 
 class Slow:
-    """A crew that does nothing until it is told to; ``given`` is the work in its order."""
+    """A crew that does nothing until it is told to; ``given`` is the work in its order.
 
-    def __init__(self) -> None:
+    Everything judged comes back with so many ``suspicions``.
+    """
+
+    def __init__(self, suspicions: int = 0) -> None:
+        nothing: Suspicion = None  # type: ignore[assignment]
+        self.suspicions = (nothing,) * suspicions
         self.given: list[Work] = []
         self.waiting: list[Work] = []
         self.left = 0
@@ -60,7 +66,7 @@ class Slow:
         self.left -= 1
         work = self.waiting.pop(0)
         if isinstance(work, Task):
-            return [(JudgedTask(work.numbers, (), (), {}, {}, {}), 5.0)]
+            return [(JudgedTask(work.numbers, (), self.suspicions, {}, {}, {}), 5.0)]
         return [(LawFound(work.id), 1.0)]
 
     def close(self) -> None:
