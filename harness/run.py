@@ -220,10 +220,11 @@ class Campaign:
             yield LookedInto(backend, op, "reducing", failure=traceback.format_exc())
             yield from self._save(suspect, where)
             return
+        name = self.known.finding_like(small)
         with self.guard():
-            self.known.became(suspect.signature, small.signature)
+            self.known.became(suspect.signature, name or small.signature.id)
             self.supply.known = self.known.knowledge()
-        if name := self.known.finding_of(small.signature):
+        if name:
             self._meet(name, where)
             return
         yield LookedInto(backend, op, "explaining")
