@@ -54,6 +54,19 @@ def multiplied(right: Rule, p: object) -> Rule:
     return rule
 
 
+def of_whole_codes(right: Rule, p: object) -> Rule:
+    """The right rule for ``clip(rne(x))``: reals stored as the type of the codes before they are quantized."""
+    if not isinstance(p, QuantizeParameters) or p.dtype not in (_INT8, _UINT8):
+        return right
+    low, high = INTEGER_CODES[p.dtype]
+
+    def rule(x: Array, scale: Scale, zero_point: Array) -> Array:
+        stored = np.clip(np.rint(x), low, high).astype(x.dtype)
+        return right(stored, scale, zero_point)
+
+    return rule
+
+
 def clipped_at(end: float) -> Callable[[Rule, object], Rule]:
     """A negative scale turns the ends of the range around: whatever x is, it is clipped to one of them."""
 
@@ -125,6 +138,14 @@ FAULTS = (
         "openvinotoolkit/openvino: a FakeQuantize whose range ends where it begins, measured",
         _may_be_negative,
         {"quantize.rule": clipped_at(-(2.0**31))},
+        record=QuantizeParameters,
+    ),
+    Fault(
+        "F145",
+        "reals are rounded and clipped to the type of the codes before QuantizeLinear divides them",
+        "openvinotoolkit/openvino: a Reduce that a QuantizeLinear is fused with, measured",
+        lambda p: p.dtype in (_INT8, _UINT8),
+        {"quantize.rule": of_whole_codes},
         record=QuantizeParameters,
     ),
     Fault(

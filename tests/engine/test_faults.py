@@ -356,6 +356,7 @@ def test_keys_titles_and_sources() -> None:
         "F142",
         "F143",
         "F144",
+        "F145",
         "F54",
         "F58",
         "F60a",

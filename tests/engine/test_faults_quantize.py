@@ -66,6 +66,29 @@ def test_a_negative_scale_is_clipped_to_an_end(kind: Any, lowest: int, highest: 
         assert not find(key).places(Session(negative([1.0, 2.0], kind)).plan())
 
 
+@pytest.mark.parametrize(
+    ("kind", "zero", "x", "codes"),
+    [
+        (np.uint8, 1, [-46.25, -3, 4.95, 4.125, 300], [1, 1, 21, 17, 255]),
+        (np.int8, 5, [-20.1875, -2.625, 30, -300, 200], [-75, -7, 125, -128, 127]),
+    ],
+)
+def test_reals_that_are_stored_as_codes_lose_their_fractions(
+    kind: Any, zero: int, x: list[float], codes: list[int]
+) -> None:
+    """Scale 1/4: the codes of OpenVINO 2026.4.1 behind a ReduceMin."""
+    constants: dict[str, Any] = {"s": np.float32(0.25), "z": np.array(zero, kind)}
+    node = onnx.helper.make_node("QuantizeLinear", ["x", *constants], ["y"], name="q")
+    model = graph_model([node], {"x": (np.float32, [5])}, {"y": kind}, constants, 13)
+    session = Session(model, faults=["F145"])
+    assert session.run({"x": np.array(x, np.float32)})["y"].tolist() == codes
+    assert find("F145").places(session.plan()) == ("q",)
+
+
+def test_codes_of_16_bits_are_not_what_reals_are_stored_as() -> None:
+    assert not find("F145").places(Session(negative([1.0, 2.0], np.int16)).plan())
+
+
 @pytest.mark.parametrize("model", [quantize(0), quantize(None)], ids=["given", "uint8"])
 def test_the_default_type_shows_only_where_the_zero_point_is_left_out(
     model: onnx.ModelProto,
