@@ -12,28 +12,39 @@ from harness.campaign.work import LawFound, LawWanted, Result, Work, done
 
 
 class Here:
-    """A crew of this process, with a bench of its own; ``on_law`` is what it does about a law."""
+    """A crew of this process, with a bench of its own; ``on_law`` is what it does about a law.
+
+    A law comes when there has been nothing else to do for so many ticks.
+    """
 
     def __init__(
-        self, bench: Bench, judged: Plan, on_law: Callable[[LawWanted], list[LawFound]]
+        self,
+        bench: Bench,
+        judged: Plan,
+        on_law: Callable[[LawWanted], list[LawFound]],
+        ticks: int = 0,
     ) -> None:
-        self.bench, self.plan, self.on_law = bench, judged, on_law
-        self.given: deque[Work] = deque()
+        self.bench, self.plan, self.on_law, self.ticks = bench, judged, on_law, ticks
+        self.tasks: deque[Task] = deque()
+        self.laws: deque[LawWanted] = deque()
 
     def is_free(self) -> bool:
-        return len(self.given) < 2
+        return len(self.tasks) + len(self.laws) < 3
 
     def give(self, work: Work) -> None:
-        self.given.append(work)
+        if isinstance(work, Task):
+            self.tasks.append(work)
+        else:
+            self.laws.append(work)
 
     def take(self, seconds: float) -> list[tuple[Result, float]]:
-        if not self.given:
-            time.sleep(0.01)
-            return []
-        work = self.given.popleft()
-        if isinstance(work, LawWanted):
-            return [(each, 0.1) for each in self.on_law(work)]
-        return [(done(self.bench, self.plan, work), 0.1)]
+        if self.tasks:
+            return [(done(self.bench, self.plan, self.tasks.popleft()), 0.1)]
+        self.ticks -= bool(self.laws)
+        if self.laws and self.ticks < 0:
+            return [(each, 0.1) for each in self.on_law(self.laws.popleft())]
+        time.sleep(0.01)
+        return []
 
     def close(self) -> None:
         pass

@@ -14,7 +14,7 @@ import pytest
 
 from harness.bench import Bench
 from harness.campaign.crew import CrewLost, Feeder
-from harness.campaign.jobs import MOST_DEATHS, Jobs
+from harness.campaign.jobs import Jobs
 from harness.campaign.journal import Past
 from harness.campaign.judge import JudgedTask, Task
 from harness.campaign.plan import Plan
@@ -42,7 +42,7 @@ FAULTY = "engine:fault=F25"
 LAW = Law("groups > 1", (), 5, 4, 7, 6, ({"groups": 1, "fails": True},))
 
 
-def plan(cases: int | None = 100, out: str = "", seconds: float | None = None) -> Plan:
+def plan(cases: int | None = 40, out: str = "", seconds: float | None = None) -> Plan:
     return Plan(1, "conv", "any", out, cases=cases, seconds=seconds, backends=(FAULTY,))
 
 
@@ -58,7 +58,7 @@ def fails(*_: object) -> Law:
     raise ZeroDivisionError("of ours")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def benches() -> Iterator[tuple[Bench, Bench]]:
     """The campaign's, and the crew's."""
     with bench_of(FAULTY) as one, bench_of(FAULTY) as other:
@@ -76,38 +76,24 @@ def events_of(
 
 
 def test_a_finding_is_saved_at_once_and_again_with_its_law(
-    benches: tuple[Bench, Bench],
+    benches: tuple[Bench, Bench], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Nothing else about it changes, and one process finds the same."""
     events = events_of(benches, lambda law: [LawFound(law.id, LAW)], plan())
     first, second = (each for each in events if isinstance(each, FindingSaved))
     assert (first.finding.law, first.evidence.counterexamples) == ("", ())
     assert second.finding.law == "groups > 1"
-    assert (second.finding.law_counts.failing, second.finding.law_counts.called_failing) == (
-        4,
-        5,
-    )
+    counts = second.finding.law_counts
+    assert (counts.failing, counts.called_failing) == (4, 5)
     assert second.evidence.counterexamples == LAW.counterexamples
-    counts = first.finding.law_counts
-    assert replace(second.finding, law="", law_counts=counts, seen=1) == first.finding
+    none = first.finding.law_counts
+    assert replace(second.finding, law="", law_counts=none, seen=1) == first.finding
     assert replace(second.evidence, counterexamples=()) == first.evidence
     assert second.folder == first.folder
-    (finding,) = (each.finding for each in replay(events).findings)
-    assert finding.law
-    assert finding.seen > 1
-
-
-def test_a_law_changes_neither_what_is_found_nor_how_often(
-    benches: tuple[Bench, Bench], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever looks for it, and whether it is found."""
     monkeypatch.setattr("harness.investigate.law_of", told)
-    (mine,) = replay(Campaign(benches[0], plan(), keep).events()).findings
-    late = replay(events_of(benches, lambda law: [LawFound(law.id, LAW)], plan()))
-    never = replay(events_of(benches, lambda law: [LawFound(law.id)], plan()))
-    assert late.findings == (mine,)
-    (without,) = (each.finding for each in never.findings)
-    counts = without.law_counts
-    assert replace(mine.finding, law="", law_counts=counts) == without
+    (alone,) = replay(Campaign(benches[0], plan(), keep).events()).findings
+    assert replay(events).findings == (alone,)
+    assert alone.finding.seen > 1
 
 
 def test_a_fault_of_ours_costs_the_law_alone(
@@ -137,7 +123,10 @@ class Deadly:
         os._exit(9)
 
 
-def test_a_law_that_ends_its_job_is_given_up_and_the_job_judges_on() -> None:
+def test_a_law_that_ends_its_job_is_given_up_and_the_job_judges_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("harness.campaign.jobs.MOST_DEATHS", 2)
     suspect: Suspect = Deadly()  # type: ignore[assignment]
     with closing(Jobs(plan(), 1, busy=1)) as crew:
         crew.give(LawWanted("1a2b", suspect, grouped()))
@@ -148,7 +137,7 @@ def test_a_law_that_ends_its_job_is_given_up_and_the_job_judges_on() -> None:
             assert time.monotonic() < end
             pids.update(crew.pids())
             results += [each for each, _ in crew.take(0.5)]
-        assert len(pids) == MOST_DEATHS + 1
+        assert len(pids) == 3
         law, judged = results
         assert law == LawFound("1a2b")
         assert isinstance(judged, JudgedTask)
@@ -189,15 +178,9 @@ def test_laws_are_waited_for_within_the_overtime_and_no_longer(
 
 
 def test_without_a_time_all_laws_are_waited_for(benches: tuple[Bench, Bench]) -> None:
-    late: list[LawWanted] = []
-
-    def on_law(law: LawWanted) -> list[LawFound]:
-        late.append(law)
-        time.sleep(2.0)  # everything else is over
-        return [LawFound(law.id, LAW)]
-
-    events = events_of(benches, on_law, plan(40))
-    assert len(late) == 1
+    """However long after everything else they come."""
+    crew = Here(benches[1], plan(), lambda law: [LawFound(law.id, LAW)], ticks=300)
+    events = list(Campaign(benches[0], plan(), keep, crew=crew).events())
     assert isinstance(events[-2], FindingSaved)
     assert [each.finding.law for each in replay(events).findings] == [LAW.text]
 
