@@ -66,6 +66,13 @@ def halved(p: ConvParameters) -> Array:
     return even
 
 
+def wrapped_difference(p: ConvParameters) -> Array:
+    """``w - zw`` modulo 256 in the type of w."""
+    difference = subtract_zero_points(p)
+    own: Array = difference.astype(p.w.dtype).astype(difference.dtype)
+    return own
+
+
 def scales_of_inputs(p: ConvParameters) -> Array:
     """``(w[k, c] - zw[c]) ws[c]/ws[k]``, where the lengths let it pass; the sums are those of reals.
 
@@ -131,6 +138,13 @@ FAULTS = (
         "oneDNN without VNNI, for signed x: its documented scale of 0.5, as openvinotoolkit/openvino leaves it",
         _changes(halved),
         {"weights": halved},
+    ),
+    Fault(
+        "F146",
+        "the zero points of w are subtracted in 8 bits",
+        "openvinotoolkit/openvino: weights of a ConvTranspose, measured",
+        _changes(wrapped_difference),
+        {"weights": wrapped_difference},
     ),
     Fault(
         "F141",

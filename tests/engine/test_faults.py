@@ -108,6 +108,7 @@ PAIRS = {
         qlinear_conv(DENSE, x=(0.02, 0), x_dtype=np.int8, **WIDE),
         qlinear_conv(DENSE, x=(0.02, 0), **WIDE),
     ),
+    "F146": Pair(qlinear_conv(UNSIGNED, w_zero=128, **WIDE), qlinear_conv(UNSIGNED, **WIDE)),
     "F141": Pair(
         qlinear_conv(DENSE, w_scale=PER_CHANNEL, y=(1.0, 100)),
         qlinear_conv(codes(8, 2, 3, 3), groups=2, w_scale=PER_CHANNEL, y=(0.5, 100)),
@@ -207,7 +208,9 @@ def test_it_shows_in_every_profile(fault: Fault, profile: str) -> None:
     if fault.key == "F76" and not PROFILES[profile].saturate_first:
         assert same(pair_of(fault).shows, "F76", profile)  # such a profile already does that
     elif fault.key == "F130" and profile in OF_TORCH:
-        assert same(pair_of(fault).shows, "F130", profile)  # their tables have another tail: R03 G16
+        assert same(
+            pair_of(fault).shows, "F130", profile
+        )  # their tables have another tail: R03 G16
     elif fault.key not in ROUNDINGS:
         assert not same(pair_of(fault).shows, fault.key, profile)
 
@@ -357,6 +360,7 @@ def test_keys_titles_and_sources() -> None:
         "F143",
         "F144",
         "F145",
+        "F146",
         "F54",
         "F58",
         "F60a",

@@ -3,10 +3,11 @@
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from engine import Session
-from tests.engine.models import Array, qlinear_conv
+from tests.engine.models import Array, graph_model, qlinear_conv
 
 
 def convolved(key: str, x: Array, w: Array, **given: Any) -> list[int]:
@@ -43,3 +44,26 @@ def test_scales_by_input_channel() -> None:
     assert convolved("F141", x, w, **given) == [0, 0, 4, 0, 0, 0, 0, 0]
     biased = convolved("F141", x, w, bias=np.arange(8), **given)
     assert biased == [0, 4, 6, 12, 32, 10, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("kind", "weight", "zero", "code"),
+    [(np.int8, -7, 127, 122), (np.uint8, 3, 5, 254), (np.int8, 3, 5, 0)],
+)
+def test_zero_points_of_transposed_weights_are_subtracted_in_8_bits(
+    kind: Any, weight: int, zero: int, code: int
+) -> None:
+    """OpenVINO's ConvTranspose of one pixel: -134 becomes 122, and -2 of uint8 weights 254."""
+    constants: dict[str, Any] = {"s": np.float32(1), "xz": np.uint8(0), "wz": kind(zero)}
+    constants["w"] = np.full((1, 1, 1), weight, kind)
+    node = onnx.helper.make_node
+    nodes = [
+        node("DequantizeLinear", ["x", "s", "xz"], ["xf"]),
+        node("DequantizeLinear", ["w", "s", "wz"], ["wf"]),
+        node("ConvTranspose", ["xf", "wf"], ["c"], name="n1"),
+        node("QuantizeLinear", ["c", "s", "xz"], ["y"]),
+    ]
+    model = graph_model(nodes, {"x": (np.uint8, [1, 1, 1])}, {"y": np.uint8}, constants, 17)
+    x = {"x": np.ones((1, 1, 1), np.uint8)}
+    assert Session(model, faults=["F146"]).run(x)["y"].item() == code
+    assert Session(model).run(x)["y"].item() == 0
