@@ -17,6 +17,7 @@ from harness.observe import CONVERSIONS, main_op, observe, units, whole_graph
 from harness.opened import opened
 from harness.oracle import Oracle, judge
 from harness.outcome import FusedOp, Outcome, Values
+from harness.verdict_class import kind_of_bug
 from harness.verdicts import failure_of, is_suspicious, is_wrong
 from harness.wording import message_words, plain_op, said_place
 
@@ -148,7 +149,12 @@ def _divergent(
     return Suspect(
         spec=spec,
         signature=Signature(
-            tested(spec), verdict.kind, op, row.unit.kind, cause.text, cause.place
+            tested(spec),
+            kind_of_bug(verdict.kind, cause.matches),
+            op,
+            row.unit.kind,
+            cause.text,
+            cause.place,
         ),
         case=alone,
         whole=whole,

@@ -18,6 +18,19 @@ CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """The faults that make a class; every other divergence is wrong."""
 
 
+TIES = ("F70", "F71", "F75")
+"""The faults that nothing but ties tell of."""
+
+
+def kind_of_bug(kind: str, matches: Sequence[Match]) -> str:
+    """The kind that a bug has whatever data show it.
+
+    A fault that does more than turn ties around is no rounding mode where ties alone are wrong.
+    """
+    causes = {cause for each in matches[:1] for cause in each.fault.split("+")}
+    return "divergent" if kind == ROUNDING and causes - {*TIES} else kind
+
+
 def verdict_class(kind: str, matches: Sequence[Match]) -> str:
     """``wrong``, ``rounding-mode``, ``double rounding`` or ``saturated accumulator``.
 

@@ -4,7 +4,7 @@ import pytest
 
 from corpus.finding import Match
 from engine.faults import CATALOGUE
-from harness.verdict_class import CLASSES, verdict_class
+from harness.verdict_class import CLASSES, kind_of_bug, verdict_class
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,21 @@ def test_no_fault_has_two_classes() -> None:
     members = [fault for each in CLASSES.values() for fault in each]
     assert len(members) == len(set(members))
     assert {"F70", "F75", "F76", "F79a"} <= {each.id for each in CATALOGUE} & set(members)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault", "expected"),
+    [
+        ("rounding-mode", "F75", "rounding-mode"),
+        ("rounding-mode", "F128", "divergent"),
+        ("rounding-mode", "F90+F71", "divergent"),
+        ("rounding-mode", "", "rounding-mode"),
+        ("divergent", "F71", "divergent"),
+        ("refused", "", "refused"),
+    ],
+)
+def test_a_bug_has_one_kind_whatever_data_show_it(
+    kind: str, fault: str, expected: str
+) -> None:
+    matches = (Match(fault, "title", 1, 1),) if fault else ()
+    assert kind_of_bug(kind, matches) == expected
