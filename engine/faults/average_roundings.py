@@ -39,7 +39,7 @@ def rescaled_twice(steps: Array, zero_point: int, p: AverageParameters) -> Array
     The last rounding takes ties up to int8, to even to uint8.
     """
     low, high = _range(p)
-    if p.pool is None:
+    if not _moves_codes(p):
         right: Array = np.clip(np.rint(steps) + zero_point, low, high)
         return right
     once = half_up(steps + zero_point)
@@ -50,9 +50,9 @@ def rescaled_twice(steps: Array, zero_point: int, p: AverageParameters) -> Array
 
 
 def _moves_codes(p: AverageParameters) -> bool:
-    """Whether scale or zero point of x and y of a pool differ, or means may be ties."""
+    """Whether scale or zero point of x and y of a pool differ: else nothing follows the mean."""
     same = p.x.x_scale == p.x.y_scale and p.x.x_zero_point == p.x.y_zero_point
-    return p.y_dtype is not None and p.pool is not None and (not same or can_tie(p))
+    return p.y_dtype is not None and p.pool is not None and not same
 
 
 def _ratio(p: AverageParameters) -> Fraction:
