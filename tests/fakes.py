@@ -1,5 +1,6 @@
 """Miniature backends with one flaw each, as ``tests.fakes:NAME``; the flaw must be seen for what it is."""
 
+import ctypes
 import os
 import signal
 import sys
@@ -159,6 +160,14 @@ def reads_beside_its_tensors(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
     chance = os.getpid() % 251 + 1
     right = perfect(model, inputs).items()
     return {name: (y.astype(np.int64) + chance).astype(y.dtype) for name, y in right}
+
+
+def reads_what_nobody_wrote(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """Every value off by what new memory holds, which of a process by itself is zeros."""
+    malloc = ctypes.CDLL(None).malloc
+    malloc.restype = ctypes.c_void_p
+    found = ctypes.string_at(malloc(1 << 20), 64)[32]
+    return {name: (y + found).astype(y.dtype) for name, y in perfect(model, inputs).items()}
 
 
 def prints(model: onnx.ModelProto, inputs: Arrays) -> Arrays:

@@ -68,6 +68,10 @@ class Batch:
         return ranges, *protocol.pack(arrays)
 
 
+UNCLEAN = {"MALLOC_PERTURB_": "165"}
+"""Fills the memory that glibc hands out, which is mostly zeros or what it was: who reads it gives other values."""
+
+
 class Conversation:
     """One worker and what it has been asked; survives the worker's end.
 
@@ -98,6 +102,8 @@ class Conversation:
         self._entry, self._timeout, self._memory = entry, timeout, memory
         self._forks = forks and entry.native
         self._environment = entry.isa.get(isa, {})
+        if self._forks:
+            self._environment = {**self._environment, **UNCLEAN}
         self._python = _interpreter(entry.name, python)
         self._is_foreign = self._python != sys.executable
         self._batch, self._options = Batch("run", ()), [dict[str, str]()]

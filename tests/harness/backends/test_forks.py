@@ -53,6 +53,17 @@ def test_no_case_finds_what_another_left(pool: Pool) -> None:
     )  # twelve leaks of 100 MiB, and it need not be replaced
 
 
+def test_new_memory_is_not_clean(pool: Pool) -> None:
+    """Else a kernel that reads beside its tensors finds the same zeros in every process."""
+    spec = parse("tests.fakes:reads_what_nobody_wrote")
+    found = pool.run_one(GOOD, spec)
+    with Pool(timeout=30.0) as plain:
+        usual = plain.run_one(GOOD, spec)
+    assert isinstance(found, Values)
+    assert isinstance(usual, Values)
+    assert all((found.arrays[name] != usual.arrays[name]).all() for name in usual.arrays)
+
+
 def test_a_refusal_and_a_plan_come_through(pool: Pool) -> None:
     assert isinstance(pool.run_one(GOOD, parse("tests.fakes:raises")), Refused)
     assert isinstance(pool.tap(GOOD, parse("tests.fakes:Full")), Tapped)
