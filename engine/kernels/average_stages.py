@@ -25,7 +25,9 @@ from engine.kernels.stages import to_nearest_even
 from engine.profiles.pooling import Averager
 
 Saturate = Callable[[Array, int, int], Array]
-Encode = Callable[[Array, int, AverageParameters], Array]  # unrounded steps, what is added to them
+Encode = Callable[
+    [Array, int, AverageParameters], Array
+]  # unrounded steps, what is added to them
 
 
 @dataclass(frozen=True, slots=True)
