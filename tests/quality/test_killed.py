@@ -153,7 +153,7 @@ def wait_for_a_batch(process: subprocess.Popen[str], log: Path) -> None:
 def test_ten_of_each_killed_at_any_moment_change_nothing(
     tmp_path: Path, kinds: tuple[str, ...]
 ) -> None:
-    cases = 4_000
+    cases = 10_000
     plan = [*BUGS, "--cases", str(cases)]
     status, said = finish([*plan, "--out", "whole"], tmp_path)
     assert status == 1, said
