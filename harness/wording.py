@@ -7,10 +7,15 @@ from generators.illegal import breach_of
 
 LONGEST = 160
 NOT_VALID = "the model is not valid: "
+GLOBAL = (r"\bQLinearGlobal(?=\w+Pool\b)", "QLinear")  # a pool, and the same kernel
 SAID = (
     (r"\bNode \([\w/.:-]*\)", "Node (*)"),  # engines make nodes of their own
     (r"\b(operator|Optype) \(\w+\)", r"\1 (*)"),
     (r'\bIn Node, \("[^"]*"', 'In Node, ("*"'),
+    (r"\brunning \w+ node\b", "running a node"),
+    GLOBAL,
+    (r"\bType Error: .*", "Type Error"),
+    (r"\b(?<=for )[iu](?:4|8|16|32|64)\b", "integers"),  # OpenVINO's names of types
     (
         r"(operands )?could not (be )?broadcast .*|cannot reshape array .*",  # numpy's, by the shapes
         "shapes do not fit",
@@ -53,14 +58,15 @@ def plain_op(op: str, kernel: str = "") -> str:
 
 
 def said_place(message: str) -> str:
-    """The operator, type or source file that a message says it comes from; empty where it says none."""
+    """The source file, operator or type that a message says it comes from; empty where it says none."""
     operator = r"\bOp \((\w+)\)|\brunning (\w+) node\b|^\w*Error: ([A-Z]\w+): "
     file = r"([\w-]+\.(?:cpp|cc|c|hpp|h)):\d+"
     kind = r"\bType '(tensor\(\w+\))' of input parameter"  # that a rewritten operator does not take
     found = next(
-        filter(None, (re.search(each, message) for each in (operator, kind, file))), None
+        filter(None, (re.search(each, message) for each in (file, operator, kind))), None
     )
     place = next(filter(None, found.groups())) if found else ""
+    place = re.sub(*GLOBAL, place)
     return without_numbers(place) if place.startswith("tensor") else place
 
 

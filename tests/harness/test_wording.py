@@ -41,6 +41,41 @@ def test_the_ways_of_numpy_to_say_that_shapes_do_not_fit_are_one(message: str) -
     )
 
 
+RUNNING = "Non-zero status code returned while running {} node. Status Message: {}"
+PARAMETERS = "QLinearGlobalAveragePool parameter out of computation range!"
+BLOCKS = "/core/quantize_linear.cc:81 block_size must be 0"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "place"),
+    [
+        (
+            RUNNING.format("DequantizeLinear", BLOCKS),
+            RUNNING.format("QuantizeLinear", BLOCKS),
+            "quantize_linear.cc",
+        ),
+        (
+            RUNNING.format("QLinearAveragePool", PARAMETERS),
+            RUNNING.format("QLinearGlobalAveragePool", PARAMETERS),
+            "QLinearAveragePool",
+        ),
+        (
+            "FAIL : Type Error: Type parameter (T) of Optype (Add) bound to different types (a and b",
+            "FAIL : Type Error: Type (tensor(int8)) of output arg (y) of node (n1) does not match",
+            "",
+        ),
+        (
+            "PadTransformation: -1 assigned value out of range for i8",
+            "PadTransformation: 300 assigned value out of range for u8",
+            "",
+        ),
+    ],
+)
+def test_one_bug_in_two_messages(first: str, second: str, place: str) -> None:
+    assert message_words(first, grouped()) == message_words(second, grouped())
+    assert said_place(first) == said_place(second) == place
+
+
 def test_short_floats_are_one_type_in_messages() -> None:
     said = {without_numbers(f"tensor(float8{each}) of x") for each in ("e4m3fn", "e5m2fnuz")}
     assert said == {"tensor(floatn) of x"}
@@ -50,7 +85,8 @@ def test_short_floats_are_one_type_in_messages() -> None:
     ("message", "place"),
     [
         ("Node (q0) Op (QuantizeLinear) [TypeInferenceError] output_dtype", "QuantizeLinear"),
-        ("status while running QLinearConv node. /a/b/qlinearconv.cc:93 x", "QLinearConv"),
+        ("status while running QLinearConv node. /a/b/qlinearconv.cc:93 x", "qlinearconv.cc"),
+        ("status while running QLinearConv node. Name", "QLinearConv"),
         ("OpenCV(5.0.0) /io/dnn/src/layers/pooling_layer.cpp:231: error", "pooling_layer.cpp"),
         (
             "Type 'tensor(float8e5m2)' of input parameter (x) of operator (Resize)",
