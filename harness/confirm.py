@@ -18,10 +18,10 @@ from engine.faults import Fault
 from generators.operators.conv import ConvSpec, build, describe
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
-from harness.diagnose import explained_by, is_outside, variants
+from harness.diagnose import explained_by, variants
 from harness.emulate import Emulator
 from harness.law.neighbours import Neighbourhood, fresh_data
-from harness.oracle import Allowed, Oracle, Silent
+from harness.oracle import Allowed, Oracle, Silent, is_outside
 from harness.outcome import Values
 from harness.requantized import requantized
 from harness.verdicts import is_suspicious, verdict_on

@@ -8,8 +8,7 @@ import onnx
 from corpus.case import Array, Case
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
-from harness.diagnose import is_outside
-from harness.oracle import Allowed, Oracle, Silent
+from harness.oracle import Allowed, Oracle, Silent, is_outside
 from harness.outcome import Values
 
 LARGE = 1 << 16

@@ -10,7 +10,7 @@ from corpus.case import Array, Case
 from corpus.finding import Match
 from engine.faults import CATALOGUE, Fault, together
 from harness.emulate import Emulator
-from harness.oracle import Allowed
+from harness.oracle import Allowed, is_outside
 
 EXACT = "spec"
 NEAR = 0.95  # of the wrong elements, what a near miss must reproduce at least
@@ -269,9 +269,3 @@ def _apart(first: Array, second: Array) -> float:
     with np.errstate(invalid="ignore"):  # infinite ones that agree
         difference = first.astype(np.float64) - second.astype(np.float64)
     return float(np.abs(np.nan_to_num(difference)).sum())
-
-
-def is_outside(allowed: Allowed, actual: Array) -> Array:
-    """Which elements are not in their allowed set (NaN never is)."""
-    values = actual.astype(np.float64) if actual.dtype.kind == "f" else actual.astype(np.int64)
-    return ~((values >= allowed.low) & (values <= allowed.high))

@@ -6,6 +6,6 @@ to set: ``bounds`` derives every interval from the model and its data.
 
 from harness.oracle.evaluate import Oracle
 from harness.oracle.values import Allowed, Silent
-from harness.oracle.verdict import Verdict, judge
+from harness.oracle.verdict import Verdict, is_outside, judge
 
-__all__ = ["Allowed", "Oracle", "Silent", "Verdict", "judge"]
+__all__ = ["Allowed", "Oracle", "Silent", "Verdict", "is_outside", "judge"]

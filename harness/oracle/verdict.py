@@ -56,10 +56,28 @@ def judge(allowed: Allowed, actual: Array | None) -> Verdict:
         unfit = _unfit(allowed, values)
         if unfit.any():
             return _nonfinite(unfit)
-        # An infinity that is fit is the end of its set.
-        values = np.where(np.isposinf(values), allowed.high, values)
-        values = np.where(np.isneginf(values), allowed.low, values)
+        values = _at_ends(allowed, values)
     return _compare(allowed, values)
+
+
+def is_outside(allowed: Allowed, actual: Array) -> Array:
+    """Which elements are not in their allowed set, as `judge` sees it; types and shapes must agree."""
+    if allowed.dtype in FLOAT_CODES:
+        allowed = as_places(allowed)
+        values = places(actual.astype(np.float64), allowed.dtype)
+        return (values < allowed.low) | (values > allowed.high)
+    values = actual.astype(allowed.centre.dtype)
+    unfit = np.zeros(values.shape, bool)
+    if allowed.dtype.kind == "f":
+        unfit, values = _unfit(allowed, values), _at_ends(allowed, values)
+    found: Array = unfit | (values < allowed.low) | (values > allowed.high)
+    return found
+
+
+def _at_ends(allowed: Allowed, values: Array) -> Array:
+    """The values; an infinity that is fit is the end of its set."""
+    values = np.where(np.isposinf(values), allowed.high, values)
+    return np.where(np.isneginf(values), allowed.low, values)
 
 
 def _compare(allowed: Allowed, values: Array) -> Verdict:

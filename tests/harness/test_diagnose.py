@@ -18,12 +18,11 @@ from harness.diagnose import (
     diagnose,
     explain,
     foresee,
-    is_outside,
     is_triggered,
     variants,
 )
 from harness.emulate import Emulator
-from harness.oracle import Oracle
+from harness.oracle import Oracle, is_outside
 from tests.harness.benches import bench_of, grouped, padded
 
 TIED = ConvSpec(

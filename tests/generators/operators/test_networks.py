@@ -11,8 +11,7 @@ from engine import Session
 from generators.choices import RandomChoices
 from generators.operators.networks import ALL_CELLS, NETWORKS, draw, networks
 from generators.qparams import POLICIES
-from harness.diagnose import is_outside
-from harness.oracle import Oracle
+from harness.oracle import Oracle, is_outside
 
 CONVERSIONS = ("QuantizeLinear", "DequantizeLinear", "Constant")
 

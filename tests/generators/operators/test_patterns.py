@@ -11,8 +11,7 @@ from generators.graphs import draw_case
 from generators.operators.patterns import ALL_CELLS, PATTERNS, patterns
 from generators.operators.patterns.drawing import RELATIONS, Pattern
 from generators.qparams import POLICIES
-from harness.diagnose import is_outside
-from harness.oracle import Oracle
+from harness.oracle import Oracle, is_outside
 
 
 @pytest.mark.parametrize("policy", POLICIES)

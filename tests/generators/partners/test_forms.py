@@ -6,8 +6,7 @@ from corpus.case import Case
 from engine import EngineError, Session
 from generators.graphs import draw_case
 from generators.partners.forms import spelled_out
-from harness.diagnose import is_outside
-from harness.oracle import Oracle, Silent
+from harness.oracle import Oracle, Silent, is_outside
 
 MEANT = {
     *("QLinearConv", "QLinearMatMul", "QLinearAdd", "QLinearMul", "QLinearSigmoid"),

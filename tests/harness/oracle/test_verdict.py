@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+import ml_dtypes
 import numpy as np
 import pytest
 from onnx import helper
 
 from corpus.case import Array
-from harness.oracle import Allowed, Oracle, judge
+from harness.oracle import Allowed, Oracle, is_outside, judge
 from tests.harness.oracle import reference
 from tests.harness.oracle.models import Spec, constant, draw, qdq, qlinear
 
@@ -232,3 +233,27 @@ def test_a_step_of_a_product_is_that_of_its_tensor(
         allowed.centre.shape
     )
     assert judge(allowed, (allowed.centre + 1000).astype(np.float32)).kind == "divergent"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int8, ml_dtypes.float8_e4m3fn])
+def test_what_is_outside_is_what_the_judge_counts(dtype: type) -> None:
+    r = np.random.default_rng(3)
+    reals = [0.0, 1.0, -2.0, 3.5, np.inf, -np.inf, np.nan, 1e60, -1e60, 448.0]
+    for _ in range(300):
+        low, high = np.sort(r.choice(reals[:4] + reals[7:], (2, 6)), axis=0)
+        if np.dtype(dtype).kind == "i":
+            low, high = np.clip(low, -128, 127), np.clip(high, -128, 127)
+        centre = (low + high) / 2
+        if np.dtype(dtype).kind == "i":
+            low, centre, high = (
+                np.rint(each).astype(np.int64) for each in (low, centre, high)
+            )
+        with np.errstate(over="ignore", invalid="ignore"):
+            drawn = r.choice(reals if np.dtype(dtype).kind != "i" else [0, 1, -2, 100], 6)
+            actual: Array = drawn.astype(dtype)
+        allowed = Allowed("y", np.dtype(dtype), low, centre, high, centre, 1.0, 0.0)
+        verdict = judge(allowed, actual)
+        counted = is_outside(allowed, actual)
+        assert counted.any() == verdict.is_wrong
+        if verdict.kind != "nonfinite":
+            assert int(counted.sum()) == verdict.wrong
