@@ -119,7 +119,7 @@ def _takes(contestant: Contestant, case: Case, skipped: Skipped) -> bool:
 
 
 def operator_of(model: onnx.ModelProto) -> str:
-    """The ONNX operator that a case is about: the first that does more than convert."""
+    """The ONNX operator that a case is about."""
     nodes = list(model.graph.node)
     return main_op(nodes) if nodes else ""
 

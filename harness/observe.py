@@ -18,6 +18,13 @@ from harness.cut import cut, nodes_between, reads, tensor_types
 from harness.outcome import FusedOp, Tapped, Values
 
 CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
+SUMS = frozenset(
+    {
+        *("Conv", "ConvTranspose", "ConvInteger", "QLinearConv"),
+        *("MatMul", "Gemm", "MatMulInteger", "QLinearMatMul", "QGemm", "MatMulNBits"),
+        *("MatMulIntegerToFloat", "DynamicQuantizeMatMul"),
+    }
+)
 
 
 def observe(pool: Pool, spec: BackendSpec, case: Case, final: Mapping[str, Array]) -> Tapped:
@@ -69,8 +76,13 @@ def boundaries(model: onnx.ModelProto) -> tuple[str, ...]:
 
 
 def main_node(nodes: list[onnx.NodeProto]) -> onnx.NodeProto:
-    """The node an operation is named after: the first that does more than convert."""
-    return next((node for node in nodes if node.op_type not in CONVERSIONS), nodes[-1])
+    """The first node with sums of products, else the first that does more than convert, else the last.
+
+    Kernels are made for those sums; what else they take in comes before or behind them by chance.
+    """
+    summed = (node for node in nodes if node.op_type in SUMS)
+    more = (node for node in nodes if node.op_type not in CONVERSIONS)
+    return next(summed, None) or next(more, nodes[-1])
 
 
 def main_op(nodes: list[onnx.NodeProto]) -> str:
