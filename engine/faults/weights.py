@@ -78,7 +78,8 @@ def scales_of_inputs(p: ConvParameters) -> Array:
 
     Behind them ``ws[k]`` is multiplied as usual, and biases are right.
     """
-    if p.w_scales.size != p.in_per_group:
+    one_each = p.w_scales.size == p.in_per_group > 1
+    if not one_each:
         return subtract_zero_points(p)
     spread = (-1, *(1 for _ in p.kernel))
     zero_points, scales = p.w_zero_points.astype(np.float64), p.w_scales.astype(np.float64)
