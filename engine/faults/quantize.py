@@ -19,6 +19,7 @@ from engine.kernels.quantize_parameters import QuantizeParameters
 from engine.profiles.quantization import Rule, Scale
 
 _INT8, _UINT8 = np.dtype(np.int8), np.dtype(np.uint8)
+_WIDE = (np.dtype(np.int16), np.dtype(np.uint16))
 
 
 def default_of_uint8(p: QuantizeParameters) -> Saturate:
@@ -37,6 +38,23 @@ def _lowest_bits(steps: Array, dtype: Dtype) -> Array:
     low, high = INTEGER_CODES[dtype]
     whole = np.where(np.abs(steps) < 2.0**31, steps, -(2.0**31)).astype(np.int64)
     return store_integers((whole - low) % (high - low + 1) + low, dtype)
+
+
+def truncated_to_16_bits(right: Rule, p: object) -> Rule:
+    """``trunc(x / s)`` for 16-bit codes without a zero point; the right rule elsewhere."""
+    if not isinstance(p, QuantizeParameters) or not _is_cast_to_16_bits(p):
+        return right
+    return lambda x, scale, zero_point: np.trunc(np.asarray(x / scale))
+
+
+def wrapped_to_16_bits(p: QuantizeParameters) -> Saturate:
+    """The lowest bits of these."""
+    return wrapped(p) if _is_cast_to_16_bits(p) else saturation(p)
+
+
+def _is_cast_to_16_bits(p: QuantizeParameters) -> bool:
+    zero = p.zero_point is None or not p.zero_point.any()
+    return p.dtype in _WIDE and zero and not p.computed_zero_point
 
 
 def multiplied(right: Rule, p: object) -> Rule:
@@ -114,6 +132,14 @@ FAULTS = (
         "microsoft/onnxruntime: rules that fill in a zero point left out",
         _lacks_zero_point,
         {"quantize.saturation": default_of_uint8},
+        record=QuantizeParameters,
+    ),
+    Fault(
+        "F147",
+        "QuantizeLinear to 16 bits without a zero point casts: fraction cut off, lowest bits kept",
+        "openvinotoolkit/openvino: a FakeQuantize that is replaced by a Convert, measured",
+        _is_cast_to_16_bits,
+        {"quantize.rule": truncated_to_16_bits, "quantize.saturation": wrapped_to_16_bits},
         record=QuantizeParameters,
     ),
     Fault(

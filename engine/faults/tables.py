@@ -60,10 +60,10 @@ def with_scale_of_x(p: TableParameters) -> TableParameters:
 
 
 def leaky_as_relu(p: TableParameters) -> Graph:
-    """``max(x, 0)`` for every LeakyRelu."""
+    """``max(x, 0)`` for every LeakyRelu and PRelu."""
     nodes = [
-        Node(each.id, "Relu", each.inputs, each.outputs, {})
-        if each.op == "LeakyRelu"
+        Node(each.id, "Relu", each.inputs[:1], each.outputs, {})
+        if each.op in ("LeakyRelu", "PRelu")
         else each
         for each in p.chain.nodes
     ]

@@ -354,6 +354,7 @@ def test_keys_titles_and_sources() -> None:
         "F36",
         "F130",
         "F131",
+        "F147",
         "F140",
         "F141",
         "F142",

@@ -172,3 +172,30 @@ def test_zero_is_not_quite_zero(
     session = Session(dequantize(scale, zero), faults=[fault])
     x = np.full(2, code, np.uint8)
     assert session.run({"x": x})["y"].tolist() == [np.float32(real)] * 2
+
+
+def wide(zero: int, kind: Any) -> onnx.ModelProto:
+    """A QuantizeLinear "q" of scale 0.5 to 16-bit codes."""
+    constants: dict[str, Any] = {"s": np.float32(0.5), "z": np.array(zero, kind)}
+    node = onnx.helper.make_node("QuantizeLinear", ["x", *constants], ["y"], name="q")
+    return graph_model([node], {"x": (np.float32, [6])}, {"y": kind}, constants, 21)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (np.uint16, [0, 65533, 5, 4464, 48576, 0]),
+        (np.int16, [0, -3, 5, 4464, -16960, 0]),
+    ],
+)
+def test_codes_of_16_bits_are_cast_without_a_zero_point(
+    kind: Any, expected: list[int]
+) -> None:
+    x = np.array([0.3, -1.6, 2.9, 35000.1, -500000, 2.5e9], np.float32)
+    session = Session(wide(0, kind), faults=["F147"])
+    assert find("F147").places(session.plan()) == ("q",)
+    assert session.run({"x": x})["y"].tolist() == expected
+    moved = Session(wide(3, kind), faults=["F147"])
+    assert not find("F147").places(moved.plan())
+    right = Session(wide(3, kind)).run({"x": x})["y"]
+    assert (moved.run({"x": x})["y"] == right).all()

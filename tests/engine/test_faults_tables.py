@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 from engine import EngineError, Session
+from engine.faults import find
 from engine.faults.fault import Fault
 from engine.faults.roundings import half_up
 from engine.faults.tables import FAULTS, codes_of_255_steps
@@ -175,3 +176,11 @@ def test_codes_beyond_the_range_keep_their_lowest_bits() -> None:
     shows, _ = PAIRS["F38.table"]
     steps = np.rint(np.abs(EVERY.view(np.int8).astype(int) - 3) * 0.0625 / 0.0237) - 7
     assert (outputs(shows, "F38.table") == steps.astype(np.int64).astype(np.int8)).all()
+
+
+def test_a_prelu_of_one_slope_is_a_leaky_relu() -> None:
+    model = unary("PRelu", bounds=(0.25,))
+    x = {"x": np.arange(-128, 128).astype(np.int8)}
+    faulty = Session(model, faults=["F82"])
+    assert set(find("F82").places(faulty.plan())) >= {"dx", "f1"}
+    assert (faulty.run(x)["y"] == Session(unary("Relu")).run(x)["y"]).all()
