@@ -33,8 +33,9 @@ class Diagnosis:
 class _Tried:
     """What the emulation of a fault has in common with the backend's values.
 
-    Elements alike and all, of them the wrong ones; ``distance`` sums the differences, in codes or
-    reals. ``loose`` says that reals need not be equal to be alike.
+    Elements alike and all, of them the wrong ones; ``broken`` are right ones that the fault would get
+    wrong. ``distance`` sums the differences, in codes or reals. ``loose`` says that reals need not
+    be equal to be alike.
     """
 
     fault: Fault
@@ -42,13 +43,14 @@ class _Tried:
     total: int
     wrong_alike: int
     wrong: int
+    broken: int
     distance: float
     loose: bool = False
 
     @property
     def explains(self) -> bool:
-        """Whether it gives every wrong element, and there are some."""
-        return 0 < self.wrong == self.wrong_alike
+        """Whether it gives every wrong element, there are some, and it breaks no more of the right ones."""
+        return 0 < self.wrong == self.wrong_alike and self.broken <= self.wrong
 
     @property
     def match(self) -> Match:
@@ -233,7 +235,7 @@ def _is_any_outside(actual: Arrays, allowed: AllowedBy) -> bool:
 def _compare(
     fault: Fault, actual: Arrays, allowed: AllowedBy, emulated: Arrays, loose: bool = False
 ) -> _Tried | None:
-    alike = total = wrong_alike = wrong = 0
+    alike = total = wrong_alike = wrong = broken = 0
     distance = 0.0
     for name, array in actual.items():
         if name not in allowed or name not in emulated:
@@ -246,8 +248,11 @@ def _compare(
             same |= _is_near(array, emulated[name], allowed[name])
         alike, total = alike + int(same.sum()), total + same.size
         wrong_alike, wrong = wrong_alike + int(same[outside].sum()), wrong + int(outside.sum())
+        if wrong == wrong_alike:
+            away = is_outside(allowed[name], emulated[name]) & ~same
+            broken += int((away & ~outside).sum())
         distance += _apart(array, emulated[name])
-    return _Tried(fault, alike, total, wrong_alike, wrong, distance, loose)
+    return _Tried(fault, alike, total, wrong_alike, wrong, broken, distance, loose)
 
 
 def _is_near(array: Array, emulated: Array, allowed: Allowed) -> Array:
