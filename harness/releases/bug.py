@@ -21,9 +21,8 @@ from generators.illegal import breach_of
 from harness.backends.spec import BackendSpec, parse
 from harness.bench import Bench
 from harness.kept import read_kept
-from harness.oracle import Oracle, Silent
 from harness.outcome import Outcome, Values
-from harness.same import Bug, shows_bug
+from harness.same import Bug, is_silent, shows_bug
 from harness.suspect import Signature, suspects, tested
 from harness.verdicts import NEVER, failure_of, is_wrong
 
@@ -85,7 +84,7 @@ def replayed(bench: Bench, spec: BackendSpec, bug: KeptBug, version: str) -> Rel
     if kind:
         return Release(version, _FAILED[kind], message)
     if not is_wrong(bug.case, outcome):
-        is_judged = bug.finding.is_by_partner or _is_judged(bug.case)
+        is_judged = bug.finding.is_by_partner or not is_silent(bug.case)
         return Release(version, RIGHT if is_judged else UNJUDGED)
     found = [
         bug_words(each.signature.text, spec)
@@ -127,11 +126,3 @@ def _known(spec: BackendSpec, kept: KeptBug) -> Bug:
         tested(spec), finding.kind, finding.op, finding.fused_as, cause, place
     )
     return Bug(spec, signature, finding.diagnosis)
-
-
-def _is_judged(case: Case) -> bool:
-    try:
-        Oracle(case.proto()).allowed(case.inputs)
-    except Silent:
-        return False
-    return True
