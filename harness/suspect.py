@@ -30,9 +30,10 @@ class Signature:
     """What makes two findings the same bug.
 
     ``cause`` is the best fault's id; without a diagnosis, the passes whose removal restores the
-    answer, else ``unexplained``, or the backend's message without its numbers. A fault or a pass is the same bug in whatever operation it shows; only where
-    neither is known do ``fused_as`` and ``op`` tell bugs apart, ``fused_as`` alone where a conversion
-    of the engine's own, or a shape, is wrong.
+    answer, else ``unexplained``, or the backend's message without its numbers. A fault or a pass is
+    the same bug in whatever operation it shows; only where neither is known do ``fused_as`` and
+    ``op`` tell bugs apart, ``fused_as`` alone where a conversion of the engine's own, or a shape, is
+    wrong.
     """
 
     backend: str

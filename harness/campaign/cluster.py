@@ -1,7 +1,8 @@
 """A crew on other machines: the workers of a Dask scheduler that is running already.
 
 A piece of work depends on the plan and itself alone, so Dask may do it anywhere and again: one whose
-worker is lost is retried by Dask itself, and a result that comes twice is counted once. A Dask worker keeps a bench a thread and a plan until another plan comes or it ends.
+worker is lost is retried by Dask itself, and a result that comes twice is counted once. A Dask worker
+keeps a bench a thread and a plan until another plan comes or it ends.
 """
 
 import contextlib
