@@ -9,7 +9,7 @@ from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
 from engine.fusion.operands import dequantized, moderate, one_scale, one_type
 from engine.fusion.r01_conv import quantize_after
 from engine.ir import Node
-from engine.kernels.softmax import axis_of
+from engine.kernels.softmax import axis_of, default_axis
 
 
 def match(view: View, node: Node) -> Answer:
@@ -35,7 +35,7 @@ def match(view: View, node: Node) -> Answer:
         "QLinearSoftmax",
         (dequantize.inputs[0], *x_names, *y_names),
         quantize.outputs,
-        {"axis": axis_of(node, opset), "opset": opset},
+        {"axis": axis_of(node, default_axis(opset)), "opset": opset},
     )
     return Replacement((dequantize, node, quantize), (fused,), constants)
 

@@ -87,7 +87,7 @@ def read_softmax(node: Node, arrays: list[Array | None], x: Array | None) -> Sof
         read_zero_point(node, "input", x_zero_point, dtype),
         read_scale(node, "output", y_scale),
         read_zero_point(node, "output", y_zero_point, dtype),
-        axis_of(node, opset),
+        axis_of(node, -1),  # whatever the opset
         opset < 13,
     )
 

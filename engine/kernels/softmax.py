@@ -72,19 +72,27 @@ def _by_rows(rows: Array, function: Rows) -> Array:
     return y
 
 
-def axis_of(node: Node, opset: int) -> int:
-    """The attribute ``axis``: by default 1, from opset 13 on the last one."""
-    axis = node.attributes.get("axis", -1 if opset >= 13 else 1)
+def axis_of(node: Node, default: int) -> int:
+    """The attribute ``axis``."""
+    axis = node.attributes.get("axis", default)
     if not isinstance(axis, int):
         raise InvalidModel(f"{node.op} {node.id!r}: axis must be an integer, got {axis!r}")
     return axis
+
+
+def default_axis(opset: int) -> int:
+    """Where a row begins if nothing is said: axis 1, from opset 13 on the last one."""
+    return -1 if opset >= 13 else 1
 
 
 def of_rows(name: str, function: Rows) -> Operator:
     """An operator that maps rows of floats, evaluated in float64 and rounded once."""
 
     def build(node: Node, setting: Setting) -> Callable[[Array], Array]:
-        axis, coerced = axis_of(node, setting.graph.opset), setting.graph.opset < 13
+        axis, coerced = (
+            axis_of(node, default_axis(setting.graph.opset)),
+            setting.graph.opset < 13,
+        )
 
         def run(x: Array) -> Array:
             require_float(node, x)

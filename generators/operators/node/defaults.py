@@ -65,6 +65,7 @@ DEFAULTS: Mapping[str, Mapping[str, Default]] = MappingProxyType(
         },
         "QLinearGlobalAveragePool": {"channels_last": (0, 10)},
         "QLinearLeakyRelu": {"alpha": (0.01, 10)},
+        "QLinearSoftmax": {"axis": (-1, 10)},
         "ReduceSum": {**_REDUCTION, "noop_with_empty_axes": (0, 13)},
         **dict.fromkeys(("ReduceMean", "ReduceMax", "ReduceMin"), _REDUCTION),
         "ArgMax": {"axis": (0, 10), "keepdims": (1, 10), "select_last_index": (0, 12)},

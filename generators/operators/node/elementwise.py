@@ -262,5 +262,6 @@ def _on_codes(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
         attributes = (("alpha", draw.choices.pick((0.01, 0.1, 0.5))),)
     if op == "Softmax":
         axis, opset = draw.choices.pick((-1, 1, 0)), draw.choices.pick((draw.opset, 12))
-        attributes = (("axis", axis), ("opset", opset))
+        said: Attributes = (("axis", axis),) if axis != -1 or draw.choices.flag() else ()
+        attributes = (*said, ("opset", opset))
     return draw.spec(op, (x,), (_result_of(draw, op, x),), attributes, form=form), cells
