@@ -13,10 +13,11 @@ from onnx import helper, numpy_helper
 from corpus.case import Array, Case
 from generators.choices import Choices
 from generators.partners.partner import Partner, Places
-from generators.partners.surgery import Surgery, attribute, input_name
+from generators.partners.surgery import Surgery, attribute, input_name, set_attribute
 
 AXIS_OPSET = 13  # DequantizeLinear along an axis
 SOFTMAX_OPSET = 13  # before it an axis stands for all from it on
+LAST = -1  # the axis of a QLinearSoftmax that says none
 CONTRIB = "com.microsoft"
 
 
@@ -109,9 +110,14 @@ def _has_no_more(surgery: Surgery, node: onnx.NodeProto, spelling: _Spelling) ->
     """Whether the operator on reals means the same without the attribute that it lacks."""
     value = attribute(node, spelling.extra, 0)
     if spelling.extra == "opset":
-        older = isinstance(value, int) and value < SOFTMAX_OPSET
-        return older == (surgery.opset < SOFTMAX_OPSET)
+        older = _is_older_softmax(node)
+        return surgery.opset >= SOFTMAX_OPSET or older
     return value == 0
+
+
+def _is_older_softmax(node: onnx.NodeProto) -> bool:
+    value = attribute(node, "opset", 0)
+    return isinstance(value, int) and value < SOFTMAX_OPSET
 
 
 def _fits_along(surgery: Surgery, node: onnx.NodeProto, spelling: _Spelling) -> bool:
@@ -141,15 +147,39 @@ def _spelled(
     ]
     if input_name(node, 8):
         made.append(_bias(surgery, node, f"{name}_db"))
-    main = helper.make_node(
-        spelling.op, [each.output[0] for each in made], [f"{name}_real"], f"{name}_f"
-    )
-    main.attribute.extend(each for each in node.attribute if each.name != spelling.extra)
+    made += _on_reals(surgery, node, spelling, [each.output[0] for each in made])
     result = _whole(surgery, node, (spelling.result, spelling.result + 1))
     quantize = helper.make_node(
         "QuantizeLinear", [f"{name}_real", *result], node.output, f"{name}_q"
     )
-    return [*made, main, quantize]
+    return [*made, quantize]
+
+
+def _on_reals(
+    surgery: Surgery, node: onnx.NodeProto, spelling: _Spelling, reals: list[str]
+) -> list[onnx.NodeProto]:
+    """The operator on reals, in several nodes where it means something else in this opset."""
+    name = node.name or node.output[0]
+    if spelling.op == "Softmax" and _is_older_softmax(node) and surgery.opset >= SOFTMAX_OPSET:
+        return _softmax_of_all_axes(node, reals[0], name)
+    main = helper.make_node(spelling.op, reals, [f"{name}_real"], f"{name}_f")
+    main.attribute.extend(each for each in node.attribute if each.name != spelling.extra)
+    if spelling.op == "Softmax":  # its default is another one
+        set_attribute(main, "axis", attribute(node, "axis", LAST))
+    return [main]
+
+
+def _softmax_of_all_axes(node: onnx.NodeProto, x: str, name: str) -> list[onnx.NodeProto]:
+    """A Softmax over all axes from ``axis`` on, as before opset 13, for a model of today."""
+    axis = attribute(node, "axis", LAST)
+    return [
+        helper.make_node("Shape", [x], [f"{name}_shape"], f"{name}_s"),
+        helper.make_node("Flatten", [x], [f"{name}_rows"], f"{name}_r", axis=axis),
+        helper.make_node("Softmax", [f"{name}_rows"], [f"{name}_soft"], f"{name}_f", axis=1),
+        helper.make_node(
+            "Reshape", [f"{name}_soft", f"{name}_shape"], [f"{name}_real"], f"{name}_b"
+        ),
+    ]
 
 
 def _dequantize(

@@ -55,12 +55,17 @@ def test_a_case_without_any_stays_what_it_is() -> None:
     assert spelled_out(case) is case
 
 
-def test_the_older_softmax_is_left_in_a_newer_model() -> None:
+def test_the_older_softmax_is_spelled_out_in_a_newer_model_too() -> None:
+    seen = 0
     for seed in range(400):
         case = draw_case("elementwise", "any", seed)
         opsets = {each.domain: each.version for each in case.proto().opset_import}
         nodes = [n for n in case.proto().graph.node if n.op_type == "QLinearSoftmax"]
-        if nodes and opsets[""] >= 13:
-            given = {a.name: a.i for a in nodes[0].attribute}
-            left = "QLinearSoftmax" in operators(spelled_out(case).proto())
-            assert left == (given["opset"] < 13)
+        if not nodes or opsets[""] < 13:
+            continue
+        given = {a.name: a.i for a in nodes[0].attribute}
+        ops = operators(spelled_out(case).proto())
+        assert "QLinearSoftmax" not in ops
+        assert ("Flatten" in ops) == (given["opset"] < 13)
+        seen += given["opset"] < 13 and _is_allowed(case, spelled_out(case))
+    assert seen
