@@ -10,7 +10,8 @@ from engine.errors import Unsupported
 from engine.ir import Array, Node
 from engine.kernels.number_types import Dtype, saturate_codes
 from engine.kernels.operator import INTERNAL, Kernel, Run, Setting, operator
-from engine.profiles.quantization import RequantizeRule, Rule
+from engine.kernels.quantize_linear import rule_of_profile
+from engine.profiles.quantization import RequantizeRule, Rule, requantize_in_float
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,10 @@ def look_up(codes: Array, table: Array) -> Array:
 
 
 def requantize_operator(node: Node, setting: Setting) -> Kernel:
-    """Requantize as a function of ``(x, x_scale, x_zero_point, y_scale, y_zero_point)``."""
+    """Requantize as a function of ``(x, x_scale, x_zero_point, y_scale, y_zero_point)``.
+
+    A fault of QuantizeLinear's rule shows here, too: on the reals that the pair stands for.
+    """
     x_scale, x_zero, y_scale, y_zero = (_constant(setting, each) for each in node.inputs[1:])
     p = RequantizeParameters(
         x_zero.dtype,
@@ -56,8 +60,11 @@ def requantize_operator(node: Node, setting: Setting) -> Kernel:
         y_scale.reshape(-1)[0],
         int(y_zero.reshape(-1)[0]),
     )
+    own = setting.profile.quantize
+    rule = setting.stage("quantize.rule", rule_of_profile)(own, p)
+    requantize = setting.profile.requantize if rule is own else requantize_in_float
     make = setting.stage("requantize.table", requantize_table)
-    table = make(p, setting.profile.requantize, setting.profile.quantize)
+    table = make(p, requantize, rule)
     return Kernel(lambda x, *_: look_up(x, table), parameters=p)
 
 

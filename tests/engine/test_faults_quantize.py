@@ -199,3 +199,24 @@ def test_codes_of_16_bits_are_cast_without_a_zero_point(
     assert not find("F147").places(moved.plan())
     right = Session(wide(3, kind)).run({"x": x})["y"]
     assert (moved.run({"x": x})["y"] == right).all()
+
+
+@pytest.mark.parametrize("fault", ["F70", "F71", "F72", "F73a", "F75", "F76"])
+@pytest.mark.parametrize("kind", [np.int8, np.uint8])
+def test_a_pair_that_is_fused_rounds_as_the_two_do(fault: str, kind: Any) -> None:
+    """Requantize stands for DequantizeLinear and QuantizeLinear, whatever its own arithmetic."""
+    bits = np.arange(256, dtype=np.uint8).view(kind)
+    for read, written in ((1.0, 2.0), (0.75, 0.5), (2.0**30, 1.0), (0.02, 0.017)):
+        constants: dict[str, Any] = {"a": np.float32(read), "b": kind(3)}
+        constants |= {"c": np.float32(written), "d": kind(5)}
+        nodes = [
+            onnx.helper.make_node("DequantizeLinear", ["x", "a", "b"], ["e"], name="d"),
+            onnx.helper.make_node("QuantizeLinear", ["e", "c", "d"], ["y"], name="q"),
+        ]
+        model = graph_model(nodes, {"x": (kind, [256])}, {"y": kind}, constants, 13)
+        fused = Session(model, faults=[fault])
+        assert fused.plan().steps[0].kind == "Requantize"
+        acts = fault != "F76" or read > written * 2.0**20
+        assert find(fault).places(fused.plan()) == (("d", "q") if acts else ())
+        apart = Session(model, fusion="off", faults=[fault])
+        assert (fused.run({"x": bits})["y"] == apart.run({"x": bits})["y"]).all()
