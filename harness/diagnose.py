@@ -147,8 +147,9 @@ def explained_by(
 def _unless_own(
     emulator: Emulator, actual: Arrays, allowed: AllowedBy, found: _Tried
 ) -> Match | None:
-    """The match, unless the profile without the fault explains the values too."""
-    own = _compare(found.fault, actual, allowed, emulator.correct, found.loose)
+    """The match; where the profile alone explains the values, what the exact one gives with the fault."""
+    without = emulator.correct_beside(found.fault)
+    own = _compare(found.fault, actual, allowed, without, found.loose)
     if own is None or not own.explains:
         return found.match
     if emulator.profile == EXACT:

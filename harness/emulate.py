@@ -26,13 +26,26 @@ class Emulator:
         """The outputs without any fault; empty where our engine cannot run the case."""
         return self.outputs(None)
 
+    def correct_beside(self, fault: Fault) -> dict[str, Array]:
+        """The outputs without the fault, of the graph that is run with it: fused or not."""
+        return self._correct_apart if self.acts_apart(fault) else self.correct
+
     def outputs(self, fault: Fault | None) -> dict[str, Array]:
         """The outputs with a fault; empty where our engine cannot run the case."""
         try:
-            session = self.session(fault)
-            return {} if session is None else session.run(self.case.inputs)
+            return self._run(self.session(fault))
         except EngineError:
             return {}
+
+    @cached_property
+    def _correct_apart(self) -> dict[str, Array]:
+        try:
+            return self._run(self._open((), fused=False))
+        except EngineError:
+            return {}
+
+    def _run(self, session: Session | None) -> dict[str, Array]:
+        return {} if session is None else session.run(self.case.inputs)
 
     def acts(self, fault: Fault) -> bool:
         """Whether some operation triggers the fault, fused or not; of two, each of them."""

@@ -221,14 +221,6 @@ def test_a_near_miss_is_no_match() -> None:
     assert all(0.95 < each.matched / each.total < 1 for each in found.near)
 
 
-MOVED = """<ir_version: 7, opset_import: ["" : 14]>
-moved (int8[1,12,1,1] x) => (int8[1,3,2,2] y)
-   <float a = {2}, int8 b = {0}, float c = {4}, int8 d = {1}>
-{
-   e = DequantizeLinear (x, a, b)
-   f = DepthToSpace <blocksize: int = 2> (e)
-   y = QuantizeLinear (f, c, d)
-}"""
 AVERAGED = """<ir_version: 7, opset_import: ["" : 14]>
 averaged (int8[1,2,5] x) => (float[1,2,2] f) <float a = {0.3}, int8 b = {0}>
 {
@@ -238,41 +230,8 @@ averaged (int8[1,2,5] x) => (float[1,2,2] f) <float a = {0.3}, int8 b = {0}>
 }"""
 
 
-ALONE = """
-<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1]>
-g (uint8[1, 1] x) => (uint8[1, 1] y)
-<float xs = {1}, uint8 xz = {0}, float ys = {0.015625}, uint8 yz = {110}> {
-  y = com.microsoft.QLinearSoftmax <axis: int = 1, opset: int = 17> (x, xs, xz, ys, yz)
-}
-"""
-
-
 def written(text: str, x: Array) -> Case:
     return Case(onnx.parser.parse_model(text).SerializeToString(), {"x": x})
-
-
-def test_a_fault_of_an_operator_that_our_engine_fuses_with_others() -> None:
-    """Our engine moves codes and has a table for their scale; other engines compute the reals."""
-    x = np.arange(12, dtype=np.int8).reshape(1, 12, 1, 1)
-    case = written(MOVED, x)
-    allowed = Oracle(case.proto()).allowed(case.inputs)
-    moved = x.reshape(1, 3, 2, 2).astype(np.float32)  # DCR of one pixel, one element a block
-    order = [0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]
-    codes = np.rint(moved.reshape(-1)[order] / 2 + 1).astype(np.int8).reshape(1, 3, 2, 2)
-    emulator = Emulator(case, "spec")
-    assert emulator.acts_apart(find("F75"))
-    assert not emulator.acts_fused(find("F75"))
-    found = diagnose(case, {"y": codes}, allowed, "spec").matches
-    assert ("F75", 12, 12) in {(each.fault, each.matched, each.total) for each in found}
-
-
-def test_a_qlinear_operator_may_be_computed_on_reals() -> None:
-    """One element, quantized alone: OpenCV's import spells a QLinearSoftmax out."""
-    x = np.array([[1]], np.uint8)
-    case = written(ALONE, x)
-    allowed = Oracle(case.proto()).allowed(case.inputs)
-    found = diagnose(case, {"y": np.array([[110]], np.uint8)}, allowed, "spec").matches
-    assert [each.fault for each in found] == ["F124"]
 
 
 def test_reals_may_be_summed_in_another_order() -> None:
