@@ -79,10 +79,12 @@ def main_node(nodes: list[onnx.NodeProto]) -> onnx.NodeProto:
     """The first node with sums of products, else the first that does more than convert, else the last.
 
     Kernels are made for those sums; what else they take in comes before or behind them by chance.
+    An Identity is the main node of nothing but identities.
     """
     summed = (node for node in nodes if node.op_type in SUMS)
-    more = (node for node in nodes if node.op_type not in CONVERSIONS)
-    return next(summed, None) or next(more, nodes[-1])
+    acting = [node for node in nodes if node.op_type != "Identity"] or nodes
+    more = (node for node in acting if node.op_type not in CONVERSIONS)
+    return next(summed, None) or next(more, acting[-1])
 
 
 def main_op(nodes: list[onnx.NodeProto]) -> str:
