@@ -26,10 +26,6 @@ from engine.profiles.elementwise import TableRule
 from engine.profiles.quantization import Scale, divide
 
 _F = np.float32
-_BOUNDS_ARE_INPUTS = 11  # the opset
-
-Bound = Callable[[float, TableParameters], int]
-"""(a bound of an activation, the parameters) -> the code that is taken for it."""
 
 
 def by_unsigned_index(table: Array, dtype: Dtype) -> Array:
@@ -72,7 +68,7 @@ def leaky_as_relu(p: TableParameters) -> Graph:
 
 def relu_from_code_zero(p: TableParameters) -> Graph:
     """Relu keeps what is above code 0 of the output."""
-    constants = {**p.chain.constants, "#zero": np.asarray(_real(0, p))}
+    constants = {**p.chain.constants, "#zero": np.asarray(real_of(0, p))}
     nodes = [
         Node(each.id, "Max", (*each.inputs, "#zero"), each.outputs, {})
         if each.op == "Relu"
@@ -82,37 +78,8 @@ def relu_from_code_zero(p: TableParameters) -> Graph:
     return replace(p.chain, nodes=tuple(nodes), constants=constants)
 
 
-def bound_as_code(bound: float, p: TableParameters) -> int:
-    """The number itself."""
-    return int(np.clip(np.rint(bound), *RANGES[p.y_dtype]))
-
-
-def bound_in_codes_of_x(bound: float, p: TableParameters) -> int:
-    """``sat(rne(bound / xs) + xz)``."""
-    steps = np.rint(_F(bound) / p.x_scale) + p.x_zero_point
-    return int(np.clip(steps, *RANGES[p.x_dtype]))
-
-
-def clipped_at(code: Bound) -> Callable[[TableParameters], Graph]:
-    """Every Clip with the real values, in the output's scale, of other codes as its bounds."""
-
-    def chain(p: TableParameters) -> Graph:
-        constants, nodes = dict(p.chain.constants), []
-        for node in p.chain.nodes:
-            inputs = list(node.inputs)
-            if node.op == "Clip" and p.chain.opset >= _BOUNDS_ARE_INPUTS:
-                for i, name in enumerate(inputs[1:], 1):
-                    given = constants.get(name)
-                    if given is not None and np.isfinite(given).all():
-                        inputs[i] = f"{name}#{node.key}{i}"
-                        constants[inputs[i]] = _real(code(float(given.reshape(())), p), p)
-            nodes.append(Node(node.id, node.op, tuple(inputs), node.outputs, node.attributes))
-        return replace(p.chain, nodes=tuple(nodes), constants=constants)
-
-    return chain
-
-
-def _real(code: int, p: TableParameters) -> Array:
+def real_of(code: int, p: TableParameters) -> Array:
+    """What a code of the output stands for."""
     return np.asarray(_F(code - p.y_zero_point) * p.y_scale, _F)
 
 
@@ -161,7 +128,7 @@ def table_with(p: TableParameters, stages: Mapping[str, Callable[..., Any]]) -> 
     return setting.stage("table.lay_out", by_bytes)(table, p.x_dtype)
 
 
-def _table_fault(
+def table_fault(
     key: str, title: str, source: str, stage: str, replacement: Callable[..., Any]
 ) -> Fault:
     """A fault that shows where an entry of the table is another."""
@@ -174,112 +141,98 @@ def _table_fault(
 
 
 FAULTS = (
-    _table_fault(
+    table_fault(
         "F82",
         "a leaky relu is computed as relu",
         "opencv/opencv 5.x fuses its ReLU layer, which has a slope, as a relu",
         "chain",
         leaky_as_relu,
     ),
-    _table_fault(
+    table_fault(
         "F80.table",
         "a relu in a table keeps what is above code 0 instead of above the zero point",
         "pytorch/executorch PR 18462",
         "chain",
         relu_from_code_zero,
     ),
-    _table_fault(
-        "F83.table",
-        "the bounds of a Clip in a table are taken for codes",
-        "kernels for relu6 that clamp codes at 0 and 6",
-        "chain",
-        clipped_at(bound_as_code),
-    ),
-    _table_fault(
-        "F84.table",
-        "the bounds of a Clip in a table are quantized with the parameters of its input",
-        "activations fused with the parameters at hand",
-        "chain",
-        clipped_at(bound_in_codes_of_x),
-    ),
-    _table_fault(
+    table_fault(
         "F86",
         "the table of an int8 function is indexed 128 entries off",
         "tables laid out by code, indexed by byte",
         "lay_out",
         by_unsigned_index,
     ),
-    _table_fault(
+    table_fault(
         "F86b",
         "a table is built without the zero point of its input",
         "tables for symmetric codes",
         "parameters",
         without_x_zero_point,
     ),
-    _table_fault(
+    table_fault(
         "F86b.swapped",
         "a table is built with the scales of input and output swapped",
         "two floats of one type in a parameter list",
         "parameters",
         with_scales_swapped,
     ),
-    _table_fault(
+    table_fault(
         "F86c",
         "a table of int8 codes is built over 255 steps from -127 to 127",
         "pytorch/executorch#18873",
         "codes",
         codes_of_255_steps,
     ),
-    _table_fault(
+    table_fault(
         "F86d",
         "a table is built with the scale of its input for that of its output",
         "tensorflow/tensorflow PR 37279",
         "parameters",
         with_scale_of_x,
     ),
-    _table_fault(
+    table_fault(
         "F70.table",
         "the entries of a table are rounded with ties away from zero",
         "microsoft/onnxruntime#25045",
         "rule",
         rounded_by(round_half_away),
     ),
-    _table_fault(
+    table_fault(
         "F71.table",
         "the entries of a table are rounded with ties up",
         "tenstorrent/tt-metal#56525",
         "rule",
         rounded_by(half_up),
     ),
-    _table_fault(
+    table_fault(
         "F75.table",
         "the entries of a table are rounded with the zero point in them",
         "onnx/onnx op_quantize_linear.py",
         "rule",
         zero_point_inside,
     ),
-    _table_fault(
+    table_fault(
         "F72.table",
         "the entries of a table are truncated",
         "microsoft/onnxruntime PR 32452",
         "rule",
         rounded_by(np.trunc),
     ),
-    _table_fault(
+    table_fault(
         "F73a.table",
         "the entries of a table are rounded down",
         "casts that floor",
         "rule",
         rounded_by(np.floor),
     ),
-    _table_fault(
+    table_fault(
         "F38.table",
         "the entries of a table are stored without being clipped",
         "tinygrad/tinygrad#8546",
         "rule",
         wrapped,
     ),
-    _table_fault(
+    table_fault(
         "F128.table",
         "the entries of a table are cast: fraction cut off, lowest bits kept, then zero point added",
         "openvinotoolkit/openvino: the ONNX front end's QLinear operators, measured",

@@ -7,14 +7,15 @@ import onnx
 import pytest
 
 from engine import EngineError, Session
-from engine.faults import find
+from engine.faults import find, table_bounds, tables
 from engine.faults.fault import Fault
 from engine.faults.roundings import half_up
-from engine.faults.tables import FAULTS, codes_of_255_steps
+from engine.faults.tables import codes_of_255_steps
 from engine.kernels.table import TableParameters
 from generators.graphs import draw_case
 from tests.engine.models import Array, graph_model
 
+FAULTS = (*tables.FAULTS, *table_bounds.FAULTS)
 EVERY = np.arange(256, dtype=np.uint8)
 
 
@@ -56,6 +57,10 @@ PAIRS = {
     "F84.table": (
         unary("Clip", bounds=(0.0, 1.5)),
         unary("Clip", x=(0.0625, 3), y=(0.0625, 3), bounds=(0.0, 1.5)),
+    ),
+    "F84.input": (
+        unary("Clip", bounds=(0.0, 1.4)),
+        unary("Clip", bounds=(-0.5, 1.5)),
     ),
     "F86": (unary("Sigmoid"), unary("Sigmoid", y=(0.0237, 7), dtype=np.uint8)),
     "F86b": (unary("Sigmoid"), unary("Sigmoid", x=(0.0625, 0))),
@@ -163,6 +168,20 @@ def test_the_bounds_of_a_clip() -> None:
     assert (outputs(shows) == np.clip(unclipped, -7, 56)).all()
     assert (outputs(shows, "F83.table") == np.clip(unclipped, 0, 2)).all()
     assert (outputs(shows, "F84.table") == np.clip(unclipped, 3, 27)).all()
+
+
+@pytest.mark.parametrize(
+    ("zero", "bounds", "codes"),
+    [(0, (-3.0, 5.0), [0, 0, 0, 4, 4]), (3, (-3.0, 3.0), [-2, -2, -2, -2, 2])],
+)
+def test_bounds_that_are_cut_to_codes_of_the_input(
+    zero: int, bounds: tuple[float, float], codes: list[int]
+) -> None:
+    """OpenVINO 2026.4.1 on -9, -1, 0, 1, 3 at scale 4; -3/4 + 3 is cut to 2, 3/4 + 3 to 3."""
+    model = unary("Clip", x=(4.0, zero), y=(1.0, 2 if zero else 0), bounds=bounds)
+    table = outputs(model, "F84.input")
+    expected = [table[np.array(each, np.int8).view(np.uint8)] for each in (-9, -1, 0, 1, 3)]
+    assert expected == codes
 
 
 def test_a_relu_of_codes_keeps_what_is_above_code_zero() -> None:
