@@ -1,4 +1,4 @@
-"""Other parameters for a graph: the same operators with other scales and zero points."""
+"""Other parameters for a graph: the same operators with other scales, zero points and borders."""
 
 from collections.abc import Iterator
 
@@ -10,11 +10,11 @@ from corpus.case import Array, Case
 FACTORS = (2**-8, 0.25, 0.5, 1, 2, 4, 0.625, 0.00293)
 """Mostly powers of two: what was a tie may be one again, what fitted may not fit."""
 _CODES = ("int8", "uint8", "int16", "uint16")
-_MADE_OF = {"QuantizeLinear": (1, 2), "DequantizeLinear": (1, 2)}
+_MADE_OF = {"QuantizeLinear": (1, 2), "DequantizeLinear": (1, 2), "Pad": (2,)}
 
 
 def requantized(case: Case, rng: np.random.Generator) -> Case:
-    """The case with the constants among its scales and zero points drawn anew.
+    """The case with the constants among its scales, zero points and borders drawn anew.
 
     Equal ones stay equal, for rules ask for that; of zero points one in two is kept.
     """
@@ -37,7 +37,7 @@ def requantized(case: Case, rng: np.random.Generator) -> Case:
 
 
 def _parameters(graph: onnx.GraphProto) -> Iterator[str]:
-    """What nodes of quantized operators read, of Q and DQ their scales and zero points alone."""
+    """What nodes of quantized operators read, of Q and DQ scales and zero points, of a Pad its value."""
     for node in graph.node:
         if node.op_type.startswith("QLinear"):
             yield from node.input

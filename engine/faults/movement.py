@@ -11,7 +11,6 @@ from engine.faults.roundings import cast_then_moved, half_up, wrap_between
 from engine.ir import Array
 from engine.kernels.known_shape import known_shape, known_shapes
 from engine.kernels.movement import FlatParameters
-from engine.kernels.number_types import saturate_codes
 from engine.kernels.qlinear_select import (
     Requantize,
     SelectParameters,
@@ -109,17 +108,6 @@ def joined_channels_last(parts: Sequence[Array], axis: int) -> Array:
     return np.moveaxis(memory.reshape(np.moveaxis(right, 1, -1).shape), -1, 1)
 
 
-def zero_point_as_border(value: np.float32, scale: Array, zero_point: Array) -> Array:
-    """The code of real 0, whatever the value is."""
-    return zero_point
-
-
-def value_as_code(value: np.float32, scale: Array, zero_point: Array) -> Array:
-    """The value itself, rounded and saturated."""
-    rounded = np.asarray(np.rint(value), np.float64)
-    return saturate_codes(rounded, zero_point.dtype)
-
-
 def _requantizes(prepare: Prepare) -> Callable[[SelectParameters], bool]:
     """Whether some code of some input becomes another code than it should."""
 
@@ -213,18 +201,6 @@ FAULTS = (
         "a Pad with a value other than 0 is merged into an operator that pads with 0",
         "folded pads whose value is not looked at",
         guards_off=("R54.G11/value",),
-    ),
-    Fault(
-        "F22.pad",
-        "the border of a Pad of codes is the zero point, whatever its value",
-        "folded pads whose value is not looked at",
-        stages={"rewrite.border": zero_point_as_border},
-    ),
-    Fault(
-        "F98.pad",
-        "the real value of a Pad's border is stored as a code",
-        "constants that are cast where they should be quantized",
-        stages={"rewrite.border": value_as_code},
     ),
     _select(
         "F97",

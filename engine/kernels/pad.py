@@ -1,18 +1,43 @@
 """Pad: a border of a constant, of reflections, of the edge, or of the other side; any type."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from engine.errors import EngineError, InvalidModel
 from engine.ir import Array, Node
-from engine.kernels.operator import Setting, operator
+from engine.kernels.known_shape import known_shape
+from engine.kernels.operator import Kernel, Setting, operator
 from engine.kernels.shape import axes_of, checked_shape
 
 _MODES = ("constant", "reflect", "edge", "wrap")
+Widths = Sequence[tuple[int, int]]
+"""Begin and end of each axis."""
 
 
-def pad(node: Node, setting: Setting) -> Callable[..., Array]:
+@dataclass(frozen=True, slots=True)
+class PadParameters:
+    """One Pad with a border of a constant ``value``, around an input of this ``shape``.
+
+    Both are None where only a run tells. ``scale`` and ``zero_point`` are those of the
+    DequantizeLinear that it reads, if it reads one.
+    """
+
+    value: float | None
+    shape: tuple[int, ...] | None
+    scale: Array | None = None
+    zero_point: Array | None = None
+
+
+def given_value(
+    value: Array, p: PadParameters, shape: tuple[int, ...], widths: Widths
+) -> Array:
+    """The value of the border as it is."""
+    return value
+
+
+def pad(node: Node, setting: Setting) -> Kernel:
     """Begins, then ends, of each axis (or of those named); negative ones cut.
 
     Source:
@@ -24,6 +49,8 @@ def pad(node: Node, setting: Setting) -> Callable[..., Array]:
             f"Pad {node.id!r}: mode is {mode!r}, not one of {', '.join(_MODES)}"
         )
     fixed, filler = node.attributes.get("pads"), node.attributes.get("value", 0.0)
+    parameters = _parameters(node, setting) if mode == "constant" else None
+    value_of = setting.stage("pad.value", given_value)
 
     def run(
         x: Array,
@@ -36,9 +63,28 @@ def pad(node: Node, setting: Setting) -> Callable[..., Array]:
             raise InvalidModel(f"Pad {node.id!r} has no pads")
         widths = _widths(node, x, [int(n) for n in given], axes)  # type: ignore[union-attr]
         what = np.asarray(filler if value is None else value.reshape(()), x.dtype)
+        if parameters is not None:
+            what = value_of(what, parameters, x.shape, widths)
         return pad_by(node, x, widths, str(mode), what)
 
-    return run
+    return Kernel(run, parameters=parameters)
+
+
+def _parameters(node: Node, setting: Setting) -> PadParameters:
+    """The border, and what the codes stand for that it is put around."""
+    constant = setting.constant(node.input(2))
+    value = node.attributes.get("value", 0.0) if not node.input(2) else None
+    if constant is not None and constant.size == 1 and constant.dtype.kind in "biuf":
+        value = float(constant.reshape(()))
+    known = value if isinstance(value, float) else None
+    shape = known_shape(setting.graph, node.inputs[0])
+    before = next(
+        (each for each in setting.graph.nodes if node.inputs[0] in each.outputs), None
+    )
+    if before is None or before.op != "DequantizeLinear":
+        return PadParameters(known, shape)
+    scale, zero_point = (setting.constant(before.input(n)) for n in (1, 2))
+    return PadParameters(known, shape, scale, zero_point)
 
 
 def _widths(
@@ -54,9 +100,7 @@ def _widths(
     return widths
 
 
-def pad_by(
-    node: Node, x: Array, widths: Sequence[tuple[int, int]], mode: str, value: Array
-) -> Array:
+def pad_by(node: Node, x: Array, widths: Widths, mode: str, value: Array) -> Array:
     """``x`` with a border of these widths around it; C-contiguous."""
     checked_shape(node, [max(n + b + e, 0) for n, (b, e) in zip(x.shape, widths, strict=True)])
     cut = tuple(

@@ -8,9 +8,8 @@ import onnx
 import pytest
 
 from engine import EngineError, Session
-from engine.faults import find
+from engine.faults import borders, find, movement
 from engine.faults.fault import Fault
-from engine.faults.movement import FAULTS
 from generators.graphs import draw_case
 from tests.engine.models import Array, element_type, graph_model
 
@@ -75,13 +74,17 @@ def where(a: Coded, b: Coded, y: Coded) -> onnx.ModelProto:
     return moved("Where", inputs, {"y": y}, first=("c",), plain={"c": flags})
 
 
-def pad(value: float, *, to_pool: bool = False) -> onnx.ModelProto:
+def pad(
+    value: float, *, to_pool: bool = False, y: Coded | None = None, height: int = 2
+) -> onnx.ModelProto:
+    ends = 0 if height == 1 else 1
     plain = {
-        "p": np.array([0, 0, 1, 0, 0, 0, 0, 1], np.int64),
+        "p": np.array([0, 0, 1, 0, 0, 0, 0, ends], np.int64),
         "v": np.float32(value),
     }
     tail = ("AveragePool", {"kernel_shape": [2, 2]}) if to_pool else None
-    return moved("Pad", {"x": (A, IMAGE)}, {"y": A}, plain=plain, tail=tail)
+    shape = (*IMAGE[:2], height, IMAGE[3])
+    return moved("Pad", {"x": (A, shape)}, {"y": y or A}, plain=plain, tail=tail)
 
 
 def flatten(shape: tuple[int, ...]) -> onnx.ModelProto:
@@ -101,6 +104,7 @@ def reshape(y_dtype: Any) -> onnx.ModelProto:
 HALVES = concat((0.5, 10), (1.0, 3), (1.0, 40), 1)
 WHOLE = concat((1.0, 10), (2.0, 3), (1.0, 40), 1)
 
+FAULTS = (*movement.FAULTS, *borders.FAULTS)
 PAIRS = {
     "F39": (reshape(np.int8), reshape(np.uint8)),
     "F96": (concat(A, B, Y, 1), concat(A, A, A, 1)),
@@ -110,6 +114,8 @@ PAIRS = {
     "F98.pad": (pad(5.0), pad(-10.0)),
     "F22": (pad(5.0, to_pool=True), pad(0.0, to_pool=True)),
     "F22.pad": (pad(5.0), pad(0.0)),
+    "F98.read": (pad(5.0, y=Y, height=1), pad(5.0, y=Y)),
+    "F98.cut": (pad(5.5, y=Y), pad(5.0, y=Y)),
     "F97": (concat(A, B, Y, 1), concat(A, B, Y, 1, (2, 3, 2, 3), (2, 4, 2, 3))),
     "F06": (concat(A, B, Y, 1), concat(A, B, Y, 1, BLOCK, IMAGE)),
     "F70.concat": (HALVES, WHOLE),
@@ -221,6 +227,14 @@ def test_borders() -> None:
     for key, code in (("F22.pad", 10), ("F98.pad", 5)):
         assert (run(pad(5.0), key, x=x)[:, :, 0] == code).all()
     assert (Session(pad(5.0)).run({"x": x})["y"][:, :, 0] == 30).all()
+
+
+def test_borders_of_reals() -> None:
+    """20.7 in steps of 1 from 128; read as code 20 of steps of 0.25 from 10, as real 20 else."""
+    for key, height, code in (("F98.read", 1, 130), ("F98.read", 2, 149), ("F98.cut", 2, 148)):
+        model = pad(20.7, y=(1.0, 128), height=height)
+        y = run(model, key, x=inputs(model)["x"])
+        assert (y[:, :, 0] == code).all()
 
 
 def test_a_border_of_zero_before_a_mean() -> None:
