@@ -68,6 +68,11 @@ def as_x86_converts(codes: Array) -> Array:
     return np.where(np.abs(codes) < 2.0**31, codes, -(2.0**31))
 
 
+def left_real(codes: Array) -> Array:
+    """Whole steps that stay float64, so that sums with them do not wrap."""
+    return codes.astype(np.float64)
+
+
 def _changes(
     bias: Callable[[ConvParameters], Array | None],
 ) -> Callable[[ConvParameters], bool]:
@@ -114,6 +119,13 @@ FAULTS = (
         "a float bias is rounded to int32 steps of x_scale * w_scale, INT32_MIN where there are too many",
         "microsoft/onnxruntime#21000, PR 21645, PR 22020; x86 cvtsd2si",
         stages={"rewrite.int32": as_x86_converts},
+        guards_off=_ROUNDED,
+    ),
+    Fault(
+        "F63.reals",
+        "a float bias goes through int32 steps of x_scale * w_scale, INT32_MIN where there are too many",
+        "microsoft/onnxruntime WeightBiasQuantization where nothing is fused behind it, measured",
+        stages={"rewrite.int32": as_x86_converts, "rewrite.int32_bias": left_real},
         guards_off=_ROUNDED,
     ),
     Fault(

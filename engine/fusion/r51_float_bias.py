@@ -45,6 +45,13 @@ def _replaced(view: View, node: Node, bias: Array, steps: Array) -> Replacement 
         codes = view.by_stage("rewrite.int32", clipped_to_int32, codes)
     given = view.constant(node.inputs[2])
     view.excuse_where(lambda: given is not None and bool((codes * steps == given).all()))
+    stored = view.by_stage("rewrite.int32_bias", as_int32, codes)
+    if stored.dtype.kind == "f":
+        return _still_real(view, node, bias, stored * steps)
+    return _in_codes(view, node, stored, steps)
+
+
+def _in_codes(view: View, node: Node, codes: Array, steps: Array) -> Replacement:
     name = node.inputs[2]
     real, stored, scale = (
         view.new_name(f"{node.key}_{name}{each}") for each in ("", "_codes", "_scale")
@@ -53,11 +60,22 @@ def _replaced(view: View, node: Node, bias: Array, steps: Array) -> Replacement 
     after = Node(node.id, "DequantizeLinear", (stored, scale), (real,), axis)
     inputs = (*node.inputs[:2], real)
     same = Node(node.id, node.op, inputs, node.outputs, node.attributes)
-    constants = {
-        stored: codes.astype(np.int32),
-        scale: steps if axis else steps.reshape(()),
-    }
+    constants = {stored: codes, scale: steps if axis else steps.reshape(())}
     return Replacement((node,), (after, same), constants)
+
+
+def _still_real(view: View, node: Node, bias: Array, rounded: Array) -> Replacement | Refusal:
+    if (rounded == bias.reshape(-1)).all():
+        return Refusal("bias", f"{node.inputs[2]!r} is rounded already")
+    name = view.new_name(f"{node.key}_{node.inputs[2]}")
+    inputs = (*node.inputs[:2], name)
+    same = Node(node.id, node.op, inputs, node.outputs, node.attributes)
+    return Replacement((node,), (same,), {name: rounded.astype(np.float32)})
+
+
+def as_int32(codes: Array) -> Array:
+    """The type of the rounded bias; a fault that rounds it and leaves it a real gives reals."""
+    return codes.astype(np.int32)
 
 
 def initializer(view: View, name: str) -> Array | None:

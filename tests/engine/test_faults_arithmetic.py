@@ -216,7 +216,9 @@ def float_bias(values: list[float]) -> onnx.ModelProto:
     return model
 
 
-@pytest.mark.parametrize(("fault", "most"), [("F63", 64), ("F63.convert", -64)])
+@pytest.mark.parametrize(
+    ("fault", "most"), [("F63", 64), ("F63.convert", -64), ("F63.reals", -64)]
+)
 def test_a_float_bias_beyond_int32(fault: str, most: int) -> None:
     """2**28 is 2**31 steps of 1/8, one more than int32 holds, and 64 steps of y."""
     model = float_bias([2.0**27, 2.0**28, 2.0**30, -(2.0**30), 0.3])
@@ -225,6 +227,15 @@ def test_a_float_bias_beyond_int32(fault: str, most: int) -> None:
     expected = [128 + each for each in (32, most, most, -64, 0)]
     assert run(model, x, fault).reshape(-1).tolist() == expected
     assert find(fault).places(Session(model, faults=(fault,)).plan())
+
+
+@pytest.mark.parametrize(("fault", "code"), [("F63.convert", 192), ("F63.reals", 64)])
+def test_a_sum_with_a_bias_of_int32_min_wraps_unless_it_is_real(fault: str, code: int) -> None:
+    model = float_bias([2.0**28])
+    (weights,) = (each for each in model.graph.initializer if each.name == "w")
+    weights.CopyFrom(numpy_helper.from_array(np.full((1, 1, 1, 1), -1, np.int8), "w"))
+    x = np.ones((1, 1, 1, 1), np.uint8)
+    assert run(model, x, fault).reshape(-1).tolist() == [code]
 
 
 @pytest.mark.parametrize(("zero", "lost"), [(100, 50), (0, 0)])
