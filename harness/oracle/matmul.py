@@ -31,6 +31,8 @@ from harness.oracle.values import CODE_TYPES, UNBOUNDED, Codes, Number, Reals, S
 
 MULTIPLIER_ROUNDINGS = 2
 """What alpha or beta add to a Gemm: one product each."""
+REAL_ROUNDINGS = 6
+"""Of a product of two dequantized elements, each with its own product, and of their scales."""
 
 
 def matmul(node: Node, inputs: Inputs) -> Reals:
@@ -135,14 +137,26 @@ def matmul_integer(node: Node, inputs: Inputs) -> Codes:
 
 
 def matmul_integer_to_float(node: Node, inputs: Inputs) -> Reals:
-    """``fl(acc as bs) + bias``."""
+    """``fl(acc as bs) + bias``, or the same of reals: its schema says no more than "A * B"."""
     a, b = inputs.codes(0), inputs.codes(1)
     zeros = [inputs.optional(i) for i in (4, 5)]
     parameters = (inputs.array(2), zeros[0], inputs.array(3), zeros[1])
     y = _real(node, a, b, parameters, None, 1.0)
+    if y.quantum is not None:
+        error = _error_of_reals(a, b, zeros, np.asarray(y.quantum))
+        y = replace(y, low=y.low - error, high=y.high + error)
     if not inputs.has(6):
         return y
     return plus_bias(y, inputs.reals(6))
+
+
+def _error_of_reals(a: Codes, b: Codes, zeros: list[Array | None], step: Array) -> Array:
+    """What a float32 sum of products of dequantized elements may be off, in any order."""
+    za, zb = _zero(zeros[0], rows=True), _zero(zeros[1], rows=False)
+    size = np.matmul(_farthest(a, za), _farthest(b, zb))
+    error = size * step * gamma(a.low.shape[-1] + REAL_ROUNDINGS) * FLOAT64_ALLOWANCE
+    exact = is_power_of_two(step) & (size <= EXACT_STEPS)
+    return np.where(exact, 0.0, error)
 
 
 def plus_bias(y: Reals, bias: Reals) -> Reals:

@@ -8,6 +8,7 @@ import onnx
 import pytest
 
 from corpus.case import Array
+from harness.oracle import Oracle, judge
 from tests.harness.oracle.agreement import Feeds, Tally, asked, compare
 from tests.harness.oracle.models import SCALES, scale
 
@@ -206,3 +207,17 @@ def test_onnxruntime_is_right_on_a_million_elements(name: str) -> None:
     seen = check((RIGHT | ZERO_POINT_INSIDE)[name], 1_000_000)
     allowed = {"exact", "tie"} | ({"rounding-mode"} if name in ZERO_POINT_INSIDE else set())
     assert seen.kinds <= allowed, seen.first
+
+
+def test_a_product_of_codes_may_be_summed_as_reals() -> None:
+    """The schema of MatMulIntegerToFloat says "A * B": no sums of integers first."""
+    scale_of_a, weights = np.float32(0.01), np.array([[7], [-90], [-98]], np.int8)
+    order = [("a", None), ("b", weights), ("a_s", scale_of_a), ("b_s", np.float32(1))]
+    feeds = {"a": np.array([[1, -1, 1]], np.int8)}
+    allowed = Oracle(asked("MatMulIntegerToFloat", feeds, order)).allowed(feeds)["o0"]
+    terms = (feeds["a"] * scale_of_a).reshape(-1) * weights.reshape(-1).astype(np.float32)
+    summed = np.float32(terms[0] + terms[1]) + terms[2]
+    for right in (summed, np.float32(-0.01)):
+        assert not judge(allowed, np.array([[right]], np.float32)).is_wrong
+    for wrong in (-0.01001, -0.00999, 0.0):
+        assert judge(allowed, np.array([[wrong]], np.float32)).is_wrong
