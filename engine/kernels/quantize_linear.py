@@ -74,7 +74,8 @@ def quantize_operator(node: Node, setting: Setting) -> Kernel:
     p = read_quantize(node, setting)
     profile = setting.profile
     rule = setting.stage("quantize.rule", rule_of_profile)(profile.quantize, p)
-    profile = profile if rule is profile.quantize else replace(profile, quantize=rule)
+    if rule is not profile.quantize:  # a fault's, on every element
+        profile = replace(profile, quantize=rule, second_path=None)
     place = setting.stage("quantize.spread", spread)
     place_zero = setting.stage("quantize.zero_points", place)
     saturate = setting.stage("quantize.saturation", saturation)(p)

@@ -123,6 +123,13 @@ def test_a_multiplied_scale_needs_one_element_behind_the_axis(
     assert find("F124").places(session.plan()) == (("q",) if codes == 4 else ())
 
 
+def test_a_scale_is_multiplied_on_every_path_of_a_profile() -> None:
+    """OpenCV's has another rule for whole vectors of 8."""
+    session = Session(scaled([9, 1]), profile="opencv", faults=["F124"])
+    x = {"x": np.full((9, 1), 4, np.float32)}
+    assert session.run(x)["y"].tolist() == [[4]] * 9
+
+
 def test_a_scale_is_multiplied_for_uint8_only() -> None:
     assert not find("F124").places(Session(scaled([1], np.int8)).plan())
 
