@@ -25,25 +25,31 @@ CONTRIB = "com.microsoft"
 class _Spelling:
     """What a QLinear operator means: ``op`` of as many ``reals`` as it reads codes, rounded to codes.
 
-    Inputs are codes, scale and zero point of each, then those of the result, then perhaps a bias.
-    ``axis`` is that of the second operand's parameters; ``extra`` an attribute that the operator on
-    reals lacks.
+    Inputs are codes, scale and zero point of each, and those of the result, with a bias perhaps,
+    whose index is ``bias``. ``axis`` is that of the second operand's parameters; ``extra`` an
+    attribute that the operator on reals lacks.
     """
 
     op: str
     reals: int
     axis: int | None = None
     extra: str = ""
+    bias: int = 8
 
     @property
     def result(self) -> int:
         """The index of the result's scale."""
-        return 3 * self.reals
+        return 3 * self.reals + (self.bias == 3 * self.reals)
+
+    def axis_in(self, node: onnx.NodeProto) -> int | None:
+        """The axis of the second operand's parameters, as it is stored."""
+        return 0 if attribute(node, "transB", 0) else self.axis
 
 
 _MEANS = {
     ("", "QLinearConv"): _Spelling("Conv", 2, axis=0),
     ("", "QLinearMatMul"): _Spelling("MatMul", 2, axis=1),
+    (CONTRIB, "QGemm"): _Spelling("Gemm", 2, axis=1, bias=6),
     (CONTRIB, "QLinearAdd"): _Spelling("Add", 2),
     (CONTRIB, "QLinearMul"): _Spelling("Mul", 2),
     (CONTRIB, "QLinearSigmoid"): _Spelling("Sigmoid", 1),
@@ -92,7 +98,7 @@ def _put(surgery: Surgery, place: int, made: list[onnx.NodeProto]) -> None:
 def _fits(surgery: Surgery, node: onnx.NodeProto, spelling: _Spelling) -> bool:
     """Whether every parameter is a constant, and one of a whole tensor or one that has an axis."""
     along = (4, 5) if spelling.axis is not None else ()
-    places = [n for n in range(1, spelling.result) if n % 3]
+    places = [n for n in range(1, 3 * spelling.reals) if n % 3]
     params = {
         n: surgery.constant(node, n) for n in (*places, spelling.result, spelling.result + 1)
     }
@@ -122,10 +128,11 @@ def _is_older_softmax(node: onnx.NodeProto) -> bool:
 
 def _fits_along(surgery: Surgery, node: onnx.NodeProto, spelling: _Spelling) -> bool:
     """Whether the parameters of the second operand are one each, or one for each index of its axis."""
-    w, axis = surgery.constant(node, 3), spelling.axis
+    w, axis = surgery.constant(node, 3), spelling.axis_in(node)
     if w is None or axis is None or w.ndim <= axis:
         return False
-    if input_name(node, 8) and surgery.constant(node, 8) is None:
+    bias = surgery.constant(node, spelling.bias)
+    if input_name(node, spelling.bias) and (bias is None or bias.ndim > 1):
         return False
     given = (surgery.constant(node, n) for n in (4, 5))
     sizes = {each.size for each in given if each is not None}
@@ -141,12 +148,16 @@ def _spelled(
     name = node.name or node.output[0]
     made = [
         _dequantize(
-            surgery, node, (n, n + 1, n + 2), f"{name}_d{n}", spelling.axis if n else None
+            surgery,
+            node,
+            (n, n + 1, n + 2),
+            f"{name}_d{n}",
+            spelling.axis_in(node) if n else None,
         )
-        for n in range(0, spelling.result, 3)
+        for n in range(0, 3 * spelling.reals, 3)
     ]
-    if input_name(node, 8):
-        made.append(_bias(surgery, node, f"{name}_db"))
+    if input_name(node, spelling.bias):
+        made.append(_bias(surgery, node, spelling.bias, f"{name}_db"))
     made += _on_reals(surgery, node, spelling, [each.output[0] for each in made])
     result = _whole(surgery, node, (spelling.result, spelling.result + 1))
     quantize = helper.make_node(
@@ -207,15 +218,16 @@ def _whole(surgery: Surgery, node: onnx.NodeProto, places: tuple[int, ...]) -> l
     ]
 
 
-def _bias(surgery: Surgery, node: onnx.NodeProto, name: str) -> onnx.NodeProto:
-    """The bias in steps of xs * ws, a float32 product."""
+def _bias(surgery: Surgery, node: onnx.NodeProto, place: int, name: str) -> onnx.NodeProto:
+    """The bias in steps of alpha * xs * ws, a float32 product; alpha is that of a QGemm."""
     xs, ws = surgery.constant(node, 1), surgery.constant(node, 4)
-    product = np.asarray(xs, np.float32).reshape(-1)[0] * np.asarray(ws, np.float32)
+    alpha = np.asarray(attribute(node, "alpha", 1.0), np.float32)
+    product = alpha * np.asarray(xs, np.float32).reshape(-1)[0] * np.asarray(ws, np.float32)
     many = product.size > 1
     scale = _new(surgery, f"{name}_s", product if many else product.reshape(()))
     attributes = {"axis": 0} if many else {}
     return helper.make_node(
-        "DequantizeLinear", [node.input[8], scale], [name], name, **attributes
+        "DequantizeLinear", [node.input[place], scale], [name], name, **attributes
     )
 
 

@@ -9,7 +9,7 @@ from generators.partners.forms import spelled_out
 from harness.oracle import Oracle, Silent, is_outside
 
 MEANT = {
-    *("QLinearConv", "QLinearMatMul", "QLinearAdd", "QLinearMul", "QLinearSigmoid"),
+    *("QLinearConv", "QLinearMatMul", "QGemm", "QLinearAdd", "QLinearMul", "QLinearSigmoid"),
     *("QLinearLeakyRelu", "QLinearSoftmax", "QLinearAveragePool", "QLinearGlobalAveragePool"),
 }
 
