@@ -8,6 +8,7 @@ import numpy as np
 from engine.faults.fault import Fault
 from engine.ir import Array
 from engine.kernels.number_types import (
+    FLOAT8,
     FLOAT_CODES,
     INTEGER_CODES,
     Dtype,
@@ -16,7 +17,7 @@ from engine.kernels.number_types import (
 )
 from engine.kernels.quantize_linear import Saturate, saturation
 from engine.kernels.quantize_parameters import QuantizeParameters
-from engine.profiles.quantization import Rule, Scale
+from engine.profiles.quantization import FloatRule, Rule, Scale
 
 _INT8, _UINT8 = np.dtype(np.int8), np.dtype(np.uint8)
 _WIDE = (np.dtype(np.int16), np.dtype(np.uint16))
@@ -81,6 +82,19 @@ def of_whole_codes(right: Rule, p: object) -> Rule:
     def rule(x: Array, scale: Scale, zero_point: Array) -> Array:
         stored = np.clip(np.rint(x), low, high).astype(x.dtype)
         return right(stored, scale, zero_point)
+
+    return rule
+
+
+def by_way_of_float16(right: FloatRule) -> FloatRule:
+    """The right rule for quotients that are rounded to float16 before; those beyond it are infinite."""
+
+    def rule(quotients: Array, dtype: Dtype, saturate: bool) -> Array:
+        if dtype not in FLOAT8:
+            return right(quotients, dtype, saturate)
+        with np.errstate(over="ignore"):
+            half = quotients.astype(np.float16)
+        return right(half.astype(np.float32), dtype, saturate)
 
     return rule
 
@@ -172,6 +186,14 @@ FAULTS = (
         "openvinotoolkit/openvino: a Reduce that a QuantizeLinear is fused with, measured",
         lambda p: p.dtype in (_INT8, _UINT8),
         {"quantize.rule": of_whole_codes},
+        record=QuantizeParameters,
+    ),
+    Fault(
+        "F148",
+        "codes that are 8-bit floats are rounded twice: to float16 first",
+        "openvinotoolkit/openvino: QuantizeLinear to float8, measured",
+        lambda p: p.dtype in FLOAT8,
+        {"quantize.floats": by_way_of_float16},
         record=QuantizeParameters,
     ),
     Fault(

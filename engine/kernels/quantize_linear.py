@@ -30,7 +30,14 @@ from engine.kernels.quantize_parameters import (
     read_quantize,
 )
 from engine.profiles.profile import Profile
-from engine.profiles.quantization import EVERYWHERE, NOWHERE, Rule, Scale, divide
+from engine.profiles.quantization import (
+    EVERYWHERE,
+    NOWHERE,
+    FloatRule,
+    Rule,
+    Scale,
+    divide,
+)
 
 _F = np.float32
 Code = Array | np.integer[Any]
@@ -69,13 +76,15 @@ def quantize_linear(
 def quantize_operator(node: Node, setting: Setting) -> Kernel:
     """QuantizeLinear as a function of ``(x, scale[, zero_point])``.
 
-    Stages: spread the parameters over the data, the rule (divide, round, add z), saturate.
+    Stages: spread the parameters over the data, the rule (divide, round, add z), saturate; where
+    codes are floats, how quotients become these.
     """
     p = read_quantize(node, setting)
     profile = setting.profile
     rule = setting.stage("quantize.rule", rule_of_profile)(profile.quantize, p)
     if rule is not profile.quantize:  # a fault's, on every element
         profile = replace(profile, quantize=rule, second_path=None)
+    floats = setting.stage("quantize.floats", floats_of_profile)(profile.float_codes)
     place = setting.stage("quantize.spread", spread)
     place_zero = setting.stage("quantize.zero_points", place)
     saturate = setting.stage("quantize.saturation", saturation)(p)
@@ -90,7 +99,7 @@ def quantize_operator(node: Node, setting: Setting) -> Kernel:
         zeros = place_zero(z.astype(_F), x.shape, p.granularity)
         if z.dtype in FLOAT_CODES:
             adds = zeros.any() or (zero_point is not None and z.dtype not in FLOAT8)
-            compute = _to_floats(profile, z.dtype, p.saturate, bool(adds))
+            compute = _to_floats(floats, z.dtype, p.saturate, bool(adds))
             return in_chunks(compute, z.dtype, data, steps, zeros)
         at: Array | slice = NOWHERE
         if profile.second_path is not None:
@@ -102,6 +111,11 @@ def quantize_operator(node: Node, setting: Setting) -> Kernel:
 
 def rule_of_profile(rule: Rule, p: object) -> Rule:
     """Divide, round, add the zero point, as the profile does."""
+    return rule
+
+
+def floats_of_profile(rule: FloatRule) -> FloatRule:
+    """Quotients become codes that are floats as the profile says."""
     return rule
 
 
@@ -163,7 +177,7 @@ def _to_integers(
 
 
 def _to_floats(
-    profile: Profile, dtype: Dtype, saturate: bool, adds: bool
+    rule: FloatRule, dtype: Dtype, saturate: bool, adds: bool
 ) -> Callable[[Array, Array, Array], Array]:
     """``fl(x/s) + z`` in the type of the codes; adding a zero point makes 0 of -0."""
 
@@ -171,7 +185,7 @@ def _to_floats(
         quotients = np.asarray(x / scale).astype(_F, copy=False)
         if adds:
             quotients = np.asarray(quotients + zero_point)
-        return profile.float_codes(quotients, dtype, saturate)
+        return rule(quotients, dtype, saturate)
 
     return compute
 

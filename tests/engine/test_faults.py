@@ -355,6 +355,7 @@ def test_keys_titles_and_sources() -> None:
         "F130",
         "F131",
         "F147",
+        "F148",
         "F140",
         "F141",
         "F142",

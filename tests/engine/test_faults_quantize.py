@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
@@ -87,6 +88,30 @@ def test_reals_that_are_stored_as_codes_lose_their_fractions(
 
 def test_codes_of_16_bits_are_not_what_reals_are_stored_as() -> None:
     assert not find("F145").places(Session(negative([1.0, 2.0], np.int16)).plan())
+
+
+@pytest.mark.parametrize(
+    ("kind", "x", "right", "wrong"),
+    [
+        (ml_dtypes.float8_e4m3fn, 107.97676, 104, 112),
+        (ml_dtypes.float8_e5m2, -21.9976, -20, -24),
+        (ml_dtypes.float8_e4m3fn, 108, 112, 112),
+        (ml_dtypes.float8_e4m3fn, 1e6, 448, 448),
+    ],
+)
+def test_codes_that_are_8_bit_floats_are_rounded_twice(
+    kind: Any, x: float, right: float, wrong: float
+) -> None:
+    """OpenVINO 2026.4.1: 107.977 becomes 108 in float16, a tie, which goes to 112."""
+    constants: dict[str, Any] = {"s": np.float32(1), "z": np.array(0, kind)}
+    node = onnx.helper.make_node("QuantizeLinear", ["x", *constants], ["y"], name="q")
+    model = graph_model([node], {"x": (np.float32, [1])}, {"y": kind}, constants, 21)
+    given = {"x": np.array([x], np.float32)}
+    for faults, code in (((), right), (("F148",), wrong)):
+        session = Session(model, faults=faults)
+        assert session.run(given)["y"].astype(np.float32).item() == code
+    assert find("F148").places(session.plan()) == ("q",)
+    assert not find("F148").places(Session(TO_INT8).plan())
 
 
 @pytest.mark.parametrize("model", [quantize(0), quantize(None)], ids=["given", "uint8"])
