@@ -9,10 +9,20 @@ from engine.faults.matmul_reach import multipliers, product_fault, reach
 from engine.ir import Array
 from engine.kernels.matmul_stages import MatMulParameters, Steps, clamp
 
+BLOCK = 8  # columns that fill a vector
+
 
 def away_from_zero(steps: Array, offset: int) -> Array:
     """``sign(v) * floor(|v| + 1/2)``."""
     return round_half_away(steps)
+
+
+def away_from_zero_in_the_rest(steps: Array, offset: int) -> Array:
+    """The same in the columns behind the last whole block of 8; elsewhere to even."""
+    rounded = np.rint(steps)
+    rest = slice(steps.shape[-1] // BLOCK * BLOCK, None)
+    rounded[..., rest] = round_half_away(steps[..., rest])
+    return rounded
 
 
 def half_up(steps: Array, offset: int) -> Array:
@@ -107,6 +117,11 @@ def without_relu(codes: Array, p: MatMulParameters) -> Array:
     return codes if p.activation == "Relu" else clamp(codes, p)
 
 
+def _has_a_rest(p: MatMulParameters) -> bool:
+    """Whether columns lie behind the last whole block."""
+    return p.b.shape[-1] % BLOCK > 0
+
+
 def _is_fractional(p: MatMulParameters) -> bool:
     found = reach(p)
     return found.steps >= 0.5 and any(m.denominator > 1 for m in found.multipliers)
@@ -146,6 +161,13 @@ FAULTS = (
         "microsoft/onnxruntime#25045; sonos/tract PR 2672",
         lambda p: reach(p).ties,
         {"round": away_from_zero},
+    ),
+    product_fault(
+        "F70.matmul.rest",
+        "ties of products are rounded away from zero in the last columns, fewer than 8",
+        "opencv/opencv modules/dnn/src/int8layers/matmul_int8_layer.cpp, measured",
+        lambda p: reach(p).ties and _has_a_rest(p),
+        {"round": away_from_zero_in_the_rest},
     ),
     product_fault(
         "F71.matmul",

@@ -88,6 +88,10 @@ PAIRS = {
     "F62": (gemm(SIGNED, bias=True, alpha=0.5), gemm(SIGNED, alpha=0.5)),
     "F62.beta": (gemm(SIGNED, bias=True, beta=0.5), gemm(SIGNED, beta=0.5)),
     "F70.matmul": (product(SMALL, **TIES, y=(4.0, 100)), product(SIGNED)),
+    "F70.matmul.rest": (
+        product(SMALL, **TIES, y=(4.0, 100)),
+        product(np.hstack([SMALL, SMALL[:, :3]]), **TIES, y=(4.0, 100)),
+    ),
     "F71.matmul": (product(SMALL, **TIES, y=(4.0, 100)), product(SIGNED)),
     "F75.matmul": (
         product(SMALL, **TIES, y=(4.0, 101)),
@@ -226,6 +230,15 @@ def test_roundings_by_hand(fault: str, expected: list[int]) -> None:
     a = np.array([[7], [9], [11], [13]], np.uint8)
     faults = [fault] if fault else []
     assert Session(model, faults=faults).run({"a": a})["y"].reshape(-1).tolist() == expected
+
+
+def test_ties_in_the_columns_left_over() -> None:
+    """Half a step below the zero point 100 in each of nine columns."""
+    model = product(
+        np.ones((1, 9), np.int8), a_zero=10, y=(2.0, 100), a_scale=1, b_scale=1, shape=(1,)
+    )
+    found = Session(model, faults=["F70.matmul.rest"]).run({"a": np.array([[9]], np.uint8)})
+    assert found["y"].reshape(-1).tolist() == [100] * 8 + [99]
 
 
 def test_a_float_bias_is_clipped_to_int32() -> None:
