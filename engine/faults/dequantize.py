@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from engine.errors import InvalidModel
 from engine.faults.fault import Fault
 from engine.ir import Array
-from engine.kernels.dequantize_linear import Centre, Dequantize, real_of
+from engine.kernels.dequantize_linear import Centre, Dequantize, centre, real_of
 from engine.kernels.number_types import INTEGER_CODES
+from engine.kernels.quantize_granularity import spread
 from engine.kernels.quantize_parameters import DequantizeParameters
 
 
@@ -56,6 +58,15 @@ def at_a_share(q: Array, scale: Array, zero_point: Array | None) -> Array:
     return np.asarray(np.asarray(steps / levels) * np.asarray(high - low) + low)
 
 
+def wrapped_difference(q: Array, zero_point: Array | None) -> Array:
+    """``q - z`` modulo 256 in the type of 8-bit codes."""
+    steps = centre(q, zero_point)
+    if q.dtype not in (np.int8, np.uint8):
+        return steps
+    own: Array = steps.astype(np.int16).astype(q.dtype).astype(np.float32)
+    return own
+
+
 def _shift(scale: Array, zero_point: Array | None) -> Array:
     z = np.zeros((), np.float32) if zero_point is None else zero_point.astype(np.float32)
     return np.asarray(z * scale)
@@ -82,6 +93,18 @@ def _rounds(p: DequantizeParameters) -> bool:
 def _rounds_zero_point(p: DequantizeParameters) -> bool:
     """Whether a product with a zero point other than 0 may round."""
     return p.zero_point is not None and bool(p.zero_point.any()) and _rounds(p)
+
+
+def _wraps(p: DequantizeParameters) -> bool:
+    """Whether some difference of constants is beyond their type."""
+    q, given = p.codes, p.zero_point
+    if q is None or given is None:
+        return False
+    try:
+        z = spread(given, q.shape, p.granularity)
+    except InvalidModel:
+        return False
+    return bool((wrapped_difference(q, z) != centre(q, z)).any())
 
 
 FAULTS = (
@@ -123,6 +146,14 @@ FAULTS = (
         "openvinotoolkit/openvino: a FakeQuantize of constants, measured",
         _rounds,
         {"dequantize.real": _of_integers(at_a_share)},
+        record=DequantizeParameters,
+    ),
+    Fault(
+        "F146.dequantize",
+        "DequantizeLinear subtracts the zero points of constants in 8 bits",
+        "openvinotoolkit/openvino: weights of a ConvTranspose, measured",
+        _wraps,
+        {"dequantize.constants": wrapped_difference},
         record=DequantizeParameters,
     ),
 )

@@ -60,9 +60,9 @@ def dequantize_operator(node: Node, setting: Setting) -> Kernel:
     p = read_dequantize(node, setting)
     place = setting.stage("dequantize.spread", spread)
     place_zero = setting.stage("dequantize.zero_points", place)
-    real = setting.stage("dequantize.real", real_of)(
-        setting.stage("dequantize.centre", centre)
-    )
+    middle = setting.stage("dequantize.centre", centre)
+    middle = middle if p.codes is None else setting.stage("dequantize.constants", middle)
+    real = setting.stage("dequantize.real", real_of)(middle)
     read = setting.stage("dequantize.codes", as_stored) if is_packed(p) else as_stored
     if p.codes is not None and not node.input(2):
         read = setting.stage("dequantize.untyped", read)

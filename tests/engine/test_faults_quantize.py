@@ -252,3 +252,31 @@ def test_a_pair_that_is_fused_rounds_as_the_two_do(fault: str, kind: Any) -> Non
         assert find(fault).places(fused.plan()) == (("d", "q") if acts else ())
         apart = Session(model, fusion="off", faults=[fault])
         assert (fused.run({"x": bits})["y"] == apart.run({"x": bits})["y"]).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "codes", "zero", "reals", "places"),
+    [
+        (np.int8, [-7, -1], 127, [122, -128], ("d",)),
+        (np.uint8, [3, 5], 5, [254, 0], ("d",)),
+        (np.int8, [-7, -1], 100, [-107, -101], ()),
+    ],
+)
+def test_zero_points_of_constants_are_subtracted_in_8_bits(
+    kind: Any, codes: list[int], zero: int, reals: list[int], places: tuple[str, ...]
+) -> None:
+    """The first is what OpenVINO 2026.4.1 makes of the weights of a ConvTranspose."""
+    constants = {
+        "w": np.array(codes, kind),
+        "s": np.float32(1),
+        "z": np.array(zero, kind),
+    }
+    make = onnx.helper.make_node
+    nodes = [
+        make("DequantizeLinear", [*constants], ["r"], name="d"),
+        make("Add", ["x", "r"], ["y"], name="a"),
+    ]
+    model = graph_model(nodes, {"x": (np.float32, [2])}, {"y": np.float32}, constants, 13)
+    session = Session(model, faults=["F146.dequantize"])
+    assert session.run({"x": np.zeros(2, np.float32)})["y"].tolist() == reals
+    assert find("F146.dequantize").places(session.plan()) == places
