@@ -266,7 +266,7 @@ def test_zero_points_of_constants_are_subtracted_in_8_bits(
     kind: Any, codes: list[int], zero: int, reals: list[int], places: tuple[str, ...]
 ) -> None:
     """The first is what OpenVINO 2026.4.1 makes of the weights of a ConvTranspose."""
-    constants = {
+    constants: dict[str, Any] = {
         "w": np.array(codes, kind),
         "s": np.float32(1),
         "z": np.array(zero, kind),
