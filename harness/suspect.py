@@ -11,14 +11,15 @@ from generators.illegal import breach_of
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.cause import PASS, Blamed, cause_of, telling_passes
-from harness.cut import cut, tensor_types
+from harness.cut import cut
+from harness.failing import failing_part
 from harness.locate import Judged, culprits, locate
-from harness.observe import CONVERSIONS, main_op, observe, units, whole_graph
+from harness.observe import CONVERSIONS, main_op, observe, whole_graph
 from harness.opened import opened
 from harness.oracle import Oracle, judge
 from harness.outcome import FusedOp, Outcome, Values
 from harness.verdict_class import kind_of_bug
-from harness.verdicts import failure_of, is_suspicious, is_wrong
+from harness.verdicts import failure_of, is_wrong
 from harness.wording import message_words, plain_op, said_place
 
 TWO_RUNS = "two runs of the same case differ"
@@ -200,17 +201,10 @@ def _failed(bench: Bench, spec: BackendSpec, case: Case, outcome: Outcome) -> Su
     if breach_of(case):  # a part of a broken model may be a valid one
         suspect = _whole(spec, case, kind, message)
         return replace(suspect, signature=replace(suspect.signature, place=BROKEN))
-    words, model = message_words(message, case), case.proto()
-    types = tensor_types(case)
-    for unit in units(model)[:-1]:
-        part = cut(case, unit.outputs, types)
-        failed = bench.run(part, spec)
-        how, found = failure_of(failed)
-        if how != kind or not is_suspicious(kind, failed):
-            continue
-        if kind != "refused" or message_words(found, case) == words:
-            return _placed(bench, _whole(spec, part, kind, found))
-    return _placed(bench, _whole(spec, case, kind, message))
+    part = failing_part(bench, spec, case, kind, message)
+    suspect = _whole(spec, part.case, kind, part.message)
+    named = replace(suspect, signature=replace(suspect.signature, op=part.op))
+    return _placed(bench, named)
 
 
 def _placed(bench: Bench, suspect: Suspect) -> Suspect:

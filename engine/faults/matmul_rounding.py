@@ -119,7 +119,7 @@ def without_relu(codes: Array, p: MatMulParameters) -> Array:
 
 def _has_a_rest(p: MatMulParameters) -> bool:
     """Whether columns lie behind the last whole block."""
-    return p.b.shape[-1] % BLOCK > 0
+    return bool(p.b.shape[-1] % BLOCK)
 
 
 def _is_fractional(p: MatMulParameters) -> bool:
