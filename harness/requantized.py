@@ -9,6 +9,8 @@ from corpus.case import Array, Case
 
 FACTORS = (2**-8, 0.25, 0.5, 1, 2, 4, 0.625, 0.00293)
 """Mostly powers of two: what was a tie may be one again, what fitted may not fit."""
+USUAL = (2.0**-20, 2.0**20)
+"""Between these a scale is nothing out of the ordinary."""
 _CODES = ("int8", "uint8", "int16", "uint16")
 _MADE_OF = {"QuantizeLinear": (1, 2), "DequantizeLinear": (1, 2), "Pad": (2,)}
 
@@ -16,24 +18,32 @@ _MADE_OF = {"QuantizeLinear": (1, 2), "DequantizeLinear": (1, 2), "Pad": (2,)}
 def requantized(case: Case, rng: np.random.Generator) -> Case:
     """The case with the constants among its scales, zero points and borders drawn anew.
 
-    Equal ones stay equal, for rules ask for that; of zero points one in two is kept.
+    In one draw of two equal ones stay equal, for rules ask for that, and those that are extreme
+    become usual, for nothing fits them; of zero points one in two is kept.
     """
     model = case.proto()
     factors: dict[bytes, float] = {}
     zeros: dict[tuple[str, bytes], Array] = {}
-    names = set(_parameters(model.graph))
+    names, together = set(_parameters(model.graph)), rng.random() < 0.5
     for each in model.graph.initializer:
         if each.name not in names:
             continue
         array = onnx.numpy_helper.to_array(each)
         if array.dtype == np.float32:
-            factor = factors.setdefault(array.tobytes(), float(rng.choice(FACTORS)))
-            array = np.asarray(array * factor, array.dtype)
+            same = array.tobytes() if together else each.name.encode()
+            factor = factors.setdefault(same, float(rng.choice(FACTORS)))
+            usual = np.sign(array) if together and _is_extreme(array) else array
+            array = np.asarray(usual * factor, array.dtype)
         elif array.dtype.name in _CODES and array.ndim < 2:
-            key = array.dtype.str, array.tobytes()
-            array = zeros.setdefault(key, _zero_points(array, rng))
+            same = array.tobytes() if together else each.name.encode()
+            array = zeros.setdefault((array.dtype.str, same), _zero_points(array, rng))
         each.CopyFrom(onnx.numpy_helper.from_array(array, each.name))
     return case.with_model(model)
+
+
+def _is_extreme(scales: Array) -> bool:
+    """Whether they are so far from 1 that every result is at the end of its range, or none is."""
+    return bool(((np.abs(scales) < USUAL[0]) | (np.abs(scales) > USUAL[1])).any())
 
 
 def _parameters(graph: onnx.GraphProto) -> Iterator[str]:

@@ -90,14 +90,23 @@ def saturated_as_int8(steps: Array, low: int, high: int) -> Array:
 
 def with_zero_point_inside(rules: Elementwise, p: CombinationParameters) -> Combination:
     """``rne(v + z)``: with an odd zero point, ties go to odd steps."""
+    return _with_sums(rules, p, lambda v, z: np.asarray(v + z))
 
+
+def with_zero_point_in_float32(rules: Elementwise, p: CombinationParameters) -> Combination:
+    """``rne(fl(v + z))``: from 2**24 on the lowest bits are lost."""
+    return _with_sums(rules, p, lambda v, z: np.asarray(v.astype(np.float32) + np.float32(z)))
+
+
+def _with_sums(
+    rules: Elementwise, p: CombinationParameters, add: Callable[[Array, int], Array]
+) -> Combination:
     def change(prepare: Prepare) -> Prepare:
         def moved(o: Operands) -> Combine:
             combine = prepare(o)
 
             def steps(codes: Sequence[Array], inner: int) -> Steps:
-                v, offset = combine(codes, inner)
-                return v + offset, 0
+                return add(*combine(codes, inner)), 0
 
             return steps
 
@@ -280,7 +289,7 @@ FAULTS = (
         "element-wise results become codes by a cast: zero point added, fraction cut off, lowest bits kept",
         "openvinotoolkit/openvino: the ONNX front end's QLinear operators, measured",
         {
-            "elementwise.combination": with_zero_point_inside,
+            "elementwise.combination": with_zero_point_in_float32,
             "elementwise.round": np.trunc,
             "elementwise.saturate": wrapped,
         },

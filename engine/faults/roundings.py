@@ -19,8 +19,9 @@ def half_up(steps: Array) -> Array:
 
 
 def wrap_between(steps: Array, low: int, high: int) -> Array:
-    """Steps modulo their range, instead of clipped to it."""
-    wrapped: Array = (np.clip(steps, -_FAR, _FAR) - low) % (high - low + 1) + low
+    """Steps modulo their range, instead of clipped to it; what no int32 holds is one of its ends."""
+    whole = np.clip(steps, -_FAR, _FAR).astype(np.float64)
+    wrapped: Array = (whole - low) % (high - low + 1) + low
     return wrapped
 
 

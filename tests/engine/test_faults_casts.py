@@ -24,6 +24,8 @@ def cast_of(key: str, op: str, x: Array, read: Codes, written: Codes, **given: A
     names = ["x", "xs", "xz", "ys", "yz"]
     shapes: dict[str, Any] = {"x": (x.dtype, list(x.shape))}
     inputs = {"x": x}
+    if op == "QLinearAdd":
+        names = [*names[:3], *names]
     if op == "QLinearWhere":
         names = ["k", *names[:3], "x", "xs", "xz", *names[3:]]
         shapes["k"], inputs["k"] = (np.dtype(bool), list(x.shape)), x > 0
@@ -96,3 +98,17 @@ def test_what_follows_a_pool_is_done_twice(
     model = behind("AveragePool", x=read, y=written, dtype=dtype, kernel_shape=[1])
     found = Session(model, faults=["F142"]).run({"x": x})["y"]
     assert found.tolist() == [[expected, expected]]
+
+
+@pytest.mark.parametrize(
+    ("key", "op", "expected"),
+    [
+        ("F128.average", "QLinearAveragePool", [-125, -125, 127, 3, -121, 123]),
+        ("F128", "QLinearAdd", [0, 0, 0, 0, 8, -16]),
+    ],
+)
+def test_what_no_int32_holds_becomes_code_zero(key: str, op: str, expected: list[int]) -> None:
+    """Steps of 12246143 and their multiples, twice these of a sum, where the zero point is lost."""
+    x = np.array([[[[100, -100, 1, 127, -3, 7]]]], np.int8)
+    given = {"kernel_shape": [1, 1]} if op == "QLinearAveragePool" else {}
+    assert cast_of(key, op, x, (1.0, 0), (2.0**-24 * 1.37, 3), **given) == expected
