@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnxruntime
 
-from harness.backends import ort_claims, ort_tap
+from harness.backends import ort_claims, ort_tap, ort_tensors
 from harness.backends.protocol import Limit
 
 if TYPE_CHECKING:
@@ -103,9 +103,7 @@ class Ort:
         self._sessions[key] = session
         if len(self._sessions) > KEPT_SESSIONS:
             self._sessions.popitem(last=False)
-        names = [each.name for each in session.get_outputs()]
-        found = session.run(names, inputs)
-        return {name: found[i] for i, name in enumerate(names)}
+        return ort_tensors.run(session, inputs)
 
     def tap(
         self, model: bytes, inputs: dict[str, Array], options: dict[str, str]

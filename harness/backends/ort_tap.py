@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import onnx
 import onnxruntime
 
+from harness.backends import ort_tensors
 from harness.backends.ort_mapping import Mapping
 from harness.backends.protocol import Limit
 
@@ -91,6 +92,4 @@ def _all_tensors(graph: onnx.ModelProto, inputs: dict[str, Array]) -> dict[str, 
         )
     except Exception as error:
         raise Limit(f"its optimized graph cannot be run again: {error}") from error
-    names = [each.name for each in session.get_outputs()]
-    found = session.run(names, inputs)
-    return {name: found[i] for i, name in enumerate(names)}
+    return ort_tensors.run(session, inputs)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
@@ -17,6 +18,7 @@ from reports.repro import OutputFiles, Recipe, TorchConv, literal, render
 from tests.reports import samples
 
 OUTPUTS = {"y": OutputFiles("uint8", "allowed_low_y.npy", "allowed_high_y.npy")}
+REALS = {"y": OutputFiles("float32", "allowed_low_y.npy", "allowed_high_y.npy")}
 INPUTS = {"x": "input_x.npy"}
 X_SCALE, W_SCALE, Y_SCALE = 0.5, 0.25, 2.0
 X_ZERO, Y_ZERO = 3, 8
@@ -281,6 +283,28 @@ def test_an_input_of_a_type_that_numpy_lacks_comes_with_its_type(tmp_path: Path)
     recipe = Recipe("mine:run", INPUTS, OUTPUTS, foreign={"x": "float8_e5m2"})
     script = write(tmp_path, recipe, right())
     assert run(script, cwd=tmp_path) == (2, "ValueError: float8_e5m2\n")
+
+
+@pytest.mark.parametrize("name", ["float8_e5m2", "int4", "bfloat16"])
+def test_onnxruntime_is_given_the_bytes_of_such_an_input(tmp_path: Path, name: str) -> None:
+    x = np.array([1, -2, 3, 4, -5]).astype(np.dtype(getattr(ml_dtypes, name)))
+    kind = helper.np_dtype_to_tensor_dtype(x.dtype)
+    op = "Cast" if name == "bfloat16" else "DequantizeLinear"
+    node = helper.make_node(op, ["x"] if op == "Cast" else ["x", "s"], ["y"])
+    if op == "Cast":
+        node.attribute.append(helper.make_attribute("to", TensorProto.FLOAT))
+    ends = [("x", kind), ("y", TensorProto.FLOAT)]
+    scale = [numpy_helper.from_array(np.array(1, np.float32), "s")] if op != "Cast" else []
+    given, made = ([helper.make_tensor_value_info(name, t, x.shape)] for name, t in ends)
+    graph = helper.make_graph([node], "g", given, made, scale)
+    opsets = [helper.make_opsetid("", 21)]
+    recipe = Recipe("ort", INPUTS, REALS, foreign={"x": name})
+    script = write(tmp_path, recipe, x.astype(np.float32))
+    proto = helper.make_model(graph, opset_imports=opsets, ir_version=10)
+    (tmp_path / "model.onnx").write_bytes(proto.SerializeToString())
+    np.save(tmp_path / "input_x.npy", x.view(f"u{x.itemsize}"))
+    status, text = run(script)
+    assert (status, text.split(",")[0]) == (0, "'y': 0 of 5 elements wrong")
 
 
 def test_options_of_a_function_are_its_arguments(tmp_path: Path) -> None:

@@ -126,3 +126,25 @@ SCALE_BY_TWO = convolution([[[[2]]]])
 def pixels(*values: int) -> Case:
     """`SCALE_BY_TWO` on four pixels: ``y = (x - 3) / 2 + 1``, the half rounded to even."""
     return Case(SCALE_BY_TWO, {"x": np.array(values, np.uint8).reshape(1, 1, 2, 2)})
+
+
+def converting(operator: str, dtype: Any) -> tuple[onnx.ModelProto, int]:
+    """QuantizeLinear to, or DequantizeLinear from, codes of a type; scale 1, zero point 0."""
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    x, y = (
+        (TensorProto.FLOAT, kind)
+        if operator == "QuantizeLinear"
+        else (kind, TensorProto.FLOAT)
+    )
+    graph = helper.make_graph(
+        [helper.make_node(operator, ["x", "s", "z"], ["y"])],
+        "types",
+        [helper.make_tensor_value_info("x", x, [7])],
+        [helper.make_tensor_value_info("y", y, [7])],
+        [
+            numpy_helper.from_array(np.array(1, np.float32), "s"),
+            helper.make_tensor("z", kind, [], [0]),
+        ],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    return made, kind

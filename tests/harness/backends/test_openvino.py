@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from corpus.case import Case
 from harness.backends.pool import Pool
@@ -13,6 +13,7 @@ from harness.backends.spec import parse
 from harness.outcome import Crashed, Values
 from tests.harness.backends.models import (
     constant,
+    converting,
     convolution,
     dequantized_convolution,
     model,
@@ -55,28 +56,6 @@ def test_the_answer_does_not_change_under_the_next_run(openvino: OpenVINO) -> No
     first = openvino.run(made, {"x": X}, {})["y"]
     openvino.run(made, {"x": np.zeros_like(X)}, {})
     assert [int(each) for each in first.ravel()] == Y
-
-
-def converting(operator: str, dtype: Any) -> tuple[onnx.ModelProto, int]:
-    """QuantizeLinear to, or DequantizeLinear from, codes of a type; scale 1, zero point 0."""
-    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-    x, y = (
-        (TensorProto.FLOAT, kind)
-        if operator == "QuantizeLinear"
-        else (kind, TensorProto.FLOAT)
-    )
-    graph = helper.make_graph(
-        [helper.make_node(operator, ["x", "s", "z"], ["y"])],
-        "types",
-        [helper.make_tensor_value_info("x", x, [7])],
-        [helper.make_tensor_value_info("y", y, [7])],
-        [
-            numpy_helper.from_array(np.array(1, np.float32), "s"),
-            helper.make_tensor("z", kind, [], [0]),
-        ],
-    )
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-    return made, kind
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import itertools
 import re
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
@@ -16,6 +17,7 @@ from harness.backends.protocol import Limit
 from harness.oracle import Oracle
 from tests.harness.backends.models import (
     constant,
+    converting,
     convolution,
     dequantized_convolution,
     model,
@@ -291,3 +293,30 @@ def test_taps_of_a_model_whose_batch_is_open_have_their_axes_in_order(ort: Ort) 
             assert arrays[name].shape == each.low.shape, (seed, name)
         return
     raise AssertionError("no such network was drawn")
+
+
+REALS = np.array([-3, -1, 0, 1, 2, 5, 7], np.float32)
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        *(np.int8, np.int16, ml_dtypes.int4),
+        *(ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2),
+    ],
+)
+def test_codes_of_every_type_go_in_and_come_out(ort: Ort, dtype: Any) -> None:
+    quantize, _ = converting("QuantizeLinear", dtype)
+    codes = ort.run(quantize.SerializeToString(), {"x": REALS}, {})["y"]
+    assert codes.dtype == np.dtype(dtype)
+    assert codes.astype(np.float32).tolist() == REALS.tolist()
+    dequantize, _ = converting("DequantizeLinear", dtype)
+    reals = ort.run(dequantize.SerializeToString(), {"x": codes}, {})["y"]
+    assert reals.tolist() == REALS.tolist()
+
+
+def test_unsigned_codes_of_four_bits_are_unpacked(ort: Ort) -> None:
+    made, _ = converting("QuantizeLinear", ml_dtypes.uint4)
+    codes = ort.run(made.SerializeToString(), {"x": REALS}, {})["y"]
+    assert codes.dtype == np.dtype(ml_dtypes.uint4)
+    assert codes.astype(int).tolist() == [0, 0, 0, 1, 2, 5, 7]
