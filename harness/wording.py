@@ -13,6 +13,7 @@ SAID = (
     (r"\b(operator|Optype) \(\w+\)", r"\1 (*)"),
     (r'\bIn Node, \("[^"]*"', 'In Node, ("*"'),
     (r"\brunning \w+ node\b", "running a node"),
+    (r"(?<=Failed to find kernel for )\w+\(\d+\).*", "an operator"),  # that a pass left on codes
     GLOBAL,
     (r"\bType Error: .*", "Type Error"),
     (r"\b(?<=for )[iu](?:4|8|16|32|64)\b", "integers"),  # OpenVINO's names of types

@@ -69,6 +69,11 @@ BLOCKS = "/core/quantize_linear.cc:81 block_size must be 0"
             "PadTransformation: 300 assigned value out of range for u8",
             "",
         ),
+        (
+            "Failed to find kernel for Flatten(24) (node:'n1' ep:'CPUExecutionProvider').",
+            "Failed to find kernel for DepthToSpace(1) (node:'t_token_3' ep:'CPUExecutionProvider').",
+            "",
+        ),
     ],
 )
 def test_one_bug_in_two_messages(first: str, second: str, place: str) -> None:
