@@ -19,22 +19,24 @@ def requantized(case: Case, rng: np.random.Generator) -> Case:
     """The case with the constants among its scales, zero points and borders drawn anew.
 
     In one draw of two equal ones stay equal, for rules ask for that, and those that are extreme
-    become usual, for nothing fits them; of zero points one in two is kept.
+    become usual, for nothing fits them; of zero points one in two is kept, and the scales of one
+    tensor stay in proportion in one of two.
     """
     model = case.proto()
-    factors: dict[bytes, float] = {}
+    factors: dict[bytes, Array] = {}
     zeros: dict[tuple[str, bytes], Array] = {}
     names, together = set(_parameters(model.graph)), rng.random() < 0.5
+    plain = set(_of_pairs(model.graph))
     for each in model.graph.initializer:
         if each.name not in names:
             continue
         array = onnx.numpy_helper.to_array(each)
         if array.dtype == np.float32:
             same = array.tobytes() if together else each.name.encode()
-            factor = factors.setdefault(same, float(rng.choice(FACTORS)))
+            factor = factors.setdefault(same, _factors(array, rng))
             usual = np.sign(array) if together and _is_extreme(array) else array
             array = np.asarray(usual * factor, array.dtype)
-        elif array.dtype.name in _CODES and array.ndim < 2:
+        elif array.dtype.name in _CODES and (array.ndim < 2 or each.name in plain):
             same = array.tobytes() if together else each.name.encode()
             array = zeros.setdefault((array.dtype.str, same), _zero_points(array, rng))
         each.CopyFrom(onnx.numpy_helper.from_array(array, each.name))
@@ -51,8 +53,19 @@ def _parameters(graph: onnx.GraphProto) -> Iterator[str]:
     for node in graph.node:
         if node.op_type.startswith("QLinear"):
             yield from node.input
+    yield from _of_pairs(graph)
+
+
+def _of_pairs(graph: onnx.GraphProto) -> Iterator[str]:
+    for node in graph.node:
         for place in _MADE_OF.get(node.op_type, ()):
             yield from node.input[place : place + 1]
+
+
+def _factors(array: Array, rng: np.random.Generator) -> Array:
+    shape = () if array.size < 2 or rng.random() < 0.5 else array.shape
+    drawn: Array = np.asarray(rng.choice(FACTORS, shape))
+    return drawn
 
 
 def _zero_points(array: Array, rng: np.random.Generator) -> Array:

@@ -9,7 +9,7 @@ from engine.errors import EngineError
 from engine.faults.fault import Fault
 from engine.ir import Array
 from engine.kernels.matmul_nbits import BlockedWeights, block_zero_points, over_blocks
-from engine.kernels.quantize_granularity import Granularity, Spread, spread
+from engine.kernels.quantize_granularity import Granularity, Spread, axis_of, spread
 from engine.kernels.quantize_parameters import DequantizeParameters, QuantizeParameters
 
 Shape = tuple[int, ...]
@@ -111,6 +111,16 @@ def first_of_blocks(parameter: Array, shape: Shape, given: Granularity) -> Array
     """The first of all blocks' parameters for the whole tensor."""
     blocked = _is_blocked(parameter, shape, given)
     return parameter.reshape(-1)[0] if blocked else spread(parameter, shape, given)
+
+
+def first_of_rows(parameter: Array, shape: Shape, given: Granularity) -> Array:
+    """Of the axes behind that of the blocks the first parameter serves all, rows one by one."""
+    placed = spread(parameter, shape, given)
+    if given.block_size != 1 or not _is_blocked(parameter, shape, given):
+        return placed
+    rows = axis_of(parameter, shape, given) + 1
+    first = placed[(slice(None),) * rows + (slice(1),) * (len(shape) - rows)]
+    return np.broadcast_to(first, shape)
 
 
 def first_of_weights(w: BlockedWeights) -> Array:
@@ -250,6 +260,12 @@ FAULTS = (
         "the first scale and zero point of an axis are used for the whole tensor",
         "opencv/opencv 5.x reads per-axis parameters with .at(0)",
         first_of_axis,
+    ),
+    _axis_fault(
+        "F149",
+        "blocks of one row each have the parameters of the row's first element",
+        "opencv/opencv modules/dnn/src/layers/quantlizelinear_layer.cpp",
+        first_of_rows,
     ),
     _axis_fault(
         "F57.block",

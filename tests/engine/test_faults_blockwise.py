@@ -53,6 +53,7 @@ def nibbles(*shape: int, dtype: Any = INT4) -> Array:
 
 SQUARE, ODD, EVEN = nibbles(6, 6), nibbles(5, 7), nibbles(2, 8)
 RISING = np.arange(1, 13).reshape(6, 2) / 8
+WIDE = np.arange(1, 37).reshape(6, 6) / 8
 ROW = np.arange(1, 7) / 8
 TAIL = np.arange(1, 21).reshape(5, 4) / 8
 NATURAL = (SQUARE.astype(np.int8) & 7).astype(INT4)
@@ -76,6 +77,10 @@ PAIRS = {
     "F100c": (
         dequantize(SQUARE, RISING.T, axis=0, block=3),
         dequantize(SQUARE, RISING, axis=1, block=3),
+    ),
+    "F149": (
+        dequantize(SQUARE, WIDE, axis=0, block=1),
+        dequantize(SQUARE, WIDE, axis=1, block=1),
     ),
     "F57": (dequantize(SQUARE, ROW, axis=0), dequantize(SQUARE, np.full(6, 0.5), axis=0)),
     "F57.block": (

@@ -50,6 +50,22 @@ def test_a_sigmoid_of_two_codes_is_told_by_codes_near_them(fault: str) -> None:
     assert causes(fault, TWO) == [fault.removesuffix(".table")]
 
 
+def blocks(fault: str) -> list[str]:
+    """What is found for rows of their own, one zero point of which is another."""
+    scale, zero = np.ones((3, 4), np.float32), np.eye(1, 12, 2, np.uint8).reshape(3, 4)
+    node = onnx.helper.make_node(
+        "QuantizeLinear", ["x", "s", "z"], ["y"], axis=0, block_size=1
+    )
+    constants = {"s": scale, "z": zero}
+    model = graph_model([node], {"x": (np.float32, [3, 4])}, {"y": np.uint8}, constants, 21)
+    return causes(fault, Case(model.SerializeToString(), {"x": np.ones((3, 4), np.float32)}))
+
+
+@pytest.mark.parametrize("fault", ["F102", "F149"])
+def test_blocks_are_told_by_parameters_that_all_differ(fault: str) -> None:
+    assert blocks(fault) == [fault]
+
+
 def test_of_two_faults_the_case_has_the_one_that_it_shows() -> None:
     """Zeros have no ties: that means are rounded up too is seen on other data only."""
     model = behind(
