@@ -56,7 +56,7 @@ def blocks(fault: str) -> list[str]:
     node = onnx.helper.make_node(
         "QuantizeLinear", ["x", "s", "z"], ["y"], axis=0, block_size=1
     )
-    constants = {"s": scale, "z": zero}
+    constants: dict[str, Any] = {"s": scale, "z": zero}
     model = graph_model([node], {"x": (np.float32, [3, 4])}, {"y": np.uint8}, constants, 21)
     return causes(fault, Case(model.SerializeToString(), {"x": np.ones((3, 4), np.float32)}))
 
