@@ -7,19 +7,27 @@ from engine import EngineError, Plan, Session, load
 from engine.faults import Fault
 from engine.ir import Graph
 from generators.partners.forms import spelled_out
+from generators.partners.integers import in_integers
+
+FUSED, APART, INTEGERS = WAYS = ("fused", "apart", "integers")
+"""As our engine fuses a case; its operators one by one; the same with sums of products on integers."""
 
 
 class Emulator:
     """One case in one profile, with one fault or another; its model is read once.
 
     A backend may compute one by one what our engine fuses: a fault of kernels that the fused
-    kernel has no part for is emulated without fusion, with QLinear operators spelled out.
+    kernel has no part for is emulated without fusion, with QLinear operators spelled out. What it
+    computes on integers our engine may leave on reals: then sums of products are put on integers.
     """
 
     def __init__(self, case: Case, profile: str) -> None:
         self.case = case
         self.profile = profile
-        self._acting: dict[tuple[str, bool], bool] = {}
+        self._acting: dict[tuple[str, str], bool] = {}
+        self._plans: dict[str, Plan | None] = {}
+        self._read: dict[str, Graph | None] = {}
+        self._correct: dict[str, dict[str, Array]] = {}
 
     @cached_property
     def correct(self) -> dict[str, Array]:
@@ -27,25 +35,23 @@ class Emulator:
         return self.outputs(None)
 
     def correct_beside(self, fault: Fault) -> dict[str, Array]:
-        """The outputs without the fault, of the graph that is run with it: fused or not."""
-        return self._correct_apart if self.acts_apart(fault) else self.correct
+        """The outputs without the fault, of the graph that is run with it."""
+        way = self._way(fault)
+        if way not in self._correct:
+            self._correct[way] = self._outputs((), way)
+        return self._correct[way]
 
     def outputs(self, fault: Fault | None) -> dict[str, Array]:
         """The outputs with a fault; empty where our engine cannot run the case."""
+        faults = (fault.key,) if fault else ()
+        return self._outputs(faults, FUSED if fault is None else self._way(fault))
+
+    def _outputs(self, faults: tuple[str, ...], way: str) -> dict[str, Array]:
         try:
-            return self._run(self.session(fault))
+            session = self._open(faults, way)
+            return {} if session is None else session.run(self.case.inputs)
         except EngineError:
             return {}
-
-    @cached_property
-    def _correct_apart(self) -> dict[str, Array]:
-        try:
-            return self._run(self._open((), fused=False))
-        except EngineError:
-            return {}
-
-    def _run(self, session: Session | None) -> dict[str, Array]:
-        return {} if session is None else session.run(self.case.inputs)
 
     def acts(self, fault: Fault) -> bool:
         """Whether some operation triggers the fault, fused or not; of two, each of them."""
@@ -57,72 +63,68 @@ class Emulator:
         """Whether some operation triggers the fault, as it is fused with it."""
         if fault.parts:
             return all(self.acts_fused(each) for each in fault.parts)
-        return self._is_placed(fault, True)
+        return self._is_placed(fault, FUSED)
 
     def acts_apart(self, fault: Fault) -> bool:
-        """Whether the fault acts only where nothing is fused."""
-        if fault.parts or fault.acts_on_rules or self.acts_fused(fault):
-            return False
-        return self._is_placed(fault, False)
+        """Whether the fault acts only where our engine fuses nothing."""
+        return self._way(fault) != FUSED
 
     def places(self, fault: Fault) -> tuple[str, ...]:
-        """The source nodes in which the fault can show, as they are fused with it."""
-        return self._places(fault, True)
+        """The source nodes in which the fault can show, as the case is run with it."""
+        return self._places(fault, self._way(fault))
 
-    def session(self, fault: Fault | None) -> Session | None:
-        """A session of the case; None where its model cannot be read.
+    def _way(self, fault: Fault) -> str:
+        """The first way to run the case in which the fault acts; fused where it acts in none."""
+        if fault.parts or fault.acts_on_rules:
+            return FUSED
+        return next((each for each in WAYS if self._is_placed(fault, each)), FUSED)
 
-        Raises:
-            EngineError: it can be read, but not run.
-        """
-        if self._graph is None:
-            return None
-        faults = (fault.key,) if fault else ()
-        fused = fault is None or not self.acts_apart(fault)
-        return self._open(faults, fused)
-
-    def _is_placed(self, fault: Fault, fused: bool) -> bool:
-        key = fault.key, fused
+    def _is_placed(self, fault: Fault, way: str) -> bool:
+        key = fault.key, way
         if key not in self._acting:
-            self._acting[key] = bool(self._places(fault, fused))
+            self._acting[key] = bool(self._places(fault, way))
         return self._acting[key]
 
-    def _places(self, fault: Fault, fused: bool) -> tuple[str, ...]:
-        if fault.acts_on_rules:
-            plan = self._plan_of((fault.key,), fused)
-        else:
-            plan = self._correct_plan if fused else self._plan_apart
+    def _places(self, fault: Fault, way: str) -> tuple[str, ...]:
+        plan = self._plan_of((fault.key,), way) if fault.acts_on_rules else self._plan(way)
         return () if plan is None else fault.places(plan)
 
-    def _open(self, faults: tuple[str, ...], fused: bool) -> Session | None:
-        graph = self._graph if fused else self._graph_apart
+    def _open(self, faults: tuple[str, ...], way: str) -> Session | None:
+        graph = self._graphs(way)
         if graph is None:
             return None
-        fusion = "on" if fused else "off"
+        fusion = "on" if way == FUSED else "off"
         return Session(graph, profile=self.profile, fusion=fusion, faults=faults)
 
-    def _plan_of(self, faults: tuple[str, ...], fused: bool) -> Plan | None:
+    def _plan_of(self, faults: tuple[str, ...], way: str) -> Plan | None:
         try:
-            session = self._open(faults, fused)
+            session = self._open(faults, way)
         except EngineError:
             return None
         return session.plan() if session else None
 
-    @cached_property
-    def _correct_plan(self) -> Plan | None:
-        return self._plan_of((), True)
+    def _plan(self, way: str) -> Plan | None:
+        """Without a fault."""
+        if way not in self._plans:
+            self._plans[way] = self._plan_of((), way)
+        return self._plans[way]
 
-    @cached_property
-    def _plan_apart(self) -> Plan | None:
-        return self._plan_of((), False)
+    def _graphs(self, way: str) -> Graph | None:
+        """The model as it is, spelled out, or that with its sums on integers."""
+        if way not in self._read:
+            self._read[way] = self._load(way)
+        return self._read[way]
 
-    @cached_property
-    def _graph(self) -> Graph | None:
-        return _loaded(self.case)
-
-    @cached_property
-    def _graph_apart(self) -> Graph | None:
-        return None if self._graph is None else _loaded(spelled_out(self.case))
+    def _load(self, way: str) -> Graph | None:
+        if way == FUSED:
+            return _loaded(self.case)
+        if self._graphs(FUSED) is None:
+            return None
+        apart = spelled_out(self.case)
+        if way == APART:
+            return _loaded(apart)
+        whole = in_integers(apart)
+        return None if whole is apart else _loaded(whole)
 
 
 def _loaded(case: Case) -> Graph | None:

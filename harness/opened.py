@@ -4,6 +4,7 @@ import onnx
 from onnx import numpy_helper
 
 from corpus.case import Array, Case
+from engine import EngineError, Session, load
 from harness.cut import cut
 
 BRANCHES = ("else_branch", "then_branch")
@@ -40,7 +41,7 @@ def _renamed(node: onnx.NodeProto, names: dict[str, str]) -> onnx.NodeProto:
 def opened(case: Case) -> Case | None:
     """The case with the branch that runs in the place of its first If.
 
-    None where there is no If, or where its condition is neither an input nor a constant.
+    None where there is no If, or where neither the model nor our engine tells its condition.
     """
     model = case.proto()
     for place, node in enumerate(model.graph.node):
@@ -57,4 +58,11 @@ def _value(model: onnx.ModelProto, case: Case, name: str) -> Array | None:
     if name in case.inputs:
         return case.inputs[name]
     constants = {each.name: each for each in model.graph.initializer}
-    return numpy_helper.to_array(constants[name]) if name in constants else None
+    if name in constants:
+        return numpy_helper.to_array(constants[name])
+    part = cut(case, [name])
+    try:
+        found: Array = Session(load(part.model)).run(part.inputs)[name]
+    except EngineError:
+        return None
+    return found

@@ -40,8 +40,14 @@ def test_the_branch_that_runs_is_chosen_by_the_data() -> None:
         assert before["y"].tolist() == after["y"].tolist()
 
 
-def test_a_computed_condition_and_a_graph_without_branches_are_left_alone() -> None:
-    assert opened(case(True, MODEL.replace("u = If(c)", "n = Not(c) u = If(n)"))) is None
+def test_our_engine_tells_a_computed_condition() -> None:
+    found = opened(case(True, MODEL.replace("u = If(c)", "n = Not(c) u = If(n)")))
+    assert found is not None
+    assert [node.op_type for node in found.proto().graph.node] == ["Mul", "Relu"]
+
+
+def test_unknown_conditions_and_graphs_without_branches_are_left_alone() -> None:
+    assert opened(case(True, MODEL.replace("u = If(c)", "n = Unknown(c) u = If(n)"))) is None
     found = opened(case(True))
     assert found is not None
     assert opened(found) is None
