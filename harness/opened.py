@@ -1,5 +1,6 @@
 """Graphs with branches, opened: the nodes of a branch take the place of an If."""
 
+import numpy as np
 import onnx
 from onnx import numpy_helper
 
@@ -59,7 +60,7 @@ def _value(model: onnx.ModelProto, case: Case, name: str) -> Array | None:
         return case.inputs[name]
     constants = {each.name: each for each in model.graph.initializer}
     if name in constants:
-        return numpy_helper.to_array(constants[name])
+        return np.asarray(numpy_helper.to_array(constants[name]))
     part = cut(case, [name])
     try:
         found: Array = Session(load(part.model)).run(part.inputs)[name]
