@@ -11,9 +11,15 @@ GLOBAL = (r"\bQLinearGlobal(?=\w+Pool\b)", "QLinear")  # a pool, and the same ke
 SAID = (
     (r"\bNode \([\w/.:-]*\)", "Node (*)"),  # engines make nodes of their own
     (r"\b(operator|Optype) \(\w+\)", r"\1 (*)"),
-    (r'\bIn Node, \("[^"]*"', 'In Node, ("*"'),
+    (
+        r'\bIn Node, \("[^"]*"(, \w+)[^)]*\) : .* , (?=Error )',  # its name, inputs and outputs
+        r'In Node, ("*"\1) ',
+    ),
     (r"\brunning \w+ node\b", "running a node"),
-    (r"(?<=Failed to find kernel for )\w+\(\d+\).*", "an operator"),  # that a pass left on codes
+    (
+        r"(?<=Failed to find kernel for )\w+\(\d+\).*",
+        "an operator",
+    ),  # that a pass left on codes
     GLOBAL,
     (r"\bType Error: .*", "Type Error"),
     (r"\b(?<=for )[iu](?:4|8|16|32|64)\b", "integers"),  # OpenVINO's names of types

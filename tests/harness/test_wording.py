@@ -70,6 +70,11 @@ BLOCKS = "/core/quantize_linear.cc:81 block_size must be 0"
             "",
         ),
         (
+            'In Node, ("", Round, "", -1) : ("c_div": tensor(float),) -> ("c_r": tensor(float),) , Error No Op',
+            'In Node, ("n/M_r", Round, "", -1) : ("n/M_div": tensor(float),"": x,) -> () , Error No Op',
+            "",
+        ),
+        (
             "Failed to find kernel for Flatten(24) (node:'n1' ep:'CPUExecutionProvider').",
             "Failed to find kernel for DepthToSpace(1) (node:'t_token_3' ep:'CPUExecutionProvider').",
             "",
