@@ -16,7 +16,6 @@ from harness.backends import protocol
 
 WORKER = Path(__file__).with_name("worker.py")
 PIPE_BYTES = 1 << 20
-STDERR_BYTES = 1 << 20
 TAIL_LINES = 12
 MOST_HEADER_BYTES = 1 << 26
 MOST_BODY_BYTES = 1 << 31
@@ -86,8 +85,6 @@ class Process:
 
     def send(self, message: bytes) -> None:
         """Queue a message and write what the pipe takes."""
-        if os.fstat(self._stderr.fileno()).st_size > STDERR_BYTES:
-            self._stderr.truncate(0)
         self._outgoing.append(memoryview(message))
         self.flush()
 

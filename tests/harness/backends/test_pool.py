@@ -107,6 +107,12 @@ def test_the_last_words_of_a_crash_are_kept(pool: Pool) -> None:
     assert outcome.stderr.endswith("about to abort")
 
 
+def test_what_was_said_of_earlier_cases_is_not_said_of_a_crash(pool: Pool) -> None:
+    spec = fake("chatters")
+    *_, last = pool.run([*GOOD, FATAL], [spec])
+    assert last[spec.text] == Crashed("signal SIGABRT", "")
+
+
 def test_garbage_on_the_pipe_is_a_crash_of_that_case(pool: Pool) -> None:
     outcome = pool.run_one(GOOD[0], fake("scribbles_on_its_pipe"))
     assert isinstance(outcome, Crashed)
