@@ -86,6 +86,25 @@ def of_whole_codes(right: Rule, p: object) -> Rule:
     return rule
 
 
+def from_the_lowest(right: Rule, p: object) -> Rule:
+    """``rne(fl(fl(x i) - fl(l i))) + lowest``, ``i = fl(levels / fl(h - l))``, x clipped to [l, h].
+
+    ``l`` and ``h`` are the reals of the lowest and the highest of 16-bit codes.
+    """
+    if not isinstance(p, QuantizeParameters) or p.dtype not in _WIDE:
+        return right
+    lowest, highest = (np.float32(each) for each in INTEGER_CODES[p.dtype])
+
+    def rule(x: Array, scale: Scale, zero_point: Array) -> Array:
+        low, high = (np.asarray((each - zero_point) * scale) for each in (lowest, highest))
+        inverse = np.asarray((highest - lowest) / (high - low))
+        steps = np.asarray(np.clip(x, low, high) * inverse)
+        rounded: Array = np.rint(steps - np.asarray(low * inverse)) + lowest
+        return rounded
+
+    return rule
+
+
 def by_way_of_float16(right: FloatRule) -> FloatRule:
     """The right rule for quotients that are rounded to float16 before; those beyond it are infinite."""
 
@@ -186,6 +205,14 @@ FAULTS = (
         "openvinotoolkit/openvino: a Reduce that a QuantizeLinear is fused with, measured",
         lambda p: p.dtype in (_INT8, _UINT8),
         {"quantize.rule": of_whole_codes},
+        record=QuantizeParameters,
+    ),
+    Fault(
+        "F150",
+        "QuantizeLinear to 16 bits counts from the lowest code on, in float32: fractions lose their bits",
+        "openvinotoolkit/openvino: a FakeQuantize of 65536 levels, measured",
+        lambda p: p.dtype in _WIDE,
+        {"quantize.rule": from_the_lowest},
         record=QuantizeParameters,
     ),
     Fault(

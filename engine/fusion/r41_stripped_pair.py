@@ -1,8 +1,8 @@
-"""R41: ``Q -> D`` with identical parameters becomes nothing, where nothing else fits any more.
+"""R41: ``Q -> [move ->] D`` with identical parameters becomes nothing, where nothing else fits any more.
 
 X3: the float tensor is no longer rounded to steps nor clipped to the range of the codes. For models
 whose last pairs only simulate quantization. The codes must have no other reader (G3), the tensor
-must keep its type (G7).
+must keep its type (G7). What moves codes of one scale between them moves reals.
 """
 
 from engine.fusion.guards import single_consumer
@@ -10,15 +10,22 @@ from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
 from engine.fusion.r40_equal_pair import read_coding, why_different
 from engine.ir import Node
 
+_MOVES = frozenset(["Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"])
+
 
 def match(view: View, dequantize: Node) -> Answer:
     """A DequantizeLinear behind the QuantizeLinear that it undoes."""
-    quantize = view.producer(dequantize.inputs[0], "QuantizeLinear")
+    move = view.producer(dequantize.inputs[0])
+    if move is None or move.op not in _MOVES:
+        move = None
+    codes = move.inputs[0] if move else dequantize.inputs[0]
+    quantize = view.producer(codes, "QuantizeLinear")
     if quantize is None:
         return None
     refusal = why_different(view, quantize, dequantize) or single_consumer(
         view, quantize.outputs[0]
     )
+    refusal = refusal or (single_consumer(view, move.outputs[0]) if move else None)
     if refusal:
         return refusal
     coding, source = read_coding(view, dequantize), view.code_dtype(quantize.inputs[0])
@@ -26,8 +33,14 @@ def match(view: View, dequantize: Node) -> Answer:
         return Refusal(
             "G7", f"{quantize.id} reads {source}, {dequantize.id} gives another type"
         )
-    node = Node(dequantize.id, "Identity", quantize.inputs[:1], dequantize.outputs, {})
-    return Replacement((quantize, dequantize), (node,))
+    if move is None:
+        node = Node(dequantize.id, "Identity", quantize.inputs[:1], dequantize.outputs, {})
+        return Replacement((quantize, dequantize), (node,))
+    if coding.scale.size != 1:
+        return Refusal("G9", f"{move.id} moves codes of more than one scale")
+    inputs = (quantize.inputs[0], *move.inputs[1:])
+    moved = Node(move.id, move.op, inputs, dequantize.outputs, move.attributes)
+    return Replacement((quantize, move, dequantize), (moved,))
 
 
 RULE = Rule(

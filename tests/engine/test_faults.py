@@ -356,6 +356,8 @@ def test_keys_titles_and_sources() -> None:
         "F131",
         "F147",
         "F148",
+        "F149",
+        "F150",
         "F140",
         "F141",
         "F142",

@@ -280,3 +280,24 @@ def test_zero_points_of_constants_are_subtracted_in_8_bits(
     session = Session(model, faults=["F146.dequantize"])
     assert session.run({"x": np.zeros(2, np.float32)})["y"].tolist() == reals
     assert find("F146.dequantize").places(session.plan()) == places
+
+
+@pytest.mark.parametrize(
+    ("kind", "zero", "right", "wrong"),
+    [
+        (np.int16, 0, 891, 890),
+        (np.int16, 1, 892, 891),
+        (np.int16, 3, 894, 894),
+        (np.int8, 0, 127, 127),
+    ],
+)
+def test_fractions_of_16_bit_codes_lose_their_bits(
+    kind: Any, zero: int, right: int, wrong: int
+) -> None:
+    """OpenVINO 2026.4.1: 890.50073 steps are 33658.5 from the lowest code on, a tie."""
+    constants: dict[str, Any] = {"s": np.float32(0.004491855), "z": np.array(zero, kind)}
+    node = onnx.helper.make_node("QuantizeLinear", ["x", *constants], ["y"], name="q")
+    model = graph_model([node], {"x": (np.float32, [1])}, {"y": kind}, constants, 21)
+    for faults, code in (((), right), (("F150",), wrong)):
+        session = Session(model, faults=faults)
+        assert session.run({"x": np.array([4], np.float32)})["y"].tolist() == [code]

@@ -147,3 +147,21 @@ def test_a_graph_of_constants_alone() -> None:
         {"x": np.array([1, 2.5], np.float32), "s": np.array(1, np.float32)},
     )
     assert outputs(model, {})["y"].tolist() == [1, 2]
+
+
+def test_r41_strips_a_pair_around_what_moves_codes() -> None:
+    constants = {
+        "s": np.array(0.3, np.float32),
+        "z": np.array(7, np.uint8),
+        "n": np.array([8, 8]),
+    }
+    tail = ["s", "z"]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", *tail], ["q"], name="Q"),
+        helper.make_node("Reshape", ["q", "n"], ["r"], name="R"),
+        helper.make_node("DequantizeLinear", ["r", *tail], ["d"], name="D"),
+    ]
+    model = graph_model(nodes, {"x": (np.float32, [64])}, {"d": np.float32}, constants)
+    assert "R41" in fired(model, opt_in=["R41"])
+    stripped = outputs(model, {"x": X}, opt_in=["R41"])["d"]
+    assert (stripped == X.reshape(8, 8)).all()
