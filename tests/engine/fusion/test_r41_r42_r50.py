@@ -150,11 +150,8 @@ def test_a_graph_of_constants_alone() -> None:
 
 
 def test_r41_strips_a_pair_around_what_moves_codes() -> None:
-    constants = {
-        "s": np.array(0.3, np.float32),
-        "z": np.array(7, np.uint8),
-        "n": np.array([8, 8]),
-    }
+    constants: dict[str, Any] = {"s": np.float32(0.3), "z": np.array(7, np.uint8)}
+    constants["n"] = np.array([8, 8])
     tail = ["s", "z"]
     nodes = [
         helper.make_node("QuantizeLinear", ["x", *tail], ["q"], name="Q"),
