@@ -67,6 +67,16 @@ def wrapped_difference(q: Array, zero_point: Array | None) -> Array:
     return own
 
 
+def unsigned_as_signed(q: Array, zero_point: Array | None) -> Array:
+    """``q - 256 - z`` for uint8 codes from 128 on: their bits read as int8."""
+    return centre(q.view(np.int8) if q.dtype == np.uint8 else q, zero_point)
+
+
+def signed_as_unsigned(q: Array, zero_point: Array | None) -> Array:
+    """``q + 256 - z`` for int8 codes below 0: their bits read as uint8."""
+    return centre(q.view(np.uint8) if q.dtype == np.int8 else q, zero_point)
+
+
 def _shift(scale: Array, zero_point: Array | None) -> Array:
     z = np.zeros((), np.float32) if zero_point is None else zero_point.astype(np.float32)
     return np.asarray(z * scale)
@@ -107,7 +117,28 @@ def _wraps(p: DequantizeParameters) -> bool:
     return bool((wrapped_difference(q, z) != centre(q, z)).any())
 
 
+def _may_be(kind: type) -> Callable[[DequantizeParameters], bool]:
+    """Whether codes may be of a type, as far as zero points tell."""
+    return lambda p: p.zero_point is None or p.zero_point.dtype == kind
+
+
 FAULTS = (
+    Fault(
+        "F155",
+        "DequantizeLinear reads uint8 codes as int8",
+        "opencv/opencv modules/dnn/src/int8layers/eltwise2_int8_layer.cpp, measured",
+        _may_be(np.uint8),
+        {"dequantize.centre": unsigned_as_signed},
+        record=DequantizeParameters,
+    ),
+    Fault(
+        "F155.unsigned",
+        "DequantizeLinear reads int8 codes as uint8",
+        "opencv/opencv modules/dnn/src/int8layers/eltwise2_int8_layer.cpp, measured",
+        _may_be(np.int8),
+        {"dequantize.centre": signed_as_unsigned},
+        record=DequantizeParameters,
+    ),
     Fault(
         "F125",
         "DequantizeLinear subtracts the zero point after the product with the scale",

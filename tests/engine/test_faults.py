@@ -358,6 +358,7 @@ def test_keys_titles_and_sources() -> None:
         "F148",
         "F149",
         "F150",
+        "F151",
         "F140",
         "F141",
         "F142",
@@ -380,6 +381,7 @@ def test_keys_titles_and_sources() -> None:
         "F79b",
         "F86f",
         "F63",
+        "F155",
     ]
     assert {each.id for each in CATALOGUE} == set(required)
     assert set(required) <= set(keys)

@@ -159,53 +159,6 @@ def test_a_scale_is_multiplied_for_uint8_only() -> None:
     assert not find("F124").places(Session(scaled([1], np.int8)).plan())
 
 
-def dequantize(scale: float, zero: int) -> onnx.ModelProto:
-    constants: dict[str, Any] = {"s": np.float32(scale), "z": np.array(zero, np.uint8)}
-    node = onnx.helper.make_node("DequantizeLinear", ["x", *constants], ["y"], name="d")
-    return graph_model([node], {"x": (np.uint8, [2])}, {"y": np.float32}, constants, 13)
-
-
-def test_a_zero_point_taken_off_behind_the_product_rounds_twice() -> None:
-    """The values are those of OpenVINO 2026.4.1."""
-    session = Session(dequantize(1243.0557, 23), faults=["F125"])
-    x = np.array([1, 0], np.uint8)
-    wrong = session.run({"x": x})["y"]
-    right = Session(dequantize(1243.0557, 23)).run({"x": x})["y"]
-    assert [float(each).hex() for each in wrong] == [
-        "-0x1.ab4ce80000000p+14",
-        "-0x1.beb9200000000p+14",
-    ]
-    assert [float(each).hex() for each in right] == [
-        "-0x1.ab4ce60000000p+14",
-        "-0x1.beb9200000000p+14",
-    ]
-    assert find("F125").places(session.plan()) == ("d",)
-
-
-@pytest.mark.parametrize(("scale", "zero"), [(1243.0557, 0), (0.25, 23)])
-def test_the_order_is_not_seen_without_a_rounding(scale: float, zero: int) -> None:
-    assert not find("F125").places(Session(dequantize(scale, zero)).plan())
-
-
-@pytest.mark.parametrize(
-    ("fault", "scale", "zero", "code", "real"),
-    [
-        ("F125.fused", 0.92576057, 127, 127, -2.2053719e-06),
-        ("F127", 7.8092904, 128, 128, 6.1035156e-05),
-        ("F127.fused", 0.016378226, 128, 129, 0.01637846603989601),
-        ("F127.share", 0.009961153, 128, 128, 1.1920929e-07),
-        ("F127.share", 0.006250568, 128, 128, 5.9604645e-08),
-    ],
-)
-def test_zero_is_not_quite_zero(
-    fault: str, scale: float, zero: int, code: int, real: float
-) -> None:
-    """The values are those of OpenVINO 2026.4.1 for the zero point itself, once for the code above."""
-    session = Session(dequantize(scale, zero), faults=[fault])
-    x = np.full(2, code, np.uint8)
-    assert session.run({"x": x})["y"].tolist() == [np.float32(real)] * 2
-
-
 def wide(zero: int, kind: Any) -> onnx.ModelProto:
     """A QuantizeLinear "q" of scale 0.5 to 16-bit codes."""
     constants: dict[str, Any] = {"s": np.float32(0.5), "z": np.array(zero, kind)}
@@ -252,34 +205,6 @@ def test_a_pair_that_is_fused_rounds_as_the_two_do(fault: str, kind: Any) -> Non
         assert find(fault).places(fused.plan()) == (("d", "q") if acts else ())
         apart = Session(model, fusion="off", faults=[fault])
         assert (fused.run({"x": bits})["y"] == apart.run({"x": bits})["y"]).all()
-
-
-@pytest.mark.parametrize(
-    ("kind", "codes", "zero", "reals", "places"),
-    [
-        (np.int8, [-7, -1], 127, [122, -128], ("d",)),
-        (np.uint8, [3, 5], 5, [254, 0], ("d",)),
-        (np.int8, [-7, -1], 100, [-107, -101], ()),
-    ],
-)
-def test_zero_points_of_constants_are_subtracted_in_8_bits(
-    kind: Any, codes: list[int], zero: int, reals: list[int], places: tuple[str, ...]
-) -> None:
-    """The first is what OpenVINO 2026.4.1 makes of the weights of a ConvTranspose."""
-    constants: dict[str, Any] = {
-        "w": np.array(codes, kind),
-        "s": np.float32(1),
-        "z": np.array(zero, kind),
-    }
-    make = onnx.helper.make_node
-    nodes = [
-        make("DequantizeLinear", [*constants], ["r"], name="d"),
-        make("Add", ["x", "r"], ["y"], name="a"),
-    ]
-    model = graph_model(nodes, {"x": (np.float32, [2])}, {"y": np.float32}, constants, 13)
-    session = Session(model, faults=["F146.dequantize"])
-    assert session.run({"x": np.zeros(2, np.float32)})["y"].tolist() == reals
-    assert find("F146.dequantize").places(session.plan()) == places
 
 
 @pytest.mark.parametrize(
