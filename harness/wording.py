@@ -6,6 +6,7 @@ from corpus.case import Case, node_id
 from generators.illegal import breach_of
 
 LONGEST = 160
+SIGNED = frozenset({"int8", "uint8"})
 NOT_VALID = "the model is not valid: "
 GLOBAL = (r"\bQLinearGlobal(?=\w+Pool\b)", "QLinear")  # a pool, and the same kernel
 SAID = (
@@ -78,8 +79,13 @@ def said_place(message: str) -> str:
 
 
 def types_words(pattern: str) -> str:
-    """``int8 instead of uint8``, where a pattern says so; empty elsewhere."""
+    """``float32 instead of uint8``, where a pattern says so; empty elsewhere.
+
+    Which of two types of codes is given for the other hangs on what they are made of.
+    """
     found = re.fullmatch(r"expected (\w+) \(.*\), got (\w+) \(.*\)", pattern)
     if found is None or found[1] == found[2]:
         return ""
+    if SIGNED.issuperset(found.groups()):
+        return "int8 and uint8 exchanged"
     return f"{found[2]} instead of {found[1]}"

@@ -145,7 +145,8 @@ def test_nodes_that_an_engine_made_have_no_name() -> None:
 @pytest.mark.parametrize(
     ("pattern", "words"),
     [
-        ("expected uint8 (4, 1), got int8 (4, 1)", "int8 instead of uint8"),
+        ("expected uint8 (4, 1), got int8 (4, 1)", "int8 and uint8 exchanged"),
+        ("expected int8 (4, 1), got uint8 (4, 1)", "int8 and uint8 exchanged"),
         ("expected int8 (1, 2), got int8 (2,)", ""),
         ("expected uint8 (), got float32 (1,)", "float32 instead of uint8"),
         ("channel 8 of 18", ""),
