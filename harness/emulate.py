@@ -1,16 +1,21 @@
 """Our engine as an emulator: what a case would give in another's arithmetic, with a fault or without."""
 
+from collections.abc import Collection
 from functools import cached_property
 
 from corpus.case import Array, Case
 from engine import EngineError, Plan, Session, load
-from engine.faults import Fault
+from engine.faults import Fault, find
+from engine.fusion.rewrite import RULE_IDS
 from engine.ir import Graph
 from generators.partners.forms import spelled_out
 from generators.partners.integers import in_integers
 
-FUSED, APART, INTEGERS = WAYS = ("fused", "apart", "integers")
+FUSED, APART, INTEGERS = "fused", "apart", "integers"
+WAYS: tuple[str, ...] = (FUSED, APART, INTEGERS)
 """As our engine fuses a case; its operators one by one; the same with sums of products on integers."""
+RULE = "rule"
+"""By the rules of the fault alone, where others of our engine come before them."""
 
 
 class Emulator:
@@ -37,6 +42,7 @@ class Emulator:
     def correct_beside(self, fault: Fault) -> dict[str, Array]:
         """The outputs without the fault, of the graph that is run with it."""
         way = self._way(fault)
+        way = APART if way == RULE else way
         if way not in self._correct:
             self._correct[way] = self._outputs((), way)
         return self._correct[way]
@@ -75,9 +81,12 @@ class Emulator:
 
     def _way(self, fault: Fault) -> str:
         """The first way to run the case in which the fault acts; fused where it acts in none."""
-        if fault.parts or fault.acts_on_rules:
+        if fault.parts:
             return FUSED
-        return next((each for each in WAYS if self._is_placed(fault, each)), FUSED)
+        ways = WAYS
+        if fault.acts_on_rules:
+            ways = (FUSED, RULE) if fault.guards_off else (FUSED,)
+        return next((each for each in ways if self._is_placed(fault, each)), FUSED)
 
     def _is_placed(self, fault: Fault, way: str) -> bool:
         key = fault.key, way
@@ -90,10 +99,14 @@ class Emulator:
         return () if plan is None else fault.places(plan)
 
     def _open(self, faults: tuple[str, ...], way: str) -> Session | None:
-        graph = self._graphs(way)
+        graph = self._graphs(FUSED if way == RULE else way)
         if graph is None:
             return None
-        fusion = "on" if way == FUSED else "off"
+        fusion: str | Collection[str] = "on" if way == FUSED else "off"
+        if way == RULE:
+            fusion = RULE_IDS - {
+                each.split(".")[0] for key in faults for each in find(key).guards_off
+            }
         return Session(graph, profile=self.profile, fusion=fusion, faults=faults)
 
     def _plan_of(self, faults: tuple[str, ...], way: str) -> Plan | None:

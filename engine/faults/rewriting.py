@@ -9,6 +9,7 @@ from engine.arithmetic import round_half_away
 from engine.faults.fault import Fault
 from engine.fusion.match import Replacement, View
 from engine.fusion.r40_equal_pair import Coding, read_coding
+from engine.fusion.r41_stripped_pair import CLIPPED, KEPT
 from engine.ir import Array, Node
 from engine.kernels.number_types import INTEGER_CODES
 
@@ -51,6 +52,16 @@ def first_rounding_dropped(view: View, pairs: tuple[Node, ...]) -> Replacement |
     inputs = (before.inputs[0], *second.inputs[1:])
     direct = Node(second.id, second.op, inputs, second.outputs, second.attributes)
     return Replacement((before, first, second), (direct,))
+
+
+def clipped_before_a_sum(view: View, pair: tuple[Node, Node], coding: Coding) -> str:
+    """Of a pair between a Conv and an Add, of 8-bit codes of one scale, the range is left."""
+    quantize, dequantize = pair
+    readers = {each.op for each in view.users(dequantize.outputs[0])}
+    is_between = view.producer(quantize.inputs[0], "Conv") is not None and readers == {"Add"}
+    is_one = coding.scale.size == coding.zero_point.size == 1
+    is_byte = coding.dtype in (np.int8, np.uint8)
+    return CLIPPED if is_between and is_one and is_byte else KEPT
 
 
 def ranges_intersected(view: View, pairs: tuple[Node, ...]) -> Replacement | None:
@@ -173,6 +184,13 @@ FAULTS = (
         "int8 codes become uint8 ones or back by 128, whatever the zero points are",
         "microsoft/onnxruntime qdq_s8_to_u8, with zero points left behind",
         guards_off=("R43.G5/zero point",),
+    ),
+    Fault(
+        "F151",
+        "between a Conv and an Add a QuantizeLinear and the DequantizeLinear that undoes it clip only",
+        "openvinotoolkit/openvino: a pair between a Conv and an Add that it fuses, measured",
+        stages={"rewrite.stripped": clipped_before_a_sum},
+        guards_off=("R41.opt-in",),
     ),
     Fault(
         "F129",

@@ -103,6 +103,18 @@ def one_pair(scale: float, other: float) -> Case:
     return net.graph.case()
 
 
+def pair_before(op: str) -> Case:
+    """A Conv of floats, a pair, and what reads it."""
+    net = Net()
+    w = net.graph.array(
+        "w", (net.random.integers(-9, 10, (3, 3, 1, 1)) / 4).astype(np.float32)
+    )
+    real = net.op("Conv", "n0", net.floats(*IMAGE), w)
+    real = net.real("a", net.quantize(real, "a", 0.3, 100), "a_r")
+    net.out(net.op(op, "n1", real, w), (3, 3, 4, 4), np.float32)
+    return net.graph.case()
+
+
 def two_quantizers(first: tuple[float, int], second: tuple[float, int]) -> Case:
     net = Net()
     real = net.op("Add", "n0", net.given(), net.given("z", 0.2, 9))

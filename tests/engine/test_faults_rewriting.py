@@ -1,6 +1,7 @@
 """Faults of rewriting show where they are placed and nowhere else, and do what they say."""
 
 import numpy as np
+import onnx
 import pytest
 
 from corpus.case import Case
@@ -17,6 +18,7 @@ from tests.engine.rewriting_models import (
     one_pair,
     output_inside,
     pair,
+    pair_before,
     pooled,
     product,
     residual,
@@ -43,6 +45,7 @@ PAIRS = {
     "F104.zero": (pair((0.1, 10), (0.1, 12)), pair((0.1, 10), (0.2, 12))),
     "F112": (two_pairs((0.04, 100), (0.05, 30)), two_pairs((0.04, 100), (0.04, 100))),
     "F78": (two_pairs((0.04, 100), (0.05, 30)), two_pairs((0.04, 100), (0.04, 100))),
+    "F151": (pair_before("Add"), pair_before("Mul")),
     "F129": (one_pair(0.04, 0.04), one_pair(0.04, 0.05)),
     "F117": (two_quantizers((0.3, 5), (0.3, 50)), two_quantizers((0.3, 5), (0.2, 50))),
     "F60f": (two_quantizers((0.3, 5), (0.2, 50)), two_quantizers((0.3, 5), (0.3, 5))),
@@ -224,3 +227,19 @@ def test_guards_are_named_in_the_plan() -> None:
     removed = Session(case.model, faults=["F104"]).plan().removed
     assert [each.guards for each in removed] == [("R40.G5/scale",)]
     assert find("F104").acts_on_rules
+
+
+def test_a_pair_between_a_conv_and_an_add_clips_only() -> None:
+    """OpenVINO 2026.4.1 adds the reals of its Conv, clipped to those of codes 0 to 255."""
+    case = pair_before("Add")
+    case = case.with_inputs({"x": 4 * np.rint(case.inputs["x"])})
+    (weights,) = (
+        onnx.numpy_helper.to_array(each)
+        for each in case.proto().graph.initializer
+        if each.name == "w"
+    )
+    convolved = np.einsum("oi,nihw->nohw", weights[..., 0, 0], case.inputs["x"])
+    ends = np.array([-100, 155], np.float32) * np.float32(0.3)
+    (y,) = run(case, "F151").values()
+    assert np.array_equal(y, np.clip(convolved, *ends) + weights)
+    assert (convolved != np.clip(convolved, *ends)).any()
