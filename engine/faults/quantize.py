@@ -1,6 +1,7 @@
 """Faults of QuantizeLinear by itself: its clipping, its default type, its scale."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -28,6 +29,16 @@ def default_of_uint8(p: QuantizeParameters) -> Saturate:
     if not _lacks_zero_point(p):
         return saturation(p)
     return lambda steps, dtype: saturate_codes(steps, np.dtype(np.uint8)).view(np.int8)
+
+
+def of_known_type(p: QuantizeParameters) -> QuantizeParameters:
+    """uint8 where ``output_dtype`` asks for codes of 4 bits or fewer, or for floats."""
+    return replace(p, dtype=_UINT8) if _is_unusual(p) else p
+
+
+def _is_unusual(p: QuantizeParameters) -> bool:
+    usual = (None, _INT8, _UINT8, *_WIDE)
+    return p.zero_point is None and not p.computed_zero_point and p.dtype not in usual
 
 
 def wrapped(p: QuantizeParameters) -> Saturate:
@@ -165,6 +176,14 @@ FAULTS = (
         "microsoft/onnxruntime: rules that fill in a zero point left out",
         _lacks_zero_point,
         {"quantize.saturation": default_of_uint8},
+        record=QuantizeParameters,
+    ),
+    Fault(
+        "F156",
+        "codes of a type other than 8 or 16 bits that output_dtype asks for are uint8",
+        "opencv/opencv modules/dnn/src/onnx: types of the importer, measured",
+        _is_unusual,
+        {"quantize.parameters": of_known_type},
         record=QuantizeParameters,
     ),
     Fault(

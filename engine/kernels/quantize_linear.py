@@ -76,10 +76,11 @@ def quantize_linear(
 def quantize_operator(node: Node, setting: Setting) -> Kernel:
     """QuantizeLinear as a function of ``(x, scale[, zero_point])``.
 
-    Stages: spread the parameters over the data, the rule (divide, round, add z), saturate; where
+    Stages: the parameters, spread over the data, the rule (divide, round, add z), saturate; where
     codes are floats, how quotients become these.
     """
-    p = read_quantize(node, setting)
+    given = read_quantize(node, setting)
+    p = setting.stage("quantize.parameters", as_given)(given)
     profile = setting.profile
     rule = setting.stage("quantize.rule", rule_of_profile)(profile.quantize, p)
     if rule is not profile.quantize:  # a fault's, on every element
@@ -106,7 +107,12 @@ def quantize_operator(node: Node, setting: Setting) -> Kernel:
             at = profile.second_path.elements(z.dtype, kind, scale, x.shape, p.granularity)
         return _to_integers(profile, saturate, z.dtype, at, (data, steps, zeros))
 
-    return Kernel(_short_way(p, profile, saturate, run), parameters=p)
+    return Kernel(_short_way(p, profile, saturate, run), parameters=given)
+
+
+def as_given(p: QuantizeParameters) -> QuantizeParameters:
+    """The parameters of the node."""
+    return p
 
 
 def rule_of_profile(rule: Rule, p: object) -> Rule:

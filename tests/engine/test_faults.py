@@ -381,7 +381,7 @@ def test_keys_titles_and_sources() -> None:
         "F79b",
         "F86f",
         "F63",
-        "F155",
+        *("F155", "F156"),
     ]
     assert {each.id for each in CATALOGUE} == set(required)
     assert set(required) <= set(keys)

@@ -226,3 +226,19 @@ def test_fractions_of_16_bit_codes_lose_their_bits(
     for faults, code in (((), right), (("F150",), wrong)):
         session = Session(model, faults=faults)
         assert session.run({"x": np.array([4], np.float32)})["y"].tolist() == [code]
+
+
+@pytest.mark.parametrize(
+    ("kind", "codes"),
+    [
+        ("INT4", [0, 0, 0, 3, 140, 255]),
+        ("FLOAT8E5M2", [0, 0, 0, 3, 140, 255]),
+        ("INT8", [-128, -3, 0, 3, 127, 127]),
+    ],
+)
+def test_a_type_that_is_not_known_is_uint8(kind: str, codes: list[int]) -> None:
+    """OpenCV 5.0.0 gives these reals behind a DequantizeLinear of scale 1."""
+    model = quantize(None, getattr(onnx.TensorProto, kind))
+    session = Session(model, faults=["F156"])
+    assert session.run({"x": X})["y"].tolist() == codes
+    assert find("F156").places(session.plan()) == (() if kind == "INT8" else ("q",))
