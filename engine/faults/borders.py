@@ -30,15 +30,17 @@ def real_of_value(
 ) -> Array:
     """``(trunc(v) - xz) xs`` where all that grows are axes of one element."""
     grown = [n for n, width in zip(shape, widths, strict=True) if any(width)]
-    if p.scale is None or set(grown) != {1}:
+    if p.codes.scale is None or set(grown) != {1}:
         return value
-    zero_point = np.float32(0) if p.zero_point is None else p.zero_point.astype(np.float32)
-    return np.asarray((np.trunc(value) - zero_point) * p.scale, value.dtype).reshape(())
+    zero_point = (
+        np.float32(0) if p.codes.zero_point is None else p.codes.zero_point.astype(np.float32)
+    )
+    return np.asarray((np.trunc(value) - zero_point) * p.codes.scale, value.dtype).reshape(())
 
 
 def _is_code_elsewhere(p: PadParameters) -> bool:
     """Whether the value, read as a code of the input, stands for another one; of one element each."""
-    if p.scale is None or p.scale.size != 1 or 1 not in (p.shape or (1,)):
+    if p.codes.scale is None or p.codes.scale.size != 1 or 1 not in (p.shape or (1,)):
         return False
     value = np.asarray(p.value, np.float32)
     return p.value is None or bool(real_of_value(value, p, (1,), ((1, 0),)) != value)

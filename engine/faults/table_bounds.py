@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from engine.arithmetic import RANGES
+from engine.faults.fault import Fault
 from engine.faults.tables import real_of, table_fault
 from engine.ir import Array, Graph, Node
+from engine.kernels.elementwise import ClipParameters
 from engine.kernels.table import TableParameters
 
 _F = np.float32
@@ -33,6 +35,22 @@ def bound_of_codes_of_x(bound: float, p: TableParameters) -> Array:
     cut = np.trunc(bound / float(p.x_scale) + p.x_zero_point)
     steps = np.clip(cut, *RANGES[p.x_dtype]) - p.x_zero_point
     return np.asarray(_F(steps) * p.x_scale, _F)
+
+
+def cut_to_codes(bound: Array, p: ClipParameters) -> Array:
+    """``(trunc(bound / xs + xz) - xz) xs`` for codes of one scale that a Clip of reals reads."""
+    scale, zero_point = p.codes.scale, p.codes.zero_point
+    if scale is None or scale.size != 1 or not np.isfinite(bound):
+        return bound
+    xz = np.float64(0) if zero_point is None else zero_point.astype(np.float64).reshape(())
+    steps = np.trunc(float(bound) / float(scale.item()) + xz) - xz
+    return np.asarray(_F(steps) * scale.reshape(()), bound.dtype)
+
+
+def _cuts(p: ClipParameters) -> bool:
+    """Whether some bound is no code."""
+    ends = p.bounds or (0.5, 0.5)
+    return any(cut_to_codes(np.asarray(each, _F), p) != _F(each) for each in ends)
 
 
 def as_code(code: Bound) -> Callable[[float, TableParameters], Array]:
@@ -82,5 +100,13 @@ FAULTS = (
         "openvinotoolkit/openvino: a Clamp of codes, measured",
         "chain",
         clipped_at(bound_of_codes_of_x),
+    ),
+    Fault(
+        "F84.real",
+        "the bounds of a Clip of dequantized codes are cut to whole codes",
+        "openvinotoolkit/openvino: a Clamp of codes, measured",
+        _cuts,
+        {"clip.bound": cut_to_codes},
+        record=ClipParameters,
     ),
 )

@@ -5,15 +5,17 @@ block, so that the wide temporaries stay small beside a big tensor.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from engine.errors import InvalidModel, Unsupported
 from engine.ir import Array, Node
+from engine.kernels.codes_before import CodesBefore, codes_before
 from engine.kernels.error_function import error_function
 from engine.kernels.number_types import BFLOAT16, round_to
-from engine.kernels.operator import Operator, Setting, operator
+from engine.kernels.operator import Kernel, Operator, Setting, operator
 
 Function = Callable[[Array], Array]
 Bounds = tuple[float, float]
@@ -153,16 +155,44 @@ def relu(node: Node, setting: Setting) -> Function:
     return run
 
 
-def clip(node: Node, setting: Setting) -> Callable[..., Array]:
+@dataclass(frozen=True, slots=True)
+class ClipParameters:
+    """One Clip with constant ``bounds``, infinite where absent, None where only a run tells."""
+
+    bounds: Bounds | None
+    codes: CodesBefore
+
+
+def clip(node: Node, setting: Setting) -> Kernel:
     """``y = min(max(x, low), high)``; bounds are attributes below opset 11, inputs from there."""
-    if setting.graph.opset < 11:
-        low, high = np.array(_attribute_bounds(node), np.float32)
-        return lambda x: _clip(node, x, low.astype(x.dtype), high.astype(x.dtype))
+    opset = setting.graph.opset
+    p = ClipParameters(
+        clip_bounds(node, opset, setting.graph.constants), codes_before(node, setting)
+    )
+    bound = setting.stage("clip.bound", given_bound)
+    if opset < 11:
+        ends = np.array(_attribute_bounds(node), np.float32)
+
+        def by_attributes(x: Array) -> Array:
+            low, high = (bound(each, p).astype(x.dtype) for each in ends)
+            return _clip(node, x, low, high)
+
+        return Kernel(by_attributes, parameters=p)
     if node.attributes:
         raise InvalidModel(
             f"Clip {node.id!r}: bounds are inputs from opset 11, not attributes"
         )
-    return lambda x, low=None, high=None: _clip(node, x, low, high)
+
+    def by_inputs(x: Array, low: Array | None = None, high: Array | None = None) -> Array:
+        low, high = (None if each is None else bound(each, p) for each in (low, high))
+        return _clip(node, x, low, high)
+
+    return Kernel(by_inputs, parameters=p)
+
+
+def given_bound(bound: Array, p: ClipParameters) -> Array:
+    """A bound as it is."""
+    return bound
 
 
 def _attribute_bounds(node: Node) -> Bounds:

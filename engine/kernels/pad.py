@@ -7,6 +7,7 @@ import numpy as np
 
 from engine.errors import EngineError, InvalidModel
 from engine.ir import Array, Node
+from engine.kernels.codes_before import CodesBefore, codes_before
 from engine.kernels.known_shape import known_shape
 from engine.kernels.operator import Kernel, Setting, operator
 from engine.kernels.shape import axes_of, checked_shape
@@ -20,14 +21,12 @@ Widths = Sequence[tuple[int, int]]
 class PadParameters:
     """One Pad with a border of a constant ``value``, around an input of this ``shape``.
 
-    Both are None where only a run tells. ``scale`` and ``zero_point`` are those of the
-    DequantizeLinear that it reads, if it reads one.
+    Both are None where only a run tells.
     """
 
     value: float | None
     shape: tuple[int, ...] | None
-    scale: Array | None = None
-    zero_point: Array | None = None
+    codes: CodesBefore
 
 
 def given_value(
@@ -78,13 +77,7 @@ def _parameters(node: Node, setting: Setting) -> PadParameters:
         value = float(constant.reshape(()))
     known = value if isinstance(value, float) else None
     shape = known_shape(setting.graph, node.inputs[0])
-    before = next(
-        (each for each in setting.graph.nodes if node.inputs[0] in each.outputs), None
-    )
-    if before is None or before.op != "DequantizeLinear":
-        return PadParameters(known, shape)
-    scale, zero_point = (setting.constant(before.input(n)) for n in (1, 2))
-    return PadParameters(known, shape, scale, zero_point)
+    return PadParameters(known, shape, codes_before(node, setting))
 
 
 def _widths(

@@ -15,7 +15,7 @@ from engine.kernels.table import TableParameters
 from generators.graphs import draw_case
 from tests.engine.models import Array, graph_model
 
-FAULTS = (*tables.FAULTS, *table_bounds.FAULTS)
+FAULTS = (*tables.FAULTS, *table_bounds.FAULTS[:-1])
 EVERY = np.arange(256, dtype=np.uint8)
 
 
@@ -182,6 +182,28 @@ def test_bounds_that_are_cut_to_codes_of_the_input(
     table = outputs(model, "F84.input")
     expected = [table[np.array(each, np.int8).view(np.uint8)] for each in (-9, -1, 0, 1, 3)]
     assert expected == codes
+
+
+@pytest.mark.parametrize(
+    ("zero", "bounds", "reals"),
+    [(0, (-3.0, 5.0), [0, 0, 4, 4]), (3, (-3.0, 5.0), [-4, 0, 4, 4])],
+)
+def test_bounds_of_reals_that_are_cut_to_codes(
+    zero: int, bounds: tuple[float, float], reals: list[float]
+) -> None:
+    """OpenVINO 2026.4.1 behind a QuantizeLinear, of codes -2, 0, 1 and 20 from the zero point on."""
+    constants: dict[str, Any] = {"s": np.float32(4), "z": np.array(zero, np.int8)}
+    constants |= {f"b{i}": np.float32(each) for i, each in enumerate(bounds)}
+    nodes = [
+        onnx.helper.make_node("DequantizeLinear", ["x", "s", "z"], ["r"], name="d"),
+        onnx.helper.make_node("Clip", ["r", "b0", "b1"], ["y"], name="c"),
+    ]
+    model = graph_model(nodes, {"x": (np.int8, [4])}, {"y": np.float32}, constants, 17)
+    session = Session(model, faults=["F84.real"])
+    x = np.array([-2, 0, 1, 20], np.int8) + np.int8(zero)
+    assert session.run({"x": x})["y"].tolist() == reals
+    assert find("F84.real").places(session.plan()) == ("c",)
+    assert not find("F84.real").places(Session(unary("Clip", bounds=(0.0, 1.5))).plan())
 
 
 def test_a_relu_of_codes_keeps_what_is_above_code_zero() -> None:
