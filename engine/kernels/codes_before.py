@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from engine.ir import Array, Node
 from engine.kernels.operator import Setting
 
@@ -15,9 +17,40 @@ class CodesBefore:
 
 
 def codes_before(node: Node, setting: Setting) -> CodesBefore:
-    """The parameters of the DequantizeLinear that gives a node its first input, if one does."""
-    makers = (each for each in setting.graph.nodes if node.inputs[0] in each.outputs)
-    before = next(makers, None)
+    """The parameters of the DequantizeLinear that gives a node its first input, if one does.
+
+    Products with a number on the way are taken into the scale.
+    """
+    name, factor = node.inputs[0], np.float32(1)
+    while (before := _maker(name, setting)) is not None and before.op == "Mul":
+        numbers = [_number(each, setting) for each in before.inputs]
+        if sum(each is None for each in numbers) != 1:
+            return CodesBefore()
+        name = before.inputs[numbers.index(None)]
+        factor *= next(each for each in numbers if each is not None)
     if before is None or before.op != "DequantizeLinear":
         return CodesBefore()
-    return CodesBefore(*(setting.constant(before.input(n)) for n in (1, 2)))
+    scale, zero_point = (setting.constant(before.input(n)) for n in (1, 2))
+    if scale is not None and factor != 1:
+        scale = np.asarray(scale * factor)
+    return CodesBefore(scale, zero_point)
+
+
+def _maker(name: str, setting: Setting) -> Node | None:
+    return next((each for each in setting.graph.nodes if name in each.outputs), None)
+
+
+def _number(name: str, setting: Setting) -> np.float32 | None:
+    """A constant of one element, or the real of a constant code."""
+    constant = setting.constant(name)
+    if constant is not None:
+        is_number = constant.dtype == np.float32 and constant.size == 1
+        return np.float32(constant.item()) if is_number else None
+    made = _maker(name, setting)
+    if made is None or made.op != "DequantizeLinear":
+        return None
+    given = [setting.constant(made.input(n)) for n in range(len(made.inputs))]
+    if any(each is None or each.size != 1 for each in given):
+        return None
+    code, scale, *zero = (float(each.item()) for each in given if each is not None)
+    return np.float32((code - sum(zero)) * scale)

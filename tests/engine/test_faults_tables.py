@@ -206,6 +206,23 @@ def test_bounds_of_reals_that_are_cut_to_codes(
     assert not find("F84.real").places(Session(unary("Clip", bounds=(0.0, 1.5))).plan())
 
 
+def test_a_product_in_front_is_part_of_the_scale_that_bounds_are_cut_with() -> None:
+    """OpenVINO 2026.4.1: 20 / -7 is cut to -2, which stands for 14, -15 / -7 to 2."""
+    constants: dict[str, Any] = {"s": np.float32(1), "c": np.array(-7, np.int8)}
+    constants |= {"low": np.float32(-15), "high": np.float32(20)}
+    make = onnx.helper.make_node
+    nodes = [
+        make("DequantizeLinear", ["x", "s"], ["r"], name="d"),
+        make("DequantizeLinear", ["c", "s"], ["k"], name="e"),
+        make("Mul", ["k", "r"], ["m"], name="m"),
+        make("Clip", ["m", "low", "high"], ["y"], name="c"),
+    ]
+    model = graph_model(nodes, {"x": (np.int8, [3])}, {"y": np.float32}, constants, 17)
+    session = Session(model, faults=["F84.real"])
+    given = {"x": np.array([-100, 100, -1], np.int8)}
+    assert session.run(given)["y"].tolist() == [14, -14, 7]
+
+
 def test_a_relu_of_codes_keeps_what_is_above_code_zero() -> None:
     shows, _ = PAIRS["F80.table"]
     steps = np.rint((EVERY.view(np.int8).astype(int) - 3) * 0.0625 / 0.0237)
