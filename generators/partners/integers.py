@@ -29,7 +29,10 @@ class _Codes:
 
 
 def in_integers(case: Case) -> Case:
-    """The case with every convolution and product of dequantized 8-bit codes on integers."""
+    """The case with every convolution and product of dequantized 8-bit codes on integers.
+
+    It is for the data of this case alone: second operands that are inputs become constants.
+    """
     surgery = Surgery(case)
     nodes: list[onnx.NodeProto] = []
     for node in list(surgery.graph.node):
@@ -65,7 +68,6 @@ def _codes(surgery: Surgery, name: str) -> _Codes | None:
         return None
     codes, name = _constant(surgery, node.input[0])
     known = codes if codes is not None else given
-    known = surgery.inputs.get(name) if known is None else known
     if known is None or known.dtype not in _CODES:
         return None
     zero_point = np.zeros(scale.shape, known.dtype) if given is None else given
@@ -82,7 +84,7 @@ def _multiplied(surgery: Surgery, node: onnx.NodeProto) -> _Codes | None:
 
 
 def _constant(surgery: Surgery, name: str) -> tuple[Array | None, str]:
-    """The constant that a tensor is, perhaps through Identity; else the tensor's own name."""
+    """The codes that a tensor is in this case, perhaps through Identity; else None; and its name."""
     node = surgery.producer(name)
     while node is not None and node.op_type == "Identity":
         array = surgery.constant(node, 0)
@@ -90,10 +92,10 @@ def _constant(surgery: Surgery, name: str) -> tuple[Array | None, str]:
             return array, name
         name = node.input[0]
         node = surgery.producer(name)
+    if name in surgery.inputs:
+        return surgery.inputs[name], name
     found = [each for each in surgery.graph.initializer if each.name == name]
-    if found and name not in surgery.inputs:
-        return np.asarray(numpy_helper.to_array(found[0])), name
-    return None, name
+    return (np.asarray(numpy_helper.to_array(found[0])) if found else None), name
 
 
 def _convolution(

@@ -27,6 +27,12 @@ g (uint8[2,3] x, float[2] b) => (float[2,2] y) <float s = {0.5}, float[2] t = {0
   wf = DequantizeLinear <axis: int = 0> (w, t)
   y = Gemm <alpha: float = 0.5, beta: float = 0.25, transB: int = 1> (xg, wf, b)
 }"""
+COMPUTED = """<ir_version: 8, opset_import: ["" : 17]>
+g (uint8[2,3] x, int8[3,2] w, float[2] b) => (float[2,2] y) <float s = {0.5}, float[2] t = {0.25, 2}> {
+  xf = DequantizeLinear (x, s)
+  wf = DequantizeLinear <axis: int = 1> (w, t)
+  y = MatMul (xf, wf)
+}"""
 UNKNOWN = GEMM.replace("uint8[2,3] x", "int16[2,3] x")
 
 
@@ -52,6 +58,14 @@ def test_sums_of_integers(text: str, shape: tuple[int, ...], op: str, fault: str
     assert emulator.acts_apart(find(fault))
     assert emulator.places(find(fault)) == ("y",)
     assert (emulator.outputs(find(fault))["y"] < right).any()
+
+
+def test_a_second_operand_may_be_computed() -> None:
+    case = written(COMPUTED, np.full((2, 3), 255, np.uint8))
+    case = case.with_inputs({**case.inputs, "w": np.full((3, 2), 127, np.int8)})
+    emulator, fault = Emulator(case, "spec"), find("F79a.matmul")
+    assert emulator.places(fault) == ("y",)
+    assert (emulator.outputs(fault)["y"] < emulator.correct["y"]).all()
 
 
 def test_other_codes_stay_on_reals() -> None:
