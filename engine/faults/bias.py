@@ -84,7 +84,7 @@ def _is_added_late(p: ConvParameters) -> bool:
     return any(each.fractions and each.products and each.bias for each in reach(p))
 
 
-_ROUNDED = ("R51.opt-in", "R51.G10/int32")
+_ROUNDED = ("R51.opt-in", "R51.G10/int32", "R08b.opt-in", "R08b.G10/int32")
 
 FAULTS = (
     Fault(

@@ -7,9 +7,10 @@ bias moves by up to ``as*bs/2``.
 import numpy as np
 
 from engine.fusion.guards import product_scales
-from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
+from engine.fusion.match import Answer, Refusal, Rule, View
 from engine.fusion.products import sides
 from engine.fusion.r51_float_bias import before_quantize
+from engine.fusion.rounded_bias import rounded_bias
 from engine.ir import Node
 
 
@@ -34,21 +35,7 @@ def _rounded(view: View, matmul: Node, add: Node, name: str) -> Answer:
     steps = product_scales(both[0].affine, both[1].affine)
     if isinstance(steps, Refusal):
         return steps
-    codes = np.rint(bias.astype(np.float64) / steps)
-    if not (np.abs(codes) < 2.0**31).all():
-        k = int((~(np.abs(codes) < 2.0**31)).argmax())
-        return Refusal(
-            "G10", f"bias {name!r} is {codes[k]:g} steps in column {k}, beyond int32"
-        )
-    real, stored, scale = (
-        view.new_name(f"{add.key}_{name}{each}") for each in ("", "_codes", "_scale")
-    )
-    axis = {"axis": 0} if steps.size > 1 else {}
-    after = Node(add.id, "DequantizeLinear", (stored, scale), (real,), axis)
-    inputs = tuple(real if each == name else each for each in add.inputs)
-    same = Node(add.id, "Add", inputs, add.outputs, add.attributes)
-    new = {stored: codes.astype(np.int32), scale: steps if axis else steps.reshape(())}
-    return Replacement((add,), (after, same), new)
+    return rounded_bias(view, add, name, bias, steps)
 
 
 RULE = Rule(

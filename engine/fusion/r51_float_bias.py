@@ -7,7 +7,8 @@ its kin then take along. X2, opt-in: the bias moves by up to ``xs*ws/2``.
 import numpy as np
 
 from engine.fusion.guards import per_tensor, product_scales, read_affine, single_consumer
-from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
+from engine.fusion.match import Answer, Refusal, Rule, View
+from engine.fusion.rounded_bias import rounded_bias
 from engine.ir import Array, Node
 from engine.kernels.qlinear_conv import Affine
 
@@ -32,60 +33,14 @@ def match(view: View, node: Node) -> Answer:
     if refusal := per_tensor(data, x) or _channels(view, node, weight, w, bias):
         return refusal
     steps = product_scales(x, w)
-    return steps if isinstance(steps, Refusal) else _replaced(view, node, bias, steps)
-
-
-def _replaced(view: View, node: Node, bias: Array, steps: Array) -> Replacement | Refusal:
-    codes = np.rint(bias.reshape(-1).astype(np.float64) / steps)
-    if not (np.abs(codes) < 2.0**31).all():
-        k = int((~(np.abs(codes) < 2.0**31)).argmax())
-        reason = f"bias {node.inputs[2]!r} is {codes[k]:g} steps in channel {k}, beyond int32"
-        if refusal := view.refuse("G10", reason, "int32"):
-            return refusal
-        codes = view.by_stage("rewrite.int32", clipped_to_int32, codes)
-    given = view.constant(node.inputs[2])
-    view.excuse_where(lambda: given is not None and bool((codes * steps == given).all()))
-    stored = view.by_stage("rewrite.int32_bias", as_int32, codes)
-    if stored.dtype.kind == "f":
-        return _still_real(view, node, bias, stored * steps)
-    return _in_codes(view, node, stored, steps)
-
-
-def _in_codes(view: View, node: Node, codes: Array, steps: Array) -> Replacement:
-    name = node.inputs[2]
-    real, stored, scale = (
-        view.new_name(f"{node.key}_{name}{each}") for each in ("", "_codes", "_scale")
-    )
-    axis = {"axis": 0} if steps.size > 1 else {}
-    after = Node(node.id, "DequantizeLinear", (stored, scale), (real,), axis)
-    inputs = (*node.inputs[:2], real)
-    same = Node(node.id, node.op, inputs, node.outputs, node.attributes)
-    constants = {stored: codes, scale: steps if axis else steps.reshape(())}
-    return Replacement((node,), (after, same), constants)
-
-
-def _still_real(view: View, node: Node, bias: Array, rounded: Array) -> Replacement | Refusal:
-    if (rounded == bias.reshape(-1)).all():
-        return Refusal("bias", f"{node.inputs[2]!r} is rounded already")
-    name = view.new_name(f"{node.key}_{node.inputs[2]}")
-    inputs = (*node.inputs[:2], name)
-    same = Node(node.id, node.op, inputs, node.outputs, node.attributes)
-    return Replacement((node,), (same,), {name: rounded.astype(np.float32)})
-
-
-def as_int32(codes: Array) -> Array:
-    """The type of the rounded bias; a fault that rounds it and leaves it a real gives reals."""
-    return codes.astype(np.int32)
+    if isinstance(steps, Refusal):
+        return steps
+    return rounded_bias(view, node, node.inputs[2], bias, steps)
 
 
 def initializer(view: View, name: str) -> Array | None:
     """What the rule rounds: a bias that is a constant as it stands."""
     return view.constant(name)
-
-
-def clipped_to_int32(codes: Array) -> Array:
-    """What a bias beyond int32 becomes that is quantized all the same."""
-    return np.clip(codes, -(2.0**31), 2.0**31 - 1)
 
 
 def before_quantize(view: View, node: Node) -> Refusal | None:

@@ -6,6 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
+from engine import Session
+from engine.faults import find
 from tests.engine.fusion.checks import assert_inside, assert_same_bits, fired, refusals
 from tests.engine.fusion.product_models import F32, ROW, A, kinds, product, with_inputs
 
@@ -137,7 +139,7 @@ def test_r08b_keeps_a_bias_of_whole_steps() -> None:
     [
         (
             product(bias="float", constants={"cf": np.full(6, 3e9, F32)}),
-            "G10: bias 'cf' is 6.144e+12 steps in column 0, beyond int32",
+            "G10: bias 'cf' is 6.144e+12 steps in channel 0, beyond int32",
         ),
         (
             product(bias="float", constants={"cf": np.ones((4, 6), F32)}),
@@ -151,3 +153,15 @@ def test_r08b_keeps_a_bias_of_whole_steps() -> None:
 )
 def test_r08b_does_not_fire_and_says_why(model: onnx.ModelProto, reason: str) -> None:
     assert refusals(model, "R08b", off=["R07"]) == {reason}
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"), [("F63", 127), ("F63.convert", -128), ("F63.reals", -128)]
+)
+def test_faults_round_a_float_bias_beyond_int32(fault: str, code: int) -> None:
+    model = product(bias="float", constants={"cf": np.full(6, 3e9, F32)})
+    session = Session(model, faults=[fault])
+    assert find(fault).places(session.plan())
+    low = np.iinfo(Session(model).run({"a": A})["y"].dtype).min
+    expected = code if low else code + 128
+    assert (session.run({"a": A})["y"] == expected).all()
