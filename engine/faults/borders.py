@@ -7,8 +7,6 @@ from engine.ir import Array
 from engine.kernels.number_types import saturate_codes
 from engine.kernels.pad import PadParameters, Widths
 
-_SOURCE = "openvinotoolkit/openvino: a Pad moved in front of its DequantizeLinear, measured"
-
 
 def zero_point_as_border(value: np.float32, scale: Array, zero_point: Array) -> Array:
     """The code of real 0, whatever the value is."""
@@ -20,22 +18,18 @@ def value_as_code(value: np.float32, scale: Array, zero_point: Array) -> Array:
     return saturate_codes(np.asarray(np.trunc(value), np.float64), zero_point.dtype)
 
 
-def cut_value(value: Array, p: PadParameters, shape: tuple[int, ...], widths: Widths) -> Array:
-    """The value without its fraction."""
-    return np.asarray(np.trunc(value), value.dtype)
-
-
-def real_of_value(
+def stored_as_code(
     value: Array, p: PadParameters, shape: tuple[int, ...], widths: Widths
 ) -> Array:
-    """``(trunc(v) - xz) xs`` where all that grows are axes of one element."""
-    grown = [n for n, width in zip(shape, widths, strict=True) if any(width)]
-    if p.codes.scale is None or set(grown) != {1}:
-        return value
+    """``trunc(v)``; where all axes that grow have one element, ``(trunc(v) - xz) xs``."""
+    whole = np.asarray(np.trunc(value), value.dtype)
+    grown = {n for n, width in zip(shape, widths, strict=True) if any(width)}
+    if p.codes.scale is None or grown != {1}:
+        return whole
     zero_point = (
         np.float32(0) if p.codes.zero_point is None else p.codes.zero_point.astype(np.float32)
     )
-    return np.asarray((np.trunc(value) - zero_point) * p.codes.scale, value.dtype).reshape(())
+    return np.asarray((whole - zero_point) * p.codes.scale, value.dtype).reshape(())
 
 
 def _is_code_elsewhere(p: PadParameters) -> bool:
@@ -43,7 +37,7 @@ def _is_code_elsewhere(p: PadParameters) -> bool:
     if p.codes.scale is None or p.codes.scale.size != 1 or 1 not in (p.shape or (1,)):
         return False
     value = np.asarray(p.value, np.float32)
-    return p.value is None or bool(real_of_value(value, p, (1,), ((1, 0),)) != value)
+    return p.value is None or bool(stored_as_code(value, p, (1,), ((1, 0),)) != value)
 
 
 def _has_fraction(p: PadParameters) -> bool:
@@ -64,19 +58,11 @@ FAULTS = (
         stages={"rewrite.border": value_as_code},
     ),
     Fault(
-        "F98.read",
-        "the real value of a Pad's border is stored as a code, where one element is padded",
-        _SOURCE,
-        _is_code_elsewhere,
-        {"pad.value": real_of_value},
-        record=PadParameters,
-    ),
-    Fault(
-        "F98.cut",
-        "the real value of a Pad's border is stored in the type of codes, without its fraction",
-        _SOURCE,
-        _has_fraction,
-        {"pad.value": cut_value},
+        "F98.real",
+        "the real value of a Pad's border is stored in the type of the codes in front of it",
+        "openvinotoolkit/openvino: a Pad moved in front of its DequantizeLinear, measured",
+        lambda p: _has_fraction(p) or _is_code_elsewhere(p),
+        {"pad.value": stored_as_code},
         record=PadParameters,
     ),
 )

@@ -79,6 +79,7 @@ def clipped_at(
     return chain
 
 
+_OF_TABLES = table_fault("", "", "", "chain", clipped_at(bound_of_codes_of_x))
 FAULTS = (
     table_fault(
         "F83.table",
@@ -94,19 +95,12 @@ FAULTS = (
         "chain",
         clipped_at(as_code(bound_in_codes_of_x)),
     ),
-    table_fault(
-        "F84.input",
-        "the bounds of a Clip in a table are cut to whole codes of its input",
-        "openvinotoolkit/openvino: a Clamp of codes, measured",
-        "chain",
-        clipped_at(bound_of_codes_of_x),
-    ),
     Fault(
-        "F84.real",
+        "F84.input",
         "the bounds of a Clip of dequantized codes are cut to whole codes",
         "openvinotoolkit/openvino: a Clamp of codes, measured",
-        _cuts,
-        {"clip.bound": cut_to_codes},
-        record=ClipParameters,
+        lambda p: _cuts(p) if isinstance(p, ClipParameters) else _OF_TABLES.trigger(p),
+        {**_OF_TABLES.stages, "clip.bound": cut_to_codes},
+        record=(TableParameters, ClipParameters),
     ),
 )
