@@ -31,6 +31,19 @@ def default_of_uint8(p: QuantizeParameters) -> Saturate:
     return lambda steps, dtype: saturate_codes(steps, np.dtype(np.uint8)).view(np.int8)
 
 
+def int32_and_wrapped(right: Rule, p: object) -> Rule:
+    """Steps beyond int32 become INT32_MIN; a negative zero point, added in int32, makes that the highest."""
+
+    def rule(x: Array, scale: Scale, zero_point: Array) -> Array:
+        steps = np.rint(np.asarray(x / scale))
+        whole = (
+            np.where(np.abs(steps) < 2.0**31, steps, -(2.0**31)) + np.float64(1) * zero_point
+        )
+        return np.where(whole < -(2.0**31), whole + 2.0**32, whole)
+
+    return rule
+
+
 def of_known_type(p: QuantizeParameters) -> QuantizeParameters:
     """uint8 where ``output_dtype`` asks for codes of 4 bits or fewer, or for floats."""
     return replace(p, dtype=_UINT8) if _is_unusual(p) else p
@@ -176,6 +189,14 @@ FAULTS = (
         "microsoft/onnxruntime: rules that fill in a zero point left out",
         _lacks_zero_point,
         {"quantize.saturation": default_of_uint8},
+        record=QuantizeParameters,
+    ),
+    Fault(
+        "F76.wrap",
+        "values from 2**31 up convert to INT32_MIN, to which the zero point is added modulo 2**32",
+        "onnx/onnx reference/ops/op_quantize_linear.py",
+        lambda p: p.dtype not in FLOAT_CODES,
+        {"quantize.rule": int32_and_wrapped},
         record=QuantizeParameters,
     ),
     Fault(

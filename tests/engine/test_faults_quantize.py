@@ -242,3 +242,12 @@ def test_a_type_that_is_not_known_is_uint8(kind: str, codes: list[int]) -> None:
     session = Session(model, faults=["F156"])
     assert session.run({"x": X})["y"].tolist() == codes
     assert find("F156").places(session.plan()) == (() if kind == "INT8" else ("q",))
+
+
+@pytest.mark.parametrize(("zero", "codes"), [(-1, [127, -1, 127]), (0, [-128, 0, -128])])
+def test_a_zero_point_wraps_around_behind_a_conversion(zero: int, codes: list[int]) -> None:
+    """onnx's reference evaluator gives these for 2**40, 0 and -2**40."""
+    session = Session(quantize(zero), faults=["F76.wrap"])
+    x = np.array([2.0**40, 0, -(2.0**40)] * 2, np.float32)
+    assert session.run({"x": x})["y"].tolist() == codes * 2
+    assert find("F76.wrap").places(session.plan()) == ("q",)
