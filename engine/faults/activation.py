@@ -4,6 +4,7 @@ import numpy as np
 
 from engine.arithmetic import RANGES
 from engine.faults.fault import Fault
+from engine.faults.rounding import can_tie, with_zero_point_inside
 from engine.ir import Array
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.stages import clamp
@@ -40,6 +41,11 @@ def bounds_as_steps(codes: Array, p: ConvParameters) -> Array:
     if p.y_zero_point == 0:
         return clamp(codes, p)
     return _clip(codes, p, _codes_of(p, 1.0, p.y_zero_point))
+
+
+def bounds_with_zero_point_inside(codes: Array, p: ConvParameters) -> Array:
+    """The bounds as ``rne(v/ys + yz)``."""
+    return _clip(codes, p, _codes_of(p, float(p.y_scale), p.y_zero_point))
 
 
 def _clip(codes: Array, p: ConvParameters, bounds: Bounds) -> Array:
@@ -98,6 +104,16 @@ FAULTS = (
         "activations fused with the parameters at hand",
         lambda p: _moves(p, _codes_of(p, float(p.x_scale), p.x_zero_point)),
         {"activate": bounds_in_codes_of_x},
+    ),
+    Fault(
+        "F75.clip",
+        "the zero point is added before rounding, to the bounds of a Clip too",
+        "opencv/opencv 5.x: a QuantizeLinear by itself behind a Clip of reals, measured",
+        lambda p: (
+            p.y_zero_point % 2 != 0
+            and (can_tie(p) or _moves(p, _codes_of(p, float(p.y_scale), p.y_zero_point)))
+        ),
+        {"round": with_zero_point_inside, "activate": bounds_with_zero_point_inside},
     ),
     Fault(
         "F86f",
