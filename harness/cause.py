@@ -15,6 +15,7 @@ from harness.in_graph import diagnose_in_graph
 from harness.locate import Judged
 from harness.observe import CONVERSIONS
 from harness.oracle import Allowed, Verdict
+from harness.outcome import Values
 from harness.passes import passes_of
 from harness.verdicts import is_wrong
 from harness.wording import types_words
@@ -57,7 +58,9 @@ def cause_of(
     if types := types_words(row.verdict.pattern):
         return Cause(types, (), (), place="type")
     diagnosis = _diagnosis(bench, spec, alone, row, known)
-    if not is_wrong(alone, bench.run(alone, spec)):  # then its neighbours have a part in it
+    outcome = bench.run(alone, spec)
+    if not (isinstance(outcome, Values) and is_wrong(alone, outcome)):
+        # then its neighbours have a part in it
         found = diagnose_in_graph(bench, spec, blamed.whole, row.unit)
         diagnosis = replace(diagnosis, matches=found)
     matches = diagnosis.matches

@@ -12,7 +12,7 @@ from harness.oracle import Oracle, Silent
 from harness.outcome import FusedOp, Values
 
 MOST_NODES = 64  # of a graph that is emulated with every fault of rewrites
-FEW_NODES = 6  # the same, with every fault
+FEW_NODES = 8  # the same, with every fault
 
 
 def diagnose_in_graph(

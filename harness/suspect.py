@@ -172,11 +172,16 @@ def _divergent(
 
 
 def _inside(bench: Bench, spec: BackendSpec, blame: Suspect) -> Suspect:
-    """The operation at fault in the branch of an If, where that is as wrong without the If."""
-    case = opened(blame.case)
-    found = suspects(bench, spec, case, bench.run(case, spec)) if case else ()
-    alike = [each for each in found if each.signature.kind == blame.signature.kind]
-    return alike[0] if alike else blame
+    """The operation at fault in the branch of an If, where that is as wrong without the If.
+
+    Where it needs its neighbours to be wrong, in the whole case.
+    """
+    for case in filter(None, (opened(blame.case), opened(blame.whole))):
+        found = suspects(bench, spec, case, bench.run(case, spec))
+        alike = [each for each in found if each.signature.kind == blame.signature.kind]
+        if alike:
+            return alike[0]
+    return blame
 
 
 def _not_located(

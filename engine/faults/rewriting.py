@@ -161,12 +161,6 @@ FAULTS = (
         "microsoft/onnxruntime#25259",
         double_pair=ranges_intersected,
     ),
-    rewrite_fault(
-        "F78",
-        "the first of two different pairs in a row is dropped, with its rounding and saturation",
-        "rules that skip a QuantizeLinear and a DequantizeLinear in between",
-        double_pair=first_rounding_dropped,
-    ),
     Fault(
         "F117",
         "QuantizeLinears of one tensor and one scale are taken for one, although zero points differ",
@@ -197,5 +191,11 @@ FAULTS = (
         "a QuantizeLinear and the DequantizeLinear that undoes it are dropped, with rounding and clipping",
         "openvinotoolkit/openvino drops pairs of 16 bits, measured",
         guards_off=("R41.opt-in",),
+    ),
+    rewrite_fault(
+        "F78",
+        "the first of two different pairs in a row is dropped, with its rounding and saturation",
+        "rules that skip a QuantizeLinear and a DequantizeLinear in between",
+        double_pair=first_rounding_dropped,
     ),
 )
