@@ -359,6 +359,7 @@ def test_keys_titles_and_sources() -> None:
         "F149",
         "F150",
         "F151",
+        "F152",
         "F140",
         "F141",
         "F142",
