@@ -142,6 +142,13 @@ def hands_out_no_wide_codes(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
     return perfect(model, inputs)
 
 
+def drops_pairs_and_reads_no_wide_codes(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """Drops a QuantizeLinear with the DequantizeLinear that undoes it; refuses int16 as an input."""
+    if any(each.dtype == np.int16 for each in inputs.values()):
+        raise ValueError("no input may have such a type")
+    return Session(model, faults=("F129",)).run(inputs)
+
+
 def lies_about_shape(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
     """The right numbers in the wrong shape."""
     return {name: array.reshape(-1) for name, array in perfect(model, inputs).items()}

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import helper
 
@@ -82,6 +83,29 @@ def test_a_pair_that_a_rule_dropped_is_named_although_a_pass_restores_it() -> No
     assert suspect.signature.op == "QuantizeLinear"
     assert [match.fault for match in suspect.matches] == ["F39"]
     assert small.signature == suspect.signature
+
+
+PAIR = """<ir_version: 8, opset_import: ["" : 21]>
+g (float[3] x, bool c) => (int8[3] y) <float s = {0.0078125}, int16 z = {0}, float t = {2}, int8 u = {1}> {
+  q = QuantizeLinear (x, s, z)
+  r = DequantizeLinear (q, s, z)
+  y = QuantizeLinear (r, t, u)
+}"""
+IN_BRANCH = PAIR.replace(
+    "y = QuantizeLinear (r, t, u)",
+    """y = If (c) <then_branch = a () => (int8[3] p) { p = QuantizeLinear (r, t, u) },
+      else_branch = b () => (int8[3] n) { e = Neg (r) n = QuantizeLinear (e, t, u) }>""",
+)
+
+
+@pytest.mark.parametrize("text", [PAIR, IN_BRANCH])
+def test_what_cannot_be_run_alone_is_looked_at_among_its_neighbours(text: str) -> None:
+    """Alone, the last QuantizeLinear would read int16 codes, which this backend refuses."""
+    inputs = {"x": np.array([-258, 1, 300], np.float32), "c": np.array(True)}
+    case = Case(onnx.parser.parse_model(text).SerializeToString(), inputs)
+    suspect = only_suspect("tests.fakes:drops_pairs_and_reads_no_wide_codes", case)
+    assert suspect.signature.kind == "divergent"
+    assert suspect.signature.cause == "F129"
 
 
 def test_a_backend_without_taps_is_observed_by_prefixes() -> None:
