@@ -59,11 +59,13 @@ def tensor_types(case: Case) -> dict[str, onnx.ValueInfoProto]:
     made = {name for node in model.graph.node for name in node.output if name}
     if made <= types.keys():
         return types
-    return {name: _value_info(name, array) for name, array in _run(case).items()} | types
+    return {
+        name: _value_info(name, array) for name, array in exact_tensors(case).items()
+    } | types
 
 
-def _run(case: Case) -> Mapping[str, Array]:
-    """Every tensor of a case; none where our engine cannot run it."""
+def exact_tensors(case: Case) -> Mapping[str, Array]:
+    """Every tensor of a case by our engine, one operator at a time; none where it cannot run the case."""
     try:
         return Session(case.model, fusion="off").run_tapped(case.inputs)
     except EngineError:

@@ -10,7 +10,7 @@ from engine.faults import CATALOGUE
 from generators.illegal import breach_of
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
-from harness.cause import PASS, Blamed, cause_of, telling_passes
+from harness.cause import PASS, UNEXPLAINED, Blamed, cause_of, telling_passes
 from harness.cut import cut
 from harness.failing import failing_part
 from harness.locate import Judged, culprits, locate
@@ -18,6 +18,7 @@ from harness.observe import CONVERSIONS, main_op, observe, whole_graph
 from harness.opened import opened
 from harness.oracle import Oracle, judge
 from harness.outcome import FusedOp, Outcome, Values
+from harness.single import each_operator
 from harness.verdict_class import kind_of_bug
 from harness.verdicts import failure_of, is_wrong
 from harness.wording import message_words, plain_op, said_place
@@ -181,6 +182,18 @@ def _inside(bench: Bench, spec: BackendSpec, blame: Suspect) -> Suspect:
         alike = [each for each in found if each.signature.kind == blame.signature.kind]
         if alike:
             return alike[0]
+    return _by_itself(bench, spec, blame)
+
+
+def _by_itself(bench: Bench, spec: BackendSpec, blame: Suspect) -> Suspect:
+    """Where no fault is known, the first of the operators that is wrong on exact inputs of its own."""
+    if blame.signature.cause != UNEXPLAINED:
+        return blame
+    for case in each_operator(blame.case):
+        outcome = bench.run(case, spec)
+        if isinstance(outcome, Values) and is_wrong(case, outcome):
+            found = suspects(bench, spec, case, outcome)
+            return next((each for each in found if each.signature.cause == UNEXPLAINED), blame)
     return blame
 
 

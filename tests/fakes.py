@@ -27,6 +27,17 @@ def two_bugs(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
     return Session(model, faults=("F01", "F50")).run(inputs)
 
 
+def halves_softsign(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """Every Softsign gives half of what it should."""
+    for place, node in reversed(list(enumerate(model.graph.node))):
+        if node.op_type == "Softsign":
+            half = onnx.helper.make_node("Mul", [f"{node.output[0]}_", "half"], node.output)
+            node.output[0] += "_"
+            model.graph.node.insert(place + 1, half)
+            model.graph.initializer.append(numpy_helper.from_array(np.float32(0.5), "half"))
+    return perfect(model, inputs)
+
+
 def _convolution(model: onnx.ModelProto, inputs: Arrays) -> tuple[onnx.NodeProto, Arrays]:
     (node,) = (each for each in model.graph.node if each.op_type == "QLinearConv")
     known = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}

@@ -1,0 +1,45 @@
+"""What is wrong by itself takes the name of what it is fused into."""
+
+import numpy as np
+import onnx
+
+from corpus.case import Case
+from harness.single import each_operator
+from harness.suspect import suspects
+from tests.harness.benches import bench_of
+
+MODEL = """<ir_version: 8, opset_import: ["" : 17]>
+g (uint8[64] x) => (uint8[64] y)
+<float s = {0.5}, uint8 z = {3}, float c = {1.5}, float t = {0.00390625}> {
+    a = DequantizeLinear (x, s, z) b = Mul (a, c) d = Softsign (b) e = Relu (d)
+    y = QuantizeLinear (e, t, z)
+}"""
+CASE = Case(
+    onnx.parser.parse_model(MODEL).SerializeToString(),
+    {"x": np.arange(64, dtype=np.uint8)},
+)
+
+
+def test_every_operator_is_fed_exact_values() -> None:
+    parts = list(each_operator(CASE))
+    assert [part.proto().graph.node[0].op_type for part in parts] == [
+        "Mul",
+        "Softsign",
+        "Relu",
+    ]
+    (mul, soft, _) = (next(iter(part.inputs.values())).tolist() for part in parts)
+    assert mul[:4] == [-1.5, -1, -0.5, 0]
+    assert soft[:4] == [-2.25, -1.5, -0.75, 0]
+
+
+def test_what_has_one_operator_has_no_parts() -> None:
+    (part, *_) = each_operator(CASE)
+    assert list(each_operator(part)) == []
+
+
+def test_a_fused_operator_that_is_wrong_by_itself_is_named_alone() -> None:
+    with bench_of("tests.fakes:halves_softsign") as bench:
+        spec = bench.specs[0]
+        (suspect,) = suspects(bench, spec, CASE, bench.run(CASE, spec))
+    assert suspect.signature.text.endswith("| divergent | Softsign | unexplained")
+    assert len(suspect.case.proto().graph.node) == 1
