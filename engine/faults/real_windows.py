@@ -22,7 +22,7 @@ from engine.kernels.average_parameters import AverageParameters
 from engine.kernels.average_pool import RealAverageParameters
 from engine.kernels.float_convolution import RealConvParameters, pad_with_zeros
 from engine.kernels.geometry import Window
-from engine.kernels.pooling import Pool
+from engine.kernels.pooling import Counts, Pool, count_taps
 from engine.kernels.pooling_max import MaxPoolParameters
 
 Pads = tuple[int, ...]
@@ -38,6 +38,25 @@ def begun_by_kernel(axes: Windows, pool: Pool) -> Windows:
         for each, begin in zip(axes, begins, strict=True)
     )
     return moved if all(each.counts().all() for each in moved) else axes
+
+
+def halved(axes: Windows, pool: Pool) -> Windows:
+    """auto_pad SAME begins half of all its pads outside, rounded down, on either side of the image."""
+    if not pool.window.auto_pad.startswith("SAME"):
+        return axes
+    moved = tuple(
+        replace(each, begin=(each.begin + each.end) // 2, end=(each.begin + each.end + 1) // 2)
+        for each in axes
+    )
+    return moved if all(each.counts().all() for each in moved) else axes
+
+
+def within_halves(axes: Windows, p: AverageParameters) -> Counts:
+    """Image and pads, as many at the end as at the beginning; what lies beyond does not count."""
+    if p.pool is None or not p.pool.window.auto_pad.startswith("SAME"):
+        return count_taps(axes, p.with_pads)
+    even = tuple(replace(each, end=min(each.begin, each.end)) for each in axes)
+    return count_taps(even, with_pads=True)
 
 
 def padded_by_kernel(image: Array, pads: Pads, window: Window) -> Array:
@@ -99,6 +118,14 @@ FAULTS = (
     ),
     _same("F16.pool", "a maximum pool", MaxPoolParameters, "max_pool.axes"),
     _same("F16.average", "an average pool", AverageParameters, "average.axes"),
+    Fault(
+        "F16.average.halves",
+        "auto_pad SAME of an average pool has half of its pads on either side, which count",
+        "opencv/opencv 5.x QLinearAveragePool, measured on every kernel to 5, stride to 3, image to 7",
+        lambda p: p.pool is not None and p.pool.window.auto_pad.startswith("SAME"),
+        {"average.axes": halved, "average.divisor": within_halves},
+        record=AverageParameters,
+    ),
     _same(
         "F16.average.reals", "an average of reals", RealAverageParameters, "real_average.axes"
     ),

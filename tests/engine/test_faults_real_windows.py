@@ -11,6 +11,7 @@ from onnx import helper
 from engine import Session
 from engine.faults import find, real_windows
 from engine.faults.fault import Fault
+from tests.emulation.elementwise import affine, contrib
 from tests.engine.fusion.pools import behind, codes
 from tests.engine.models import Array, graph_model
 
@@ -109,13 +110,14 @@ DIVISORS = {
     "F89.reals": (PADDED, PADDED | {"count_include_pad": 1}),
     "F89.inside.reals": (PADDED | {"count_include_pad": 1}, PADDED),
     "F16.average": (LOWER, LOWER | {"auto_pad": "SAME_UPPER"}),
+    "F16.average.halves": (LOWER, CEIL | {"ceil_mode": 0}),
 }
 
 
 @pytest.mark.parametrize("key", DIVISORS)
 def test_a_mean_shows_it_under_its_trigger_and_not_outside(key: str) -> None:
     shows, quiet = DIVISORS[key]
-    given = {} if key == "F16.average" else OF_REALS
+    given = {} if key.startswith("F16.average") else OF_REALS
     assert _shows(key, behind("AveragePool", **shows, **given))
     assert not _shows(key, behind("AveragePool", **quiet, **given))
 
@@ -133,3 +135,33 @@ def _shows(key: str, proto: Any) -> bool:
 @pytest.mark.parametrize("fault", real_windows.FAULTS, ids=lambda each: each.key)
 def test_each_is_tested_here(fault: Fault) -> None:
     assert fault.key in {*KEYS, *DIVISORS}
+
+
+@pytest.mark.parametrize(
+    ("side", "kernel", "stride", "length", "counted", "expected"),
+    [
+        ("UPPER", 3, 2, 2, 0, [120]),
+        ("LOWER", 3, 2, 2, 1, [120]),
+        ("UPPER", 2, 2, 3, 1, [120, 120]),
+        ("LOWER", 2, 1, 3, 0, [120, 120, 120]),
+        ("LOWER", 5, 2, 4, 0, [96, 90]),
+    ],
+)
+def test_same_pads_of_an_average_in_halves(
+    side: str, kernel: int, stride: int, length: int, counted: int, expected: list[int]
+) -> None:
+    """What OpenCV 5.0.0 makes of codes that are all 120."""
+    x = np.full((1, 1, length), 120, np.int8)
+    model = contrib(
+        "QLinearAveragePool",
+        ["x", "xs", "xz", "ys", "yz"],
+        {"x": x},
+        affine("x", 1.0, 0, np.dtype(np.int8)) | affine("y", 1.0, 0, np.dtype(np.int8)),
+        kernel_shape=[kernel],
+        strides=[stride],
+        auto_pad=f"SAME_{side}",
+        count_include_pad=counted,
+    )
+    session = Session(model, faults=["F16.average.halves"])
+    assert session.run({"x": x})["y"].reshape(-1).tolist() == expected
+    assert find("F16.average.halves").places(session.plan())
