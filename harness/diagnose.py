@@ -103,7 +103,7 @@ def diagnoses(
     tried = [each for each in map(trial, filter(emulator.acts_fused, given)) if each]
     apart = [each for each in map(trial, filter(emulator.acts_apart, given)) if each]
     yield Diagnosis(_explaining(emulator, actual, allowed, [*tried, *apart]), ())
-    both = [each for each in map(trial, _pairs(tried)) if each]
+    both = [each for each in map(trial, _pairs(tried)) if each and each.explains]
     matches = _explaining(emulator, actual, allowed, both)
     yield Diagnosis(matches, () if matches else _best(each.near_miss for each in tried))
 
@@ -111,8 +111,7 @@ def diagnoses(
 def _explaining(
     emulator: Emulator, actual: Arrays, allowed: AllowedBy, tried: Iterable[_Tried]
 ) -> tuple[Match, ...]:
-    found = [each for each in tried if each.explains]
-    return _best(_unless_own(emulator, actual, allowed, each) for each in found)
+    return _best(_match(emulator, actual, allowed, each) for each in tried)
 
 
 def _best(found: Iterable[Match | None]) -> tuple[Match, ...]:
@@ -139,19 +138,17 @@ def explained_by(
 ) -> Match | None:
     """The same for a case of which several faults are tried."""
     found = _trial(emulator, actual, allowed)(fault)
-    if found is None or not found.explains:
-        return None
-    return _unless_own(emulator, actual, allowed, found)
+    return _match(emulator, actual, allowed, found) if found else None
 
 
-def _unless_own(
+def _match(
     emulator: Emulator, actual: Arrays, allowed: AllowedBy, found: _Tried
 ) -> Match | None:
     """The match; where the profile alone explains the values, what the exact one gives with the fault."""
     without = emulator.correct_beside(found.fault)
     own = _compare(found.fault, actual, allowed, without, found.loose)
     if own is None or not own.explains:
-        return found.match
+        return found.match if found.explains else None
     if emulator.profile == EXACT:
         return None
     exact = _trial(Emulator(emulator.case, EXACT), actual, allowed)(found.fault)

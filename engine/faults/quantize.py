@@ -21,6 +21,7 @@ from engine.kernels.quantize_parameters import QuantizeParameters
 from engine.profiles.quantization import FloatRule, Rule, Scale
 
 _INT8, _UINT8 = np.dtype(np.int8), np.dtype(np.uint8)
+BLOCK = 8  # elements that fill a vector
 _WIDE = (np.dtype(np.int16), np.dtype(np.uint16))
 
 
@@ -40,6 +41,18 @@ def int32_and_wrapped(right: Rule, p: object) -> Rule:
             np.where(np.abs(steps) < 2.0**31, steps, -(2.0**31)) + np.float64(1) * zero_point
         )
         return np.where(whole < -(2.0**31), whole + 2.0**32, whole)
+
+    return rule
+
+
+def int32_in_the_rest(right: Rule, p: object) -> Rule:
+    """Steps beyond int32 become INT32_MIN in the last elements, fewer than 8."""
+
+    def rule(x: Array, scale: Scale, zero_point: Array) -> Array:
+        rounded = np.asarray(right(x, scale, zero_point))
+        far = np.arange(rounded.size) >= rounded.size // BLOCK * BLOCK
+        far = far.reshape(rounded.shape) & (np.abs(rounded - zero_point) >= 2.0**31)
+        return np.where(far, -(2.0**31), rounded)
 
     return rule
 
@@ -197,6 +210,16 @@ FAULTS = (
         "onnx/onnx reference/ops/op_quantize_linear.py",
         lambda p: p.dtype not in FLOAT_CODES,
         {"quantize.rule": int32_and_wrapped},
+        record=QuantizeParameters,
+    ),
+    Fault(
+        "F76.rest",
+        "values from 2**31 up convert to INT32_MIN in the last elements, fewer than 8",
+        "opencv/opencv modules/dnn/src/layers/quantlizelinear_layer.cpp: what fills no vector",
+        lambda p: (
+            p.dtype not in FLOAT_CODES and (p.shape is None or prod(p.shape) % BLOCK > 0)
+        ),
+        {"quantize.rule": int32_in_the_rest},
         record=QuantizeParameters,
     ),
     Fault(

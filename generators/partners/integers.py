@@ -113,7 +113,7 @@ def _product(
     surgery: Surgery, node: onnx.NodeProto, a: _Codes, b: _Codes
 ) -> list[onnx.NodeProto] | None:
     turned = attribute(node, "transB", 0)
-    if b.constant is None or attribute(node, "transA", 0) or b.constant.ndim < 2:
+    if b.constant is None or b.constant.ndim < 2:
         return None
     if b.scale.size > 1 and b.axis % b.constant.ndim != b.constant.ndim - (2 if turned else 1):
         return None
@@ -121,14 +121,17 @@ def _product(
     alpha, beta = (_number(node, name) for name in ("alpha", "beta"))
     scale = np.asarray(a.scale.reshape(()) * b.scale * alpha)
     bias = input_name(node, 2)
+    before = []
+    if attribute(node, "transA", 0):
+        turned_a = f"{node.output[0]}_t"
+        before.append(helper.make_node("Transpose", [a.name], [turned_a], turned_a))
+        a = replace(a, name=turned_a)
     if bias and beta != 1:
         bias = f"{node.output[0]}_beta"
         number = _new(surgery, f"{bias}_number", np.asarray(beta))
-        scaled = [helper.make_node("Mul", [node.input[2], number], [bias], bias)]
-    else:
-        scaled = []
+        before.append(helper.make_node("Mul", [node.input[2], number], [bias], bias))
     made = _of_sums(surgery, node, "MatMulInteger", (a, b), (weights, scale), bias, ())
-    return [*scaled, *made]
+    return [*before, *made]
 
 
 def _number(node: onnx.NodeProto, name: str) -> np.float32:

@@ -251,3 +251,12 @@ def test_a_zero_point_wraps_around_behind_a_conversion(zero: int, codes: list[in
     x = np.array([2.0**40, 0, -(2.0**40)] * 2, np.float32)
     assert session.run({"x": x})["y"].tolist() == codes * 2
     assert find("F76.wrap").places(session.plan()) == ("q",)
+
+
+def test_the_last_elements_are_converted_by_themselves() -> None:
+    """OpenCV 5.0.0 clips whole vectors of 8 as floats, and what is left over as int32."""
+    session = Session(scaled([19]), faults=["F76.rest"])
+    x = {"x": np.full(19, 2.0**31, np.float32)}
+    assert session.run(x)["y"].tolist() == [255] * 16 + [0] * 3
+    assert find("F76.rest").places(session.plan()) == ("q",)
+    assert not find("F76.rest").places(Session(scaled([16])).plan())

@@ -33,6 +33,9 @@ g (uint8[2,3] x, int8[3,2] w, float[2] b) => (float[2,2] y) <float s = {0.5}, fl
   wf = DequantizeLinear <axis: int = 1> (w, t)
   y = MatMul (xf, wf)
 }"""
+TURNED = GEMM.replace("uint8[2,3] x", "uint8[3,2] x").replace(
+    "transB", "transA: int = 1, transB"
+)
 UNKNOWN = GEMM.replace("uint8[2,3] x", "int16[2,3] x")
 
 
@@ -46,6 +49,7 @@ def written(text: str, x: Array) -> Case:
     [
         (CONV, (1, 2, 3, 3), "ConvInteger", "F79a"),
         (GEMM, (2, 3), "MatMulInteger", "F79a.matmul"),
+        (TURNED, (3, 2), "MatMulInteger", "F79a.matmul"),
     ],
 )
 def test_sums_of_integers(text: str, shape: tuple[int, ...], op: str, fault: str) -> None:
