@@ -4,9 +4,8 @@ Where results saturate, or where a convolution is too small to tell, several fau
 true one goes on predicting the backend when data and parameters change; the others do not.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from random import Random
 
@@ -18,7 +17,7 @@ from engine.faults import Fault
 from generators.operators.conv import ConvSpec, build, describe
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
-from harness.diagnose import explained_by, variants
+from harness.diagnose import decide, variants
 from harness.emulate import Emulator
 from harness.law.neighbours import Neighbourhood, fresh_data
 from harness.oracle import Allowed, Oracle, Silent, is_outside
@@ -77,15 +76,13 @@ def _holding(
     candidates: Sequence[Fault],
     kind: str,
 ) -> list[Fault]:
-    """The candidates that explain enough of what is wrong.
+    """The candidates that explain enough of what is wrong, and seldom break what is right.
 
     Those come first that foretell most of the cases, right ones too: the backend computes them all
     in one way. Then those that foretell most values.
     """
     wrong = 0
-    explained: Counter[str] = Counter()
-    foretold: Counter[str] = Counter()
-    matched: Counter[str] = Counter()
+    tallies = {each.key: _Tally() for each in candidates}
     for case, outcomes in zip(cases, bench.pool.run(cases, [spec]), strict=True):
         outcome = outcomes[spec.text]
         allowed = _allowed(case)
@@ -93,24 +90,46 @@ def _holding(
         counts = word == kind if kind else is_suspicious(word, outcome)
         if not isinstance(outcome, Values):
             continue
+        wrong += counts
         emulator = Emulator(case, bench.profile(spec))
         for each in candidates:
-            foretold[each.key] += _agrees(emulator.outputs(each), outcome, allowed)
-        if counts:
-            wrong += 1
-            for each in candidates:
-                told = explained_by(emulator, outcome.arrays, allowed, each)
-                explained[each.key] += told is not None
-                matched[each.key] += told.matched if told else 0
-    held = [each for each in candidates if _holds(each, explained[each.key], wrong)]
-    return sorted(held, key=lambda each: (-foretold[each.key], -matched[each.key]))
+            tally = tallies[each.key]
+            tally.foretold += _agrees(emulator.outputs(each), outcome, allowed)
+            told = decide(emulator, outcome.arrays, allowed, each) if counts else None
+            if told and told.explains:
+                tally.explained += 1
+                tally.matched += told.alike
+                tally.clean += told.broken == 0
+            tally.contradicted += told is not None and told.broken > 0
+    held = [each for each in candidates if _holds(each, tallies[each.key], wrong)]
+    return sorted(
+        held, key=lambda each: (-tallies[each.key].foretold, -tallies[each.key].matched)
+    )
 
 
-def _holds(fault: Fault, explained: int, wrong: int) -> bool:
+@dataclass(slots=True)
+class _Tally:
+    """What a candidate makes of fresh data.
+
+    Cases that it ``foretold``; of the wrong ones those it ``explained``, with how many elements
+    ``matched``; the ``clean`` ones of them break nothing that is right, those ``contradicted`` have
+    all that is wrong and do.
+    """
+
+    foretold: int = 0
+    explained: int = 0
+    matched: int = 0
+    clean: int = 0
+    contradicted: int = 0
+
+
+def _holds(fault: Fault, tally: _Tally, wrong: int) -> bool:
     """Two faults at once fit a few values easily: they must explain all of the fresh data."""
+    if wrong and tally.clean <= tally.contradicted:
+        return False
     if fault.parts:
-        return explained == wrong >= ENOUGH_FOR_TWO
-    return explained >= HELD * wrong
+        return tally.explained == wrong >= ENOUGH_FOR_TWO
+    return tally.explained >= HELD * wrong
 
 
 def _scores(

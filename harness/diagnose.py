@@ -30,7 +30,7 @@ class Diagnosis:
 
 
 @dataclass(frozen=True, slots=True)
-class _Tried:
+class Tried:
     """What the emulation of a fault has in common with the backend's values.
 
     Elements alike and all, of them the wrong ones; ``broken`` are right ones that the fault would get
@@ -109,9 +109,10 @@ def diagnoses(
 
 
 def _explaining(
-    emulator: Emulator, actual: Arrays, allowed: AllowedBy, tried: Iterable[_Tried]
+    emulator: Emulator, actual: Arrays, allowed: AllowedBy, tried: Iterable[Tried]
 ) -> tuple[Match, ...]:
-    return _best(_match(emulator, actual, allowed, each) for each in tried)
+    decided = (_decided(emulator, actual, allowed, each) for each in tried)
+    return _best(each.match for each in decided if each and each.explains)
 
 
 def _best(found: Iterable[Match | None]) -> tuple[Match, ...]:
@@ -130,37 +131,37 @@ def explain(
     Where the profile alone gives these values, its own deviation must not pass for the fault's:
     then only what the fault does to exact arithmetic counts.
     """
-    return explained_by(Emulator(case, profile), actual, allowed, fault)
+    found = decide(Emulator(case, profile), actual, allowed, fault)
+    return found.match if found and found.explains else None
 
 
-def explained_by(
+def decide(
     emulator: Emulator, actual: Arrays, allowed: AllowedBy, fault: Fault
-) -> Match | None:
-    """The same for a case of which several faults are tried."""
+) -> Tried | None:
+    """What decides about a fault; None where nothing is to be said of it."""
     found = _trial(emulator, actual, allowed)(fault)
-    return _match(emulator, actual, allowed, found) if found else None
+    return _decided(emulator, actual, allowed, found) if found else None
 
 
-def _match(
-    emulator: Emulator, actual: Arrays, allowed: AllowedBy, found: _Tried
-) -> Match | None:
-    """The match; where the profile alone explains the values, what the exact one gives with the fault."""
+def _decided(
+    emulator: Emulator, actual: Arrays, allowed: AllowedBy, found: Tried
+) -> Tried | None:
+    """What was found; where the profile alone explains the values, what the exact one gives with the fault."""
     without = emulator.correct_beside(found.fault)
     own = _compare(found.fault, actual, allowed, without, found.loose)
     if own is None or not own.explains:
-        return found.match if found.explains else None
+        return found
     if emulator.profile == EXACT:
         return None
-    exact = _trial(Emulator(emulator.case, EXACT), actual, allowed)(found.fault)
-    return exact.match if exact and exact.explains else None
+    return _trial(Emulator(emulator.case, EXACT), actual, allowed)(found.fault)
 
 
 def _trial(
     emulator: Emulator, actual: Arrays, allowed: AllowedBy
-) -> Callable[[Fault], _Tried | None]:
+) -> Callable[[Fault], Tried | None]:
     """What is to be said of a fault; None where its outputs are others, or of other shapes."""
 
-    def trial(fault: Fault) -> _Tried | None:
+    def trial(fault: Fault) -> Tried | None:
         emulated = emulator.outputs(fault)
         found = _compare(fault, actual, allowed, emulated)
         if found is None or found.explains or not _has_reals(actual):
@@ -179,7 +180,7 @@ def _is_real(array: Array) -> bool:
     return array.dtype.kind == "f" and array.dtype.isbuiltin == 1
 
 
-def _pairs(tried: Sequence[_Tried]) -> list[Fault]:
+def _pairs(tried: Sequence[Tried]) -> list[Fault]:
     """Pairs of the faults that come nearest, each of which leaves the other's stages alone."""
     nearest = sorted(tried, key=lambda each: each.distance)[:PARTNERS]
     partners = [each.fault for each in tried if each in nearest]
@@ -237,7 +238,7 @@ def _is_any_outside(actual: Arrays, allowed: AllowedBy) -> bool:
 
 def _compare(
     fault: Fault, actual: Arrays, allowed: AllowedBy, emulated: Arrays, loose: bool = False
-) -> _Tried | None:
+) -> Tried | None:
     alike = total = wrong_alike = wrong = broken = 0
     distance = 0.0
     for name, array in actual.items():
@@ -255,7 +256,7 @@ def _compare(
             away = is_outside(allowed[name], emulated[name]) & ~same
             broken += int((away & ~outside).sum())
         distance += _apart(array, emulated[name])
-    return _Tried(fault, alike, total, wrong_alike, wrong, broken, distance, loose)
+    return Tried(fault, alike, total, wrong_alike, wrong, broken, distance, loose)
 
 
 def _is_near(array: Array, emulated: Array, allowed: Allowed) -> Array:

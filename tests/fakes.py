@@ -38,6 +38,25 @@ def halves_softsign(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
     return perfect(model, inputs)
 
 
+def overflows_tanh(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """Tanh as ``(exp(2x) - 1) / (exp(2x) + 1)``, which is not a number from 45 on."""
+    for place, node in reversed(list(enumerate(model.graph.node))):
+        if node.op_type == "Tanh":
+            make, x, y = onnx.helper.make_node, node.input[0], node.output[0]
+            spelled = (
+                make("Add", [x, x], [f"{y}_2"]),
+                make("Exp", [f"{y}_2"], [f"{y}_e"]),
+                make("Sub", [f"{y}_e", "one"], [f"{y}_a"]),
+                make("Add", [f"{y}_e", "one"], [f"{y}_b"]),
+                make("Div", [f"{y}_a", f"{y}_b"], [y]),
+            )
+            del model.graph.node[place]
+            for each in reversed(spelled):
+                model.graph.node.insert(place, each)
+            model.graph.initializer.append(numpy_helper.from_array(np.float32(1), "one"))
+    return perfect(model, inputs)
+
+
 def _convolution(model: onnx.ModelProto, inputs: Arrays) -> tuple[onnx.NodeProto, Arrays]:
     (node,) = (each for each in model.graph.node if each.op_type == "QLinearConv")
     known = {each.name: numpy_helper.to_array(each) for each in model.graph.initializer}

@@ -43,3 +43,19 @@ def test_a_fused_operator_that_is_wrong_by_itself_is_named_alone() -> None:
         (suspect,) = suspects(bench, spec, CASE, bench.run(CASE, spec))
     assert suspect.signature.text.endswith("| divergent | Softsign | unexplained")
     assert len(suspect.case.proto().graph.node) == 1
+
+
+FAR = """<ir_version: 8, opset_import: ["" : 17]>
+g (uint8[9] x) => (uint8[9] y) <float s = {8}, uint8 z = {0}, float t = {1}> {
+    a = DequantizeLinear (x, s, z) b = Tanh (a) y = QuantizeLinear (b, t, z)
+}"""
+
+
+def test_a_fault_that_always_breaks_what_is_right_is_none() -> None:
+    """Codes far off all become 0, as with the scales of a table swapped (F86b); near ones do not."""
+    model = onnx.parser.parse_model(FAR).SerializeToString()
+    case = Case(model, {"x": np.array([7, 0, 0, 0, 0, 0, 0, 0, 0], np.uint8)})
+    with bench_of("tests.fakes:overflows_tanh") as bench:
+        spec = bench.specs[0]
+        (suspect,) = suspects(bench, spec, case, bench.run(case, spec))
+    assert suspect.signature.text.endswith("| nonfinite | Tanh | unexplained")
