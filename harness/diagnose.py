@@ -213,11 +213,11 @@ def foresee(case: Case, allowed: AllowedBy, profile: str, fault: Fault) -> bool 
     emulator = Emulator(case, profile)
     if not emulator.acts(fault):
         return False if emulator.correct else None
-    wrong, right = emulator.outputs(fault), emulator.correct
+    wrong, right = emulator.outputs(fault), emulator.correct_beside(fault)
     outside = {
         name: is_outside(each, wrong[name])
         for name, each in allowed.items()
-        if name in wrong and wrong[name].shape == each.low.shape
+        if name in wrong and name in right and wrong[name].shape == each.low.shape
     }
     shows = any((each & (wrong[name] != right[name])).any() for name, each in outside.items())
     return True if shows else None

@@ -70,6 +70,7 @@ class KnownBugs:
             name
             for name, met in self._met.items()
             if (met.bug.signature.backend, met.bug.signature.kind) == (backend, kind)
+            and min(len(faults), len(met.bug.matches)) > 1
             and not faults.isdisjoint(each.fault for each in met.bug.matches)
         )
         return next(alike, "")

@@ -177,6 +177,23 @@ def test_shrinking_keeps_the_signature(fault: str) -> None:
         assert sum(array.size for array in small.case.inputs.values()) <= 4
 
 
+def test_shrinking_does_not_end_at_another_bug() -> None:
+    """A case without a 127 shows the scales alone, which do not explain the larger one."""
+    conv = describe(grouped(2))
+    assert conv is not None
+    scales = tuple(0.01 + n / 1000 for n in range(4))
+    drawn = build(replace(conv, w_scales=scales, w_zero_points=(0,) * 4))
+    x = next(iter(drawn.inputs.values())).copy()
+    x.flat[0] = 127
+    case = drawn.with_inputs(dict.fromkeys(drawn.inputs, x))
+    with bench_of("tests.fakes:adds_to_what_is_full") as bench:
+        (found, *_) = suspects(bench, bench.specs[0], case, bench.run(case, bench.specs[0]))
+        assert not found.matches
+        small = shrink(bench, found, budget_s=3.0)
+    assert not small.matches
+    assert (next(iter(small.case.inputs.values())) == 127).any()
+
+
 def test_shrinking_finds_no_new_explanation() -> None:
     """Bounds of a Clip as codes give the same values on a small case, but not on the first one."""
     fault, cases = "F84.add", (draw_case("elementwise", "any", n) for n in range(999))

@@ -37,6 +37,7 @@ def explained(suspect: Suspect, *faults: str, kind: str = "divergent") -> Suspec
     ("faults", "kind", "same"),
     [
         (("F14",), "divergent", True),
+        (("F16",), "divergent", False),
         (("F16", "F14"), "divergent", True),
         (("F20", "F16"), "divergent", True),
         (("F20",), "divergent", False),
