@@ -121,16 +121,6 @@ def crashes_unless(model: onnx.ModelProto, inputs: Arrays, safe: str = "") -> Ar
     return perfect(model, inputs) if safe else os.abort()
 
 
-def adds_to_what_is_full(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
-    """Channel 0 of the scales for all (F50), and 3 more for every code where some input is 127."""
-    found = Session(model, faults=("F50",)).run(inputs)
-    more = 3 if (next(iter(inputs.values())) == 127).any() else 0
-    return {
-        name: (y.astype(np.int64) + more).clip(-128, 127).astype(y.dtype)
-        for name, y in found.items()
-    }
-
-
 def chatters(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
     """Says something on stderr of each case that it answers; dies without a word of a 13."""
     if (next(iter(inputs.values())) == 13).any():

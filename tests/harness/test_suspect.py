@@ -10,13 +10,14 @@ from onnx import helper
 
 from corpus.case import Case
 from engine import Session
+from engine.faults import find
 from generators.graphs import draw_case
 from generators.operators.conv import build, describe
 from generators.operators.node import NodeSpec, Operand
 from generators.operators.node import build as build_node
 from harness.investigate import is_wrong_alone, shrink
 from harness.outcome import Crashed, Refused, Values
-from harness.same import same_bug
+from harness.same import explains, same_bug
 from harness.suspect import Suspect, suspects
 from harness.verdicts import is_wrong
 from tests.engine.models import graph_model
@@ -177,21 +178,12 @@ def test_shrinking_keeps_the_signature(fault: str) -> None:
         assert sum(array.size for array in small.case.inputs.values()) <= 4
 
 
-def test_shrinking_does_not_end_at_another_bug() -> None:
-    """A case without a 127 shows the scales alone, which do not explain the larger one."""
-    conv = describe(grouped(2))
-    assert conv is not None
-    scales = tuple(0.01 + n / 1000 for n in range(4))
-    drawn = build(replace(conv, w_scales=scales, w_zero_points=(0,) * 4))
-    x = next(iter(drawn.inputs.values())).copy()
-    x.flat[0] = 127
-    case = drawn.with_inputs(dict.fromkeys(drawn.inputs, x))
-    with bench_of("tests.fakes:adds_to_what_is_full") as bench:
-        (found, *_) = suspects(bench, bench.specs[0], case, bench.run(case, bench.specs[0]))
-        assert not found.matches
-        small = shrink(bench, found, budget_s=3.0)
-    assert not small.matches
-    assert (next(iter(small.case.inputs.values())) == 127).any()
+def test_a_fault_explains_a_case_or_does_not() -> None:
+    """What a smaller case shows must explain the larger one, where no fault is known for that."""
+    with bench_of("engine:fault=F25") as bench:
+        spec, case = bench.specs[0], FAULTS["F25"]
+        assert explains(bench, spec, case, [find("F01"), find("F25")])
+        assert not explains(bench, spec, case, [find("F01"), find("F14")])
 
 
 def test_shrinking_finds_no_new_explanation() -> None:
