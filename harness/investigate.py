@@ -2,7 +2,7 @@
 
 import platform
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,7 +24,7 @@ from harness.partner_bugs import every_suspect, shown_by_partner
 from harness.partners import Disagreement, left_by_partner
 from harness.passes import passes_of
 from harness.reduce import reduce
-from harness.same import explains, faults_of, same_bug
+from harness.same import same_bug
 from harness.suspect import Suspect, nondeterministic
 from harness.verdict_class import verdict_class
 from harness.verdicts import is_wrong
@@ -49,7 +49,6 @@ class Dossier:
 def shrink(bench: Bench, suspect: Suspect, *, budget_s: float = 20.0) -> Suspect:
     """The same bug on the smallest case found; a candidate that shows another bug is not followed.
 
-    Nor is one whose fault does not explain the larger case, where no fault is known for that.
     A backend that was wrong on that case, and now is right on it, is nondeterministic; a crash
     that does not come again stays a crash, for it may be the harm of an earlier case.
     """
@@ -57,24 +56,6 @@ def shrink(bench: Bench, suspect: Suspect, *, budget_s: float = 20.0) -> Suspect
         return suspect  # broken in one way on purpose: what is smaller is not broken alike
     same = same_bug(bench, suspect)
     start = suspect.case if same(suspect.case) else suspect.whole
-    found = _smallest(bench, suspect, start, same, budget_s)
-    others = () if suspect.matches else faults_of(found)
-    if not others or explains(bench, suspect.spec, start, others):
-        return found
-
-    def own(case: Case) -> bool:
-        return same(case) and not explains(bench, suspect.spec, case, others)
-
-    return _smallest(bench, suspect, start, own, budget_s)
-
-
-def _smallest(
-    bench: Bench,
-    suspect: Suspect,
-    start: Case,
-    same: Callable[[Case], bool],
-    budget_s: float,
-) -> Suspect:
     values = {row.tensor: row.array for row in suspect.rows}
     small = reduce(
         start, same, culprit=suspect.unit.nodes, values=values, budget_s=budget_s

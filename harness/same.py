@@ -1,6 +1,6 @@
 """Whether a candidate still shows the same bug: the question that reducing and law-finding ask."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from corpus.case import Case
@@ -89,19 +89,6 @@ def recognises(bench: Bench, bug: Bug, case: Case, outcome: Outcome) -> bool:
 def faults_of(suspect: Suspect | Bug) -> tuple[Fault, ...]:
     """Every variant of the fault that the suspect was diagnosed with, the likeliest first."""
     return variants(suspect.matches[0]) if suspect.matches else ()
-
-
-def explains(bench: Bench, spec: BackendSpec, case: Case, faults: Sequence[Fault]) -> bool:
-    """Whether one of the faults explains all that the backend gets wrong on a case, or nobody can tell."""
-    outcome = bench.run(case, spec)
-    try:
-        allowed = Oracle(case.proto()).allowed(case.inputs)
-    except Silent:
-        return True
-    if not isinstance(outcome, Values):
-        return True
-    profile = bench.profile(spec)
-    return any(explain(case, outcome.arrays, allowed, profile, each) for each in faults)
 
 
 def _has_op(case: Case, op: str) -> bool:

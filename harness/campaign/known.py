@@ -60,7 +60,7 @@ class KnownBugs:
     def finding_like(self, suspect: Suspect) -> str:
         """The id of the finding of the same bug, or empty.
 
-        Where several faults explain each of two suspects, and one explains both, they are one bug.
+        Where several faults explain a suspect, and that of a finding is one of them, it is that bug.
         """
         if name := self.finding_of(suspect.signature):
             return name
@@ -70,8 +70,7 @@ class KnownBugs:
             name
             for name, met in self._met.items()
             if (met.bug.signature.backend, met.bug.signature.kind) == (backend, kind)
-            and min(len(faults), len(met.bug.matches)) > 1
-            and not faults.isdisjoint(each.fault for each in met.bug.matches)
+            and any(each.fault in faults for each in met.bug.matches[:1])
         )
         return next(alike, "")
 

@@ -10,14 +10,13 @@ from onnx import helper
 
 from corpus.case import Case
 from engine import Session
-from engine.faults import find
 from generators.graphs import draw_case
 from generators.operators.conv import build, describe
 from generators.operators.node import NodeSpec, Operand
 from generators.operators.node import build as build_node
 from harness.investigate import is_wrong_alone, shrink
 from harness.outcome import Crashed, Refused, Values
-from harness.same import explains, same_bug
+from harness.same import same_bug
 from harness.suspect import Suspect, suspects
 from harness.verdicts import is_wrong
 from tests.engine.models import graph_model
@@ -176,14 +175,6 @@ def test_shrinking_keeps_the_signature(fault: str) -> None:
         assert is_wrong_alone(bench, small)
         assert len(small.case.model) < 450
         assert sum(array.size for array in small.case.inputs.values()) <= 4
-
-
-def test_a_fault_explains_a_case_or_does_not() -> None:
-    """What a smaller case shows must explain the larger one, where no fault is known for that."""
-    with bench_of("engine:fault=F25") as bench:
-        spec, case = bench.specs[0], FAULTS["F25"]
-        assert explains(bench, spec, case, [find("F01"), find("F25")])
-        assert not explains(bench, spec, case, [find("F01"), find("F14")])
 
 
 def test_shrinking_finds_no_new_explanation() -> None:
