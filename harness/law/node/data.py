@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from math import exp, log2, prod
+from math import exp, isfinite, log2, prod
 from random import Random
 
 import numpy as np
@@ -141,7 +141,8 @@ def _with_scale(spec: NodeSpec, size: float, unit: float, mantissa: float) -> No
     unit = max(
         unit, SMALLEST_SCALE
     )  # a product of two tiny scales may be no number of float32
-    steps = max(abs(size), 1e-30) / (TARGET_STEPS * unit)
+    size = min(abs(size), LARGEST_SCALE) if isfinite(size) else LARGEST_SCALE
+    steps = max(size, 1e-30) / (TARGET_STEPS * unit)
     scale = float(np.float32(min(unit * 2.0 ** round(log2(steps)) * mantissa, LARGEST_SCALE)))
     while any(each.scales == (scale,) for each in spec.operands):
         scale *= 2  # it was no operand's, and must not become one's by chance

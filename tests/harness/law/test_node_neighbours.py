@@ -74,6 +74,15 @@ def test_products_of_scales_beyond_float32_have_data(scale: float) -> None:
         check(build(each))
 
 
+@pytest.mark.parametrize("op", ["Mul", "Div", "Relu"])
+def test_reals_that_are_not_finite_have_data(op: str) -> None:
+    x = Operand("a", (3, 4), "float32", array=np.full((3, 4), np.inf, np.float32))
+    operands = (x, replace(A, name="b", scales=(1e-38,)))[: 1 if op == "Relu" else 2]
+    spec = NodeSpec(op, operands, (Operand("y", (3, 4), "uint8", (4.0,), (3,)),))
+    for each in fresh_data(spec, Random(1)):
+        assert 0 < each.results[0].scales[0] < float("inf")
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_fresh_data_change_no_word_of_the_law(family: str) -> None:
     for seed in range(12):
