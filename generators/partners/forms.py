@@ -83,9 +83,32 @@ def spelled_out(case: Case) -> Case:
         made = [node]
         if spelling and _fits(surgery, node, spelling):
             made = _spelled(surgery, node, spelling)
+        elif node.op_type == "QLinearConcat":
+            made = _joined(surgery, node) or made
+        if len(made) > 1:
             _put(surgery, place, made)
         place += len(made)
     return case if place == before else surgery.case({})
+
+
+def _joined(surgery: Surgery, node: onnx.NodeProto) -> list[onnx.NodeProto] | None:
+    """A QLinearConcat as a Concat of reals; None where a parameter is computed, or no single one.
+
+    Inputs are scale and zero point of the result, then codes, scale and zero point of each operand.
+    """
+    triples = [(n, n + 1, n + 2) for n in range(2, len(node.input), 3)]
+    places = [0, 1, *(n for _, *pair in triples for n in pair)]
+    params = [surgery.constant(node, n) for n in places]
+    if any(each is None or each.size != 1 for each in params):
+        return None
+    name = node.name or node.output[0]
+    reals = [_dequantize(surgery, node, each, f"{name}_d{each[0]}", None) for each in triples]
+    inputs = [each.output[0] for each in reals]
+    join = helper.make_node("Concat", inputs, [f"{name}_real"], f"{name}_f")
+    join.attribute.extend(node.attribute)
+    result = [f"{name}_real", *_whole(surgery, node, (0, 1))]
+    quantize = helper.make_node("QuantizeLinear", result, node.output, f"{name}_q")
+    return [*reals, join, quantize]
 
 
 def _put(surgery: Surgery, place: int, made: list[onnx.NodeProto]) -> None:

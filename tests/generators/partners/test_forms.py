@@ -11,6 +11,7 @@ from harness.oracle import Oracle, Silent, is_outside
 MEANT = {
     *("QLinearConv", "QLinearMatMul", "QGemm", "QLinearAdd", "QLinearMul", "QLinearSigmoid"),
     *("QLinearLeakyRelu", "QLinearSoftmax", "QLinearAveragePool", "QLinearGlobalAveragePool"),
+    "QLinearConcat",
 }
 
 
@@ -22,7 +23,9 @@ def test_what_is_spelled_out_gives_what_is_allowed() -> None:
     spelled: set[str] = set()
     drawn = [("elementwise", seed) for seed in range(500)]
     drawn += [
-        (each, seed) for each in ("conv", "matmul", "pool", "graphs") for seed in range(80)
+        (each, seed)
+        for each in ("conv", "matmul", "pool", "movement", "graphs")
+        for seed in range(80)
     ]
     for family, seed in drawn:
         case = draw_case(family, "any", seed)
