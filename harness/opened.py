@@ -5,8 +5,7 @@ import onnx
 from onnx import numpy_helper
 
 from corpus.case import Array, Case
-from engine import EngineError, Session, load
-from harness.cut import cut
+from harness.cut import cut, exact_tensors
 
 BRANCHES = ("else_branch", "then_branch")
 
@@ -61,9 +60,4 @@ def _value(model: onnx.ModelProto, case: Case, name: str) -> Array | None:
     constants = {each.name: each for each in model.graph.initializer}
     if name in constants:
         return np.asarray(numpy_helper.to_array(constants[name]))
-    part = cut(case, [name])
-    try:
-        found: Array = Session(load(part.model)).run(part.inputs)[name]
-    except EngineError:
-        return None
-    return found
+    return exact_tensors(cut(case, [name])).get(name)
