@@ -5,16 +5,26 @@ truncated towards zero.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
 
 from engine.errors import InvalidModel, Unsupported
-from engine.ir import Array, Node
+from engine.ir import Array, Graph, Node
 from engine.kernels.elementwise import is_float, require_float, require_number
-from engine.kernels.operator import MANY, Operator, Setting, operator
+from engine.kernels.operator import MANY, Kernel, Operator, Setting, operator
 
 Pairwise = Callable[[Array, Array], Array]
+Combined = Callable[[tuple[Array, ...]], Array]
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryParameters:
+    """One operator on several tensors, and the graph that it is in."""
+
+    node: Node
+    graph: Graph
 
 
 def divide(a: Array, b: Array) -> Array:
@@ -36,32 +46,35 @@ def average(tensors: tuple[Array, ...]) -> Array:
 
 def pairwise(name: str, function: Pairwise) -> Operator:
     """An operator on two tensors of one numeric type."""
-
-    def build(node: Node, setting: Setting) -> Pairwise:
-        def run(a: Array, b: Array) -> Array:
-            require_number(node, a, b)
-            return np.asarray(function(a, b))
-
-        return run
-
-    return operator(name, build, inputs=2)
+    return operator(
+        name, _combining(lambda tensors: function(*tensors), floats_only=False), inputs=2
+    )
 
 
-def variadic(
-    name: str, function: Callable[[tuple[Array, ...]], Array], floats_only: bool = False
-) -> Operator:
+def variadic(name: str, function: Combined, floats_only: bool = False) -> Operator:
     """An operator on any number of tensors of one numeric type."""
+    return operator(name, _combining(function, floats_only), inputs=(1, MANY))
 
-    def build(node: Node, setting: Setting) -> Callable[..., Array]:
+
+def _combining(function: Combined, floats_only: bool) -> Callable[[Node, Setting], Kernel]:
+    def build(node: Node, setting: Setting) -> Kernel:
+        p = BinaryParameters(node, setting.graph)
+        combine = setting.stage("binary.function", function_as_named)(p, function)
+
         def run(*tensors: Array) -> Array:
             require_number(node, *tensors)
             if floats_only:
                 require_float(node, tensors[0])
-            return np.asarray(function(tensors))
+            return np.asarray(combine(tensors))
 
-        return run
+        return Kernel(run, parameters=p)
 
-    return operator(name, build, inputs=(1, MANY))
+    return build
+
+
+def function_as_named(p: BinaryParameters, function: Combined) -> Combined:
+    """The operator's own function."""
+    return function
 
 
 def power(node: Node, setting: Setting) -> Pairwise:
