@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from engine.arithmetic import RANGES, round_half_away, round_half_even
+from engine.faults.dequantize import distributed_at_once
 from engine.faults.fault import Fault
 from engine.faults.roundings import cast_then_moved, half_up, wrap_between
 from engine.ir import Array
@@ -72,7 +73,25 @@ def cast(index: int, p: SelectParameters, profile: Profile) -> Requantize | None
         codes = cast_then_moved(steps, p.y_zero_point, low, high)
     else:
         codes = wrap_between(np.trunc(steps + p.y_zero_point), low, high)
-    table = codes.astype(p.dtype)
+    return _looked_up(codes, p)
+
+
+def cast_at_once(index: int, p: SelectParameters, profile: Profile) -> Requantize | None:
+    """``trunc(fl(r * fl(1/ys) + yz))`` modulo 256, ``r = fl(q * xs - fl(xz * xs))``, equal parameters or not."""
+    if p.op != "QLinearConcat":
+        return by_table(index, p, profile)
+    x, (low, high) = p.inputs[index], RANGES[p.dtype]
+    scale, zero_point = np.asarray(x.scale, np.float32), np.asarray(x.zero_point, np.int16)
+    reals = distributed_at_once(every_code(p.dtype), scale, zero_point)
+    reciprocal = np.float32(1) / np.float32(p.y_scale)
+    steps = reals.astype(np.float64) * np.float64(reciprocal) + p.y_zero_point
+    codes = wrap_between(np.trunc(steps.astype(np.float32)), low, high)
+    return _looked_up(codes, p)
+
+
+def _looked_up(codes: Array, p: SelectParameters) -> Requantize:
+    """A table of what every code becomes."""
+    table, low = codes.astype(p.dtype), RANGES[p.dtype][0]
     return lambda q: table[q.astype(np.int16) - low]
 
 
@@ -259,5 +278,11 @@ FAULTS = (
         "codes that a concatenation or choice rescales are cast: fraction cut off, lowest bits kept",
         "openvinotoolkit/openvino: the ONNX front end's QLinearConcat and QLinearWhere, measured",
         cast,
+    ),
+    _requantizing(
+        "F128.concat.fused",
+        "codes of a concatenation, rescaled or not, are cast behind two multiply-adds, one with a reciprocal",
+        "openvinotoolkit/openvino: the ONNX front end's QLinearConcat in generated code, measured",
+        cast_at_once,
     ),
 )

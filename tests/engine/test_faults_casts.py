@@ -26,6 +26,8 @@ def cast_of(key: str, op: str, x: Array, read: Codes, written: Codes, **given: A
     inputs = {"x": x}
     if op == "QLinearAdd":
         names = [*names[:3], *names]
+    if op == "QLinearConcat":
+        names = [*names[3:], *names[:3]]
     if op == "QLinearWhere":
         names = ["k", *names[:3], "x", "xs", "xz", *names[3:]]
         shapes["k"], inputs["k"] = (np.dtype(bool), list(x.shape)), x > 0
@@ -59,6 +61,27 @@ def test_fractions_of_a_table_are_cut_off_before_the_zero_point_is_added() -> No
 def test_a_choice_adds_the_zero_point_to_what_it_cast() -> None:
     x = np.zeros((1, 2), np.uint8)
     assert cast_of("F128.concat", "QLinearWhere", x, (1.0, 1), (1.0, 255)) == [255, 255]
+
+
+@pytest.mark.parametrize(
+    ("codes", "read", "written", "expected"),
+    [
+        ([-116, -32, 1, 2, 127], (0.047727272, -7), (0.047727272, -7), [-115, -31, 0, 1, 127]),
+        (
+            [-128, -127, -124, -101, 127],
+            (0.06459722, 8),
+            (0.06459722, 4),
+            [124, 125, -127, -104, 122],
+        ),
+    ],
+)
+def test_a_concatenation_in_generated_code_multiplies_by_a_reciprocal(
+    codes: list[int], read: Codes, written: Codes, expected: list[int]
+) -> None:
+    """Codes one off, also where they should only be copied, and one that is not."""
+    x = np.array([codes], np.int8)
+    found = cast_of("F128.concat.fused", "QLinearConcat", x, read, written, axis=1)
+    assert found == expected
 
 
 @pytest.mark.parametrize(

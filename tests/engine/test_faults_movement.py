@@ -122,6 +122,7 @@ PAIRS = {
     "F72.concat": (HALVES, WHOLE),
     "F73a.concat": (HALVES, WHOLE),
     "F128.concat": (HALVES, concat(Y, Y, Y, 1)),
+    "F128.concat.fused": (HALVES, concat((0.5, 7), (0.5, 7), (0.5, 7), 1)),
     "F38.concat": (concat(A, B, Y, 1), concat(A, (0.25, 20), (0.5, 64), 1)),
     "F05": (flatten(IMAGE), flatten((1, 3, 2, 3))),
 }
