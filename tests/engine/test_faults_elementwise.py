@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from engine import PROFILES, EngineError, Session
-from engine.faults import combination, elementwise, residual
+from engine.faults import combination, combined_reals, elementwise, residual
 from engine.faults.fault import Fault
 from engine.kernels.combination_parameters import CombinationParameters
 from generators.graphs import draw_case
@@ -270,3 +270,22 @@ def test_a_residual_in_the_scale_of_the_output_by_hand() -> None:
     steps = acc * (0.02 * 0.01 / 0.5) + (given["r"].astype(np.int64) - 9)
     expected = np.clip(np.rint(steps) + 9, 0, 255)
     assert (outputs(model, "F59.conv") == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("op", "added"), [("Sub", 1), ("Div", 1), ("Max", 1), ("Min", 1), ("Add", 0)]
+)
+def test_reals_of_any_scale_are_added(op: str, added: int) -> None:
+    """OpenCV 5.0.0: ``max(-(q - 0), r - 1)`` of q = 1, 0, 0 and r = 2 is 0, 1, 1 as a sum."""
+    model = combined(op, (-1.0, 0), (1.0, 1), y=UNIT, shapes=((3,), (1,)))
+    (fault,) = combined_reals.FAULTS
+    assert bool(places(model, fault)) == bool(added)
+    if added:
+        assert codes_of(model, fault.key, [1, 0, 0], [2]) == [0, 1, 1]
+
+
+def test_reals_that_others_read_are_not_added() -> None:
+    """OpenCV fuses what lies between a DequantizeLinear and a QuantizeLinear alone."""
+    (fault,) = combined_reals.FAULTS
+    model = combined("Sub", (-1.0, 0), (1.0, 1), tail="Relu", shapes=((3,), (1,)))
+    assert not places(model, fault)
