@@ -7,6 +7,8 @@ import numpy as np
 from engine.errors import InvalidModel
 from engine.faults.fault import Fault
 from engine.ir import Array
+from engine.kernels.binary import BinaryParameters, Combined
+from engine.kernels.codes_before import CodesBefore, codes_before, is_fixed
 from engine.kernels.dequantize_linear import Centre, Dequantize, centre, real_of
 from engine.kernels.number_types import INTEGER_CODES
 from engine.kernels.quantize_granularity import spread
@@ -37,6 +39,33 @@ def distributed_at_once(q: Array, scale: Array, zero_point: Array | None) -> Arr
     """``fl(q * s - fl(z * s))``, a fused multiply-add; float64 holds it exactly."""
     wide = q.astype(np.float64) * scale - _shift(scale, zero_point)
     return np.asarray(wide).astype(np.float32)
+
+
+def of_one_factor(p: BinaryParameters, function: Combined) -> Combined:
+    """``fl(q * fl(s * b) - fl(fl(z * s) * b))`` of the reals that are made of codes q, and a constant b."""
+    place, codes = _multiplied(p)
+    if codes.scale is None or codes.scale.size != 1:
+        return function
+    scale = codes.scale.reshape(())
+    zero_point = None if codes.zero_point is None else codes.zero_point.reshape(())
+    shift = _shift(scale, zero_point)
+
+    def multiplied(operands: tuple[Array, ...]) -> Array:
+        other = operands[1 - place]
+        q = np.rint(operands[place] / scale) + (0 if zero_point is None else zero_point)
+        wide = q.astype(np.float64) * np.asarray(scale * other) - np.asarray(shift * other)
+        return np.asarray(wide).astype(np.float32)
+
+    return multiplied
+
+
+def _multiplied(p: BinaryParameters) -> tuple[int, CodesBefore]:
+    """Which operand of a Mul with a constant is made of which codes."""
+    fixed = [is_fixed(each, p.graph) for each in p.node.inputs]
+    if p.node.op != "Mul" or fixed.count(True) != 1:
+        return 0, CodesBefore()
+    place = fixed.index(False)
+    return place, codes_before(p.node, p.graph, place)
 
 
 def between_ends(q: Array, scale: Array, zero_point: Array | None) -> Array:
@@ -100,6 +129,14 @@ def _rounds(p: DequantizeParameters) -> bool:
     return bool((np.abs(fractions) != 0.5).any())
 
 
+def _has_zero_point(p: BinaryParameters) -> bool:
+    """Whether codes of one scale, with a zero point other than 0, are multiplied with a constant."""
+    _, codes = _multiplied(p)
+    if codes.scale is None or codes.zero_point is None:
+        return False
+    return codes.scale.size == codes.zero_point.size == 1 and bool(codes.zero_point.any())
+
+
 def _rounds_zero_point(p: DequantizeParameters) -> bool:
     """Whether a product with a zero point other than 0 may round."""
     return p.zero_point is not None and bool(p.zero_point.any()) and _rounds(p)
@@ -154,6 +191,14 @@ FAULTS = (
         _rounds_zero_point,
         {"dequantize.real": _of_integers(distributed_at_once)},
         record=DequantizeParameters,
+    ),
+    Fault(
+        "F125.product",
+        "DequantizeLinear and a product with a constant behind it are one multiply-add, of rounded products",
+        "openvinotoolkit/openvino: Subtract and two Multiply that become one, measured",
+        _has_zero_point,
+        {"binary.function": of_one_factor},
+        record=BinaryParameters,
     ),
     Fault(
         "F127",

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.ir import Array, Node
-from engine.kernels.operator import Setting
+from engine.ir import Array, Graph, Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,40 +15,54 @@ class CodesBefore:
     zero_point: Array | None = None
 
 
-def codes_before(node: Node, setting: Setting) -> CodesBefore:
-    """The parameters of the DequantizeLinear that gives a node its first input, if one does.
+def codes_before(node: Node, graph: Graph, place: int = 0) -> CodesBefore:
+    """The parameters of the DequantizeLinear that gives a node its first input, or another, if one does.
 
     Products with a number on the way are taken into the scale.
     """
-    name, factor = node.inputs[0], np.float32(1)
-    while (before := _maker(name, setting)) is not None and before.op == "Mul":
-        numbers = [_number(each, setting) for each in before.inputs]
+    name, factor = node.inputs[place], np.float32(1)
+    while (before := _maker(name, graph)) is not None and before.op == "Mul":
+        numbers = [_number(each, graph) for each in before.inputs]
         if sum(each is None for each in numbers) != 1:
             return CodesBefore()
         name = before.inputs[numbers.index(None)]
         factor *= next(each for each in numbers if each is not None)
     if before is None or before.op != "DequantizeLinear":
         return CodesBefore()
-    scale, zero_point = (setting.constant(before.input(n)) for n in (1, 2))
+    scale, zero_point = (_constant(graph, before.input(n)) for n in (1, 2))
     if scale is not None and factor != 1:
         scale = np.asarray(scale * factor)
     return CodesBefore(scale, zero_point)
 
 
-def _maker(name: str, setting: Setting) -> Node | None:
-    return next((each for each in setting.graph.nodes if name in each.outputs), None)
+def is_fixed(name: str, graph: Graph) -> bool:
+    """Whether a tensor is a constant, or reals that a DequantizeLinear makes of constants."""
+    if _constant(graph, name) is not None:
+        return True
+    made = _maker(name, graph)
+    if made is None or made.op != "DequantizeLinear":
+        return False
+    return all(_constant(graph, each) is not None for each in made.inputs if each)
 
 
-def _number(name: str, setting: Setting) -> np.float32 | None:
+def _constant(graph: Graph, name: str) -> Array | None:
+    return graph.constants.get(name) if name else None
+
+
+def _maker(name: str, graph: Graph) -> Node | None:
+    return next((each for each in graph.nodes if name in each.outputs), None)
+
+
+def _number(name: str, graph: Graph) -> np.float32 | None:
     """A constant of one element, or the real of a constant code."""
-    constant = setting.constant(name)
+    constant = _constant(graph, name)
     if constant is not None:
         is_number = constant.dtype == np.float32 and constant.size == 1
         return np.float32(constant.item()) if is_number else None
-    made = _maker(name, setting)
+    made = _maker(name, graph)
     if made is None or made.op != "DequantizeLinear":
         return None
-    given = [setting.constant(made.input(n)) for n in range(len(made.inputs))]
+    given = [_constant(graph, made.input(n)) for n in range(len(made.inputs))]
     if any(each is None or each.size != 1 for each in given):
         return None
     code, scale, *zero = (float(each.item()) for each in given if each is not None)

@@ -167,7 +167,7 @@ def clip(node: Node, setting: Setting) -> Kernel:
     """``y = min(max(x, low), high)``; bounds are attributes below opset 11, inputs from there."""
     opset = setting.graph.opset
     p = ClipParameters(
-        clip_bounds(node, opset, setting.graph.constants), codes_before(node, setting)
+        clip_bounds(node, opset, setting.graph.constants), codes_before(node, setting.graph)
     )
     bound = setting.stage("clip.bound", given_bound)
     upper = setting.stage("clip.upper", np.minimum)

@@ -77,7 +77,7 @@ def _parameters(node: Node, setting: Setting) -> PadParameters:
         value = float(constant.reshape(()))
     known = value if isinstance(value, float) else None
     shape = known_shape(setting.graph, node.inputs[0])
-    return PadParameters(known, shape, codes_before(node, setting))
+    return PadParameters(known, shape, codes_before(node, setting.graph))
 
 
 def _widths(

@@ -58,6 +58,44 @@ def test_zero_is_not_quite_zero(
     assert session.run({"x": x})["y"].tolist() == [np.float32(real)] * 2
 
 
+def times(other: Any, scale: float, zero: int) -> onnx.ModelProto:
+    """Dequantized codes by a constant."""
+    constants: dict[str, Any] = {
+        "s": np.float32(scale),
+        "z": np.array(zero, np.uint8),
+        "c": np.array(other, np.float32),
+    }
+    nodes = [
+        onnx.helper.make_node("DequantizeLinear", ["x", "s", "z"], ["d"], name="d"),
+        onnx.helper.make_node("Mul", ["c", "d"], ["y"], name="m"),
+    ]
+    return graph_model(nodes, {"x": (np.uint8, [2])}, {"y": np.float32}, constants, 13)
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero", "factor", "reals", "right"),
+    [
+        (1.7732314, 208, 0.012228879, [1.0191774, -2.3841858e-07], 1.0191777),
+        (0.0312, 7, 1.37, [10.600512, -1.8626451e-08], 10.600512),
+    ],
+)
+def test_a_constant_factor_is_multiplied_with_the_scale(
+    scale: float, zero: int, factor: float, reals: list[float], right: float
+) -> None:
+    """The values are those of OpenVINO 2026.4.1, which multiplies all constants first."""
+    model, x = times([factor] * 2, scale, zero), np.array([255, zero], np.uint8)
+    session = Session(model, faults=["F125.product"])
+    found = session.run({"x": x})["y"].tolist()
+    assert found == [np.float32(each) for each in reals]
+    assert Session(model).run({"x": x})["y"].tolist() == [np.float32(right), 0]
+    assert find("F125.product").places(session.plan()) == ("m",)
+
+
+def test_a_constant_factor_without_a_zero_point_is_the_same_product() -> None:
+    session = Session(times([0.012228879] * 2, 1.7732314, 0), faults=["F125.product"])
+    assert not find("F125.product").places(session.plan())
+
+
 @pytest.mark.parametrize(
     ("kind", "codes", "zero", "reals", "places"),
     [
