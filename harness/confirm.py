@@ -17,7 +17,7 @@ from engine.faults import Fault
 from generators.operators.conv import ConvSpec, build, describe
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
-from harness.diagnose import decide, variants
+from harness.diagnose import Tried, decide, variants
 from harness.emulate import Emulator
 from harness.law.neighbours import Neighbourhood, fresh_data
 from harness.oracle import Allowed, Oracle, Silent, is_outside
@@ -55,34 +55,51 @@ def confirmed(
     found = {each.fault: each for each in matches}
     emulator = Emulator(case, profile)
     candidates = [
-        fault for each in matches for fault in variants(each) if emulator.acts(fault)
+        Candidate(fault, way)
+        for each in matches
+        for fault in variants(each)
+        if emulator.acts(fault)
+        for way in emulator.ways(fault)
     ]
     fresh = _redrawn(conv) if conv else _other_inputs(case)
     held = _holding(bench, spec, fresh, candidates, kind)
     near = _neighbours(conv) if conv else _with_other_parameters(case)
     scores = _scores(bench, spec, near, held, profile) if len(held) > 1 else {}
-    ranked = sorted(held, key=lambda each: -scores.get(each.key, 0))
+    ranked = sorted(held, key=lambda each: -scores.get(each, 0))
     top = max(scores.values(), default=0)
     best: dict[str, Match] = {}
-    for each in (each for each in ranked if scores.get(each.key, 0) >= REFUTED * top):
-        best.setdefault(each.id, replace(found[each.id], title=each.title))
+    for each in (each for each in ranked if scores.get(each, 0) >= REFUTED * top):
+        fault = each.fault
+        best.setdefault(fault.id, replace(found[fault.id], title=fault.title))
     return tuple(best.values())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """A fault, and the way of the emulator that is told of it: a backend has but one."""
+
+    fault: Fault
+    way: str
+
+    def outputs(self, emulator: Emulator) -> Emulated:
+        """What it foretells of a case."""
+        return emulator.outputs(self.fault, self.way)
 
 
 def _holding(
     bench: Bench,
     spec: BackendSpec,
     cases: Sequence[Case],
-    candidates: Sequence[Fault],
+    candidates: Sequence[Candidate],
     kind: str,
-) -> list[Fault]:
+) -> list[Candidate]:
     """The candidates that explain enough of what is wrong, and seldom break what is right.
 
     Those come first that foretell most of the cases, right ones too: the backend computes them all
     in one way. Then those that foretell most values.
     """
     wrong = 0
-    tallies = {each.key: _Tally() for each in candidates}
+    tallies = {each: _Tally() for each in candidates}
     for case, outcomes in zip(cases, bench.pool.run(cases, [spec]), strict=True):
         outcome = outcomes[spec.text]
         allowed = _allowed(case)
@@ -92,19 +109,12 @@ def _holding(
             continue
         wrong += counts
         emulator = Emulator(case, bench.profile(spec))
-        for each in candidates:
-            tally = tallies[each.key]
-            tally.foretold += _agrees(emulator.outputs(each), outcome, allowed)
-            told = decide(emulator, outcome.arrays, allowed, each) if counts else None
-            if told and told.explains:
-                tally.explained += 1
-                tally.matched += told.alike
-                tally.clean += told.broken == 0
-            tally.contradicted += told is not None and told.broken > 0
-    held = [each for each in candidates if _holds(each, tallies[each.key], wrong)]
-    return sorted(
-        held, key=lambda each: (-tallies[each.key].foretold, -tallies[each.key].matched)
-    )
+        for each, tally in tallies.items():
+            tally.foretold += _agrees(each.outputs(emulator), outcome, allowed)
+            if counts:
+                tally.add(decide(emulator, outcome.arrays, allowed, each.fault, each.way))
+    held = [each for each, tally in tallies.items() if _holds(each.fault, tally, wrong)]
+    return sorted(held, key=lambda each: (-tallies[each].foretold, -tallies[each].matched))
 
 
 @dataclass(slots=True)
@@ -122,6 +132,14 @@ class _Tally:
     clean: int = 0
     contradicted: int = 0
 
+    def add(self, told: Tried | None) -> None:
+        """Another case that the backend gets wrong."""
+        if told and told.explains:
+            self.explained += 1
+            self.matched += told.alike
+            self.clean += told.broken == 0
+        self.contradicted += told is not None and told.broken > 0
+
 
 def _holds(fault: Fault, tally: _Tally, wrong: int) -> bool:
     """Two faults at once fit a few values easily: they must explain all of the fresh data."""
@@ -136,12 +154,12 @@ def _scores(
     bench: Bench,
     spec: BackendSpec,
     drawn: Iterator[Case],
-    faults: Sequence[Fault],
+    candidates: Sequence[Candidate],
     profile: str,
-) -> dict[str, int]:
-    """On how many contested neighbours each fault foretells what the backend gets wrong or right."""
-    near = _contested(drawn, faults, profile)
-    scores = dict.fromkeys((each.key for each in faults), 0)
+) -> dict[Candidate, int]:
+    """On how many contested neighbours each candidate foretells what the backend gets wrong or right."""
+    near = _contested(drawn, candidates, profile)
+    scores = dict.fromkeys(candidates, 0)
     cases = [case for case, _ in near]
     for (case, told), outcomes in zip(near, bench.pool.run(cases, [spec]), strict=True):
         outcome = outcomes[spec.text]
@@ -153,14 +171,14 @@ def _scores(
 
 
 def _contested(
-    drawn: Iterator[Case], faults: Sequence[Fault], profile: str
-) -> list[tuple[Case, dict[str, Emulated]]]:
-    """Neighbours that tell faults apart, each pair on a few, and what each fault foretells."""
-    together = dict.fromkeys(combinations([each.key for each in faults], 2), CONTESTED)
-    found: list[tuple[Case, dict[str, Emulated]]] = []
+    drawn: Iterator[Case], candidates: Sequence[Candidate], profile: str
+) -> list[tuple[Case, dict[Candidate, Emulated]]]:
+    """Neighbours that tell candidates apart, each pair on a few, and what each foretells."""
+    together = dict.fromkeys(combinations(candidates, 2), CONTESTED)
+    found: list[tuple[Case, dict[Candidate, Emulated]]] = []
     for case in drawn:
         emulator = Emulator(case, profile)
-        told: dict[str, Emulated] = {each.key: emulator.outputs(each) for each in faults}
+        told: dict[Candidate, Emulated] = {each: each.outputs(emulator) for each in candidates}
         apart = [pair for pair in together if not _is_equal(told[pair[0]], told[pair[1]])]
         if apart:
             found.append((case, told))

@@ -9,7 +9,7 @@ import numpy as np
 from corpus.case import Array, Case
 from corpus.finding import Match
 from engine.faults import CATALOGUE, Fault, together
-from harness.emulate import Emulator
+from harness.emulate import FUSED, Emulator
 from harness.oracle import Allowed, is_outside
 
 EXACT = "spec"
@@ -31,7 +31,7 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What the emulation of a fault has in common with the backend's values.
+    """What the emulation of a fault, in one ``way``, has in common with the backend's values.
 
     Elements alike and all, of them the wrong ones; ``broken`` are right ones that the fault would get
     wrong. ``distance`` sums the differences, in codes or reals. ``loose`` says that reals need not
@@ -39,6 +39,7 @@ class Tried:
     """
 
     fault: Fault
+    way: str
     alike: int
     total: int
     wrong_alike: int
@@ -65,6 +66,10 @@ class Tried:
         return Match(self.fault.id, self.fault.title, self.wrong_alike, self.wrong)
 
 
+Trial = Callable[[Iterable[tuple[Fault, str]]], list[Tried]]
+"""Faults, each in a way, to what is to be said of them."""
+
+
 def diagnose(
     case: Case,
     actual: Arrays,
@@ -77,8 +82,8 @@ def diagnose(
     ``actual`` and ``allowed`` are by output of ``case``. One entry a fault, its best variant; the
     one that reproduces most elements first, among equals those of the operations as our engine fuses
     them before those of its single operators, in the catalogue's order. A fault explains nothing
-    where the profile gives the same values without it. Where no fault explains the values, two at
-    once are tried.
+    where the profile gives the same values without it. Where no fault explains the values, those
+    that act fused are tried operator by operator, then two at once.
     """
     for found in diagnoses(case, actual, allowed, profile, faults):
         if found.matches:
@@ -100,10 +105,14 @@ def diagnoses(
     emulator = Emulator(case, profile)
     trial = _trial(emulator, actual, allowed)
     given = list(faults)
-    tried = [each for each in map(trial, filter(emulator.acts_fused, given)) if each]
-    apart = [each for each in map(trial, filter(emulator.acts_apart, given)) if each]
+    tried = trial((each, FUSED) for each in filter(emulator.acts_fused, given))
+    apart = trial(
+        (each, emulator.ways(each)[0]) for each in filter(emulator.acts_apart, given)
+    )
     yield Diagnosis(_explaining(emulator, actual, allowed, [*tried, *apart]), ())
-    both = [each for each in map(trial, _pairs(tried)) if each and each.explains]
+    others = trial((each, way) for each in given for way in emulator.ways(each)[1:])
+    yield Diagnosis(_explaining(emulator, actual, allowed, others), ())
+    both = [each for each in trial((each, FUSED) for each in _pairs(tried)) if each.explains]
     matches = _explaining(emulator, actual, allowed, both)
     yield Diagnosis(matches, () if matches else _best(each.near_miss for each in tried))
 
@@ -131,44 +140,48 @@ def explain(
     Where the profile alone gives these values, its own deviation must not pass for the fault's:
     then only what the fault does to exact arithmetic counts.
     """
-    found = decide(Emulator(case, profile), actual, allowed, fault)
-    return found.match if found and found.explains else None
+    emulator = Emulator(case, profile)
+    for way in emulator.ways(fault):
+        found = decide(emulator, actual, allowed, fault, way)
+        if found and found.explains:
+            return found.match
+    return None
 
 
 def decide(
-    emulator: Emulator, actual: Arrays, allowed: AllowedBy, fault: Fault
+    emulator: Emulator, actual: Arrays, allowed: AllowedBy, fault: Fault, way: str
 ) -> Tried | None:
-    """What decides about a fault; None where nothing is to be said of it."""
-    found = _trial(emulator, actual, allowed)(fault)
-    return _decided(emulator, actual, allowed, found) if found else None
+    """What decides about a fault in one of its ways; None where nothing is to be said of it."""
+    found = _trial(emulator, actual, allowed)([(fault, way)])
+    return _decided(emulator, actual, allowed, found[0]) if found else None
 
 
 def _decided(
     emulator: Emulator, actual: Arrays, allowed: AllowedBy, found: Tried
 ) -> Tried | None:
     """What was found; where the profile alone explains the values, what the exact one gives with the fault."""
-    without = emulator.correct_beside(found.fault)
-    own = _compare(found.fault, actual, allowed, without, found.loose)
+    fault, way = found.fault, found.way
+    without = emulator.correct_beside(fault, way)
+    own = _compare(fault, way, actual, allowed, without, found.loose)
     if own is None or not own.explains:
         return found
     if emulator.profile == EXACT:
         return None
-    return _trial(Emulator(emulator.case, EXACT), actual, allowed)(found.fault)
+    exact = _trial(Emulator(emulator.case, EXACT), actual, allowed)([(fault, way)])
+    return exact[0] if exact else None
 
 
-def _trial(
-    emulator: Emulator, actual: Arrays, allowed: AllowedBy
-) -> Callable[[Fault], Tried | None]:
-    """What is to be said of a fault; None where its outputs are others, or of other shapes."""
+def _trial(emulator: Emulator, actual: Arrays, allowed: AllowedBy) -> Trial:
+    """What is to be said of faults, each in a way; nothing where its outputs are others, or of other shapes."""
 
-    def trial(fault: Fault) -> Tried | None:
-        emulated = emulator.outputs(fault)
-        found = _compare(fault, actual, allowed, emulated)
+    def tried(fault: Fault, way: str) -> Tried | None:
+        emulated = emulator.outputs(fault, way)
+        found = _compare(fault, way, actual, allowed, emulated)
         if found is None or found.explains or not _has_reals(actual):
             return found
-        return _compare(fault, actual, allowed, emulated, loose=True)
+        return _compare(fault, way, actual, allowed, emulated, loose=True)
 
-    return trial
+    return lambda pairs: [found for each in pairs if (found := tried(*each))]
 
 
 def _has_reals(arrays: Arrays) -> bool:
@@ -237,7 +250,12 @@ def _is_any_outside(actual: Arrays, allowed: AllowedBy) -> bool:
 
 
 def _compare(
-    fault: Fault, actual: Arrays, allowed: AllowedBy, emulated: Arrays, loose: bool = False
+    fault: Fault,
+    way: str,
+    actual: Arrays,
+    allowed: AllowedBy,
+    emulated: Arrays,
+    loose: bool = False,
 ) -> Tried | None:
     alike = total = wrong_alike = wrong = broken = 0
     distance = 0.0
@@ -256,7 +274,7 @@ def _compare(
             away = is_outside(allowed[name], emulated[name]) & ~same
             broken += int((away & ~outside).sum())
         distance += _apart(array, emulated[name])
-    return Tried(fault, alike, total, wrong_alike, wrong, broken, distance, loose)
+    return Tried(fault, way, alike, total, wrong_alike, wrong, broken, distance, loose)
 
 
 def _is_near(array: Array, emulated: Array, allowed: Allowed) -> Array:

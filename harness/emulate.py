@@ -1,7 +1,6 @@
 """Our engine as an emulator: what a case would give in another's arithmetic, with a fault or without."""
 
 from collections.abc import Collection
-from functools import cached_property
 
 from corpus.case import Array, Case
 from engine import EngineError, Plan, Session, load
@@ -32,27 +31,34 @@ class Emulator:
         self._acting: dict[tuple[str, str], bool] = {}
         self._plans: dict[str, Plan | None] = {}
         self._read: dict[str, Graph | None] = {}
+        self._told: dict[str, tuple[str, dict[str, Array]]] = {}
         self._correct: dict[str, dict[str, Array]] = {}
 
-    @cached_property
+    @property
     def correct(self) -> dict[str, Array]:
         """The outputs without any fault; empty where our engine cannot run the case."""
         return self.outputs(None)
 
-    def correct_beside(self, fault: Fault) -> dict[str, Array]:
+    def correct_beside(self, fault: Fault, way: str = "") -> dict[str, Array]:
         """The outputs without the fault, of the graph that is run with it."""
-        way = self._way(fault)
-        way = APART if way == RULE else way
+        way = way or self.ways(fault)[0]
+        return self._without(APART if way == RULE else way)
+
+    def outputs(self, fault: Fault | None, way: str = "") -> dict[str, Array]:
+        """The outputs with a fault, in the first of its ways or another; empty where our engine cannot run the case."""
+        if fault is None:
+            return self._without(way or FUSED)
+        way = way or self.ways(fault)[0]
+        if self._told.get(way, ("",))[0] != fault.key:  # all of them would be too much to keep
+            self._told[way] = fault.key, self._computed((fault.key,), way)
+        return self._told[way][1]
+
+    def _without(self, way: str) -> dict[str, Array]:
         if way not in self._correct:
-            self._correct[way] = self._outputs((), way)
+            self._correct[way] = self._computed((), way)
         return self._correct[way]
 
-    def outputs(self, fault: Fault | None) -> dict[str, Array]:
-        """The outputs with a fault; empty where our engine cannot run the case."""
-        faults = (fault.key,) if fault else ()
-        return self._outputs(faults, FUSED if fault is None else self._way(fault))
-
-    def _outputs(self, faults: tuple[str, ...], way: str) -> dict[str, Array]:
+    def _computed(self, faults: tuple[str, ...], way: str) -> dict[str, Array]:
         try:
             session = self._open(faults, way)
             return {} if session is None else session.run(self.case.inputs)
@@ -73,20 +79,24 @@ class Emulator:
 
     def acts_apart(self, fault: Fault) -> bool:
         """Whether the fault acts only where our engine fuses nothing."""
-        return self._way(fault) != FUSED
+        return self.ways(fault)[0] != FUSED
 
     def places(self, fault: Fault) -> tuple[str, ...]:
-        """The source nodes in which the fault can show, as the case is run with it."""
-        return self._places(fault, self._way(fault))
+        """The source nodes in which the fault can show, as the case is run with it in any way."""
+        return tuple(
+            dict.fromkeys(
+                each for way in self.ways(fault) for each in self._places(fault, way)
+            )
+        )
 
-    def _way(self, fault: Fault) -> str:
-        """The first way to run the case in which the fault acts; fused where it acts in none."""
+    def ways(self, fault: Fault) -> tuple[str, ...]:
+        """The ways to run the case in which the fault acts, the likeliest first; fused where it acts in none."""
         if fault.parts:
-            return FUSED
+            return (FUSED,)
         ways = WAYS
         if fault.acts_on_rules:
             ways = (FUSED, RULE) if fault.guards_off else (FUSED,)
-        return next((each for each in ways if self._is_placed(fault, each)), FUSED)
+        return tuple(each for each in ways if self._is_placed(fault, each)) or (FUSED,)
 
     def _is_placed(self, fault: Fault, way: str) -> bool:
         key = fault.key, way

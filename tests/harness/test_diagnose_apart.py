@@ -34,6 +34,15 @@ joined (float[1,3] x, uint8[1,3] r) => (uint8[2,3] y)
    g = Concat <axis: int = 0> (e, f)
    y = QuantizeLinear (g, c, d)
 }"""
+BEHIND = """<ir_version: 8, opset_import: ["" : 13]>
+behind (float[1,1] x, uint8[1,1] r) => (uint8[2,1] y)
+   <float a = {1}, uint8 b = {0}, float c = {131072}, uint8 d = {0}>
+{
+   e = Relu (x)
+   f = DequantizeLinear (r, a, b)
+   g = Concat <axis: int = 0> (f, e)
+   y = QuantizeLinear (g, c, d)
+}"""
 FAR = """<ir_version: 8, opset_import: ["" : 13]>
 far (uint8[1,5,1] x) => (uint8[1,5,1] y)
    <float a = {1}, uint8 b = {0}, float c = {1}, uint8 d = {1}>
@@ -93,3 +102,16 @@ def test_what_the_profile_does_unfused_is_no_faults_doing() -> None:
     found = faults(case, actual, "opencv")
     assert "F76" in found
     assert "F73a" not in found
+
+
+def test_what_acts_fused_in_one_place_may_act_unfused_in_another() -> None:
+    """Our engine quantizes the Relu and requantizes the codes beside it; OpenCV joins reals.
+
+    F124 multiplies by the scale: as our engine fuses, only the row of the Relu could show it.
+    """
+    case = written(BEHIND, x=np.array([[-1]], np.float32), r=np.array([[184]], np.uint8))
+    actual = np.array([[255], [0]], np.uint8)
+    emulator, fault = Emulator(case, "opencv"), find("F124")
+    assert emulator.acts_fused(fault)
+    assert emulator.outputs(fault)["y"].tolist() == [[0], [0]]
+    assert faults(case, actual, "opencv") == ["F124"]
