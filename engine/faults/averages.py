@@ -7,6 +7,7 @@ import numpy as np
 
 from engine.arithmetic import RANGES, round_half_even
 from engine.faults.fault import Fault
+from engine.faults.pad_origin import by_origin
 from engine.faults.pools import (
     Windows,
     beyond,
@@ -18,7 +19,7 @@ from engine.faults.pools import (
 from engine.ir import Array
 from engine.kernels.average_parameters import AverageParameters
 from engine.kernels.average_stages import subtract_zero_points
-from engine.kernels.pooling import Counts, count_taps, reduce_taps
+from engine.kernels.pooling import Counts, axes_as_resolved, count_taps, reduce_taps
 
 LANES = 8
 
@@ -146,13 +147,16 @@ FAULTS = (
         {"average.divisor": with_overhang},
         record=AverageParameters,
     ),
-    Fault(
-        "F14.average",
-        "begin and end pads of an average pool swapped",
-        "SAME_LOWER against SAME_UPPER",
-        is_lopsided,
-        {"average.axes": pads_swapped},
-        record=AverageParameters,
+    *by_origin(
+        Fault(
+            "F14.average",
+            "begin and end pads of an average pool swapped",
+            "SAME_LOWER against SAME_UPPER",
+            is_lopsided,
+            {"average.axes": pads_swapped},
+            record=AverageParameters,
+        ),
+        axes_as_resolved,
     ),
     Fault(
         "F89",

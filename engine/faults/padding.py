@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.arithmetic import RANGES, Int32
 from engine.faults.fault import Fault
+from engine.faults.pad_origin import by_origin
 from engine.ir import Array
 from engine.kernels.geometry import Window, pad_spatial
 from engine.kernels.parameters import ConvParameters
@@ -250,12 +251,15 @@ FAULTS = (
         lambda p: p.may_pad and p.x_zero_point < 0,
         {"pad": pad_modulo_256},
     ),
-    Fault(
-        "F14",
-        "begin and end pads swapped",
-        "asymmetric pads, SAME_LOWER against SAME_UPPER",
-        some_pads(operator.ne),
-        {"pad": pad_swapped},
+    *by_origin(
+        Fault(
+            "F14",
+            "begin and end pads swapped",
+            "asymmetric pads, SAME_LOWER against SAME_UPPER",
+            some_pads(operator.ne),
+            {"pad": pad_swapped},
+        ),
+        pad_with_zero_point,
     ),
     Fault(
         "F15",

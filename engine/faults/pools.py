@@ -6,8 +6,9 @@ from typing import Protocol
 import numpy as np
 
 from engine.faults.fault import Fault
+from engine.faults.pad_origin import by_origin
 from engine.ir import Array
-from engine.kernels.pooling import Axis, Counts, Pool, count_taps, windows_of
+from engine.kernels.pooling import Axis, Counts, Pool, axes_as_resolved, count_taps, windows_of
 from engine.kernels.pooling_max import (
     MaxPoolParameters,
     largest_of_plane,
@@ -102,6 +103,17 @@ def index_in_plane(x: Array, axes: Windows, column_major: bool) -> tuple[Array, 
     return y, where % int(np.prod(x.shape[2:]))
 
 
+def index_in_image(x: Array, axes: Windows, column_major: bool) -> tuple[Array, Array]:
+    """Indices that begin again with every image."""
+    y, where = largest_with_index(x, axes, column_major)
+    return y, where % int(np.prod(x.shape[1:]))
+
+
+def index_row_major(x: Array, axes: Windows, column_major: bool) -> tuple[Array, Array]:
+    """Indices in the order of memory, whatever ``storage_order`` is."""
+    return largest_with_index(x, axes, False)
+
+
 def indices_never_written(indices: Array, p: TopKParameters) -> Array:
     """Zeros, where the values are codes."""
     return np.zeros_like(indices) if p.on_codes else indices
@@ -146,13 +158,16 @@ FAULTS = (
         {"max_pool.largest": overhang_takes_part},
         record=MaxPoolParameters,
     ),
-    Fault(
-        "F14.pool",
-        "begin and end pads of a maximum pool swapped",
-        "SAME_LOWER against SAME_UPPER",
-        is_lopsided,
-        {"max_pool.axes": pads_swapped},
-        record=MaxPoolParameters,
+    *by_origin(
+        Fault(
+            "F14.pool",
+            "begin and end pads of a maximum pool swapped",
+            "SAME_LOWER against SAME_UPPER",
+            is_lopsided,
+            {"max_pool.axes": pads_swapped},
+            record=MaxPoolParameters,
+        ),
+        axes_as_resolved,
     ),
     Fault(
         "F87b",
@@ -195,6 +210,22 @@ FAULTS = (
         "an index that is local to its plane",
         lambda p: p.indices,
         {"max_pool.index": index_in_plane},
+        record=MaxPoolParameters,
+    ),
+    Fault(
+        "F121.image",
+        "the indices of a maximum pool count within an image",
+        "opencv/opencv modules/dnn/src/layers/maxpool_layer.cpp, measured",
+        lambda p: p.indices,
+        {"max_pool.index": index_in_image},
+        record=MaxPoolParameters,
+    ),
+    Fault(
+        "F165",
+        "the indices of a maximum pool count row by row although storage_order is 1",
+        "opencv/opencv modules/dnn/src/layers/maxpool_layer.cpp, measured",
+        lambda p: p.indices and p.column_major,
+        {"max_pool.index": index_row_major},
         record=MaxPoolParameters,
     ),
     Fault(

@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.faults.averages import with_overhang, with_pads, without_pads
 from engine.faults.fault import Fault
+from engine.faults.pad_origin import by_origin
 from engine.faults.padding import around, by_kernel, other_same_pads, some_pads
 from engine.faults.pools import (
     Pooled,
@@ -22,7 +23,7 @@ from engine.kernels.average_parameters import AverageParameters
 from engine.kernels.average_pool import RealAverageParameters
 from engine.kernels.float_convolution import RealConvParameters, pad_with_zeros
 from engine.kernels.geometry import Window
-from engine.kernels.pooling import Counts, Pool, count_taps
+from engine.kernels.pooling import Counts, Pool, axes_as_resolved, count_taps
 from engine.kernels.pooling_max import MaxPoolParameters
 
 Pads = tuple[int, ...]
@@ -37,6 +38,14 @@ def begun_by_kernel(axes: Windows, pool: Pool) -> Windows:
         replace(each, begin=begin, end=each.begin + each.end - begin)
         for each, begin in zip(axes, begins, strict=True)
     )
+    return moved if all(each.counts().all() for each in moved) else axes
+
+
+def begun_at_once(axes: Windows, pool: Pool) -> Windows:
+    """auto_pad SAME begins at the first pixel, where every window sees something."""
+    if not pool.window.auto_pad.startswith("SAME"):
+        return axes
+    moved = tuple(replace(each, begin=0, end=each.begin + each.end) for each in axes)
     return moved if all(each.counts().all() for each in moved) else axes
 
 
@@ -100,13 +109,16 @@ def _average(
 
 
 FAULTS = (
-    Fault(
-        "F14.reals",
-        "begin and end pads of a convolution of reals swapped",
-        "asymmetric pads, SAME_LOWER against SAME_UPPER",
-        some_pads(operator.ne),
-        {"real_conv.pad": padded_swapped},
-        record=RealConvParameters,
+    *by_origin(
+        Fault(
+            "F14.reals",
+            "begin and end pads of a convolution of reals swapped",
+            "asymmetric pads, SAME_LOWER against SAME_UPPER",
+            some_pads(operator.ne),
+            {"real_conv.pad": padded_swapped},
+            record=RealConvParameters,
+        ),
+        pad_with_zeros,
     ),
     Fault(
         "F16.reals",
@@ -117,6 +129,14 @@ FAULTS = (
         record=RealConvParameters,
     ),
     _same("F16.pool", "a maximum pool", MaxPoolParameters, "max_pool.axes"),
+    Fault(
+        "F16.pool.first",
+        "auto_pad SAME of a maximum pool begins at the first pixel, with all of its pads at the end",
+        "opencv/opencv modules/dnn/src/layers/maxpool_layer.cpp, measured",
+        lambda p: p.pool is not None and p.pool.may_pad and p.pool.window.auto_pad != "NOTSET",
+        {"max_pool.axes": begun_at_once},
+        record=MaxPoolParameters,
+    ),
     _same("F16.average", "an average pool", AverageParameters, "average.axes"),
     Fault(
         "F16.average.halves",
@@ -129,12 +149,15 @@ FAULTS = (
     _same(
         "F16.average.reals", "an average of reals", RealAverageParameters, "real_average.axes"
     ),
-    _average(
-        "F14.average.reals",
-        "begin and end pads of an average of reals swapped",
-        "SAME_LOWER against SAME_UPPER",
-        is_lopsided,
-        axes=pads_swapped,
+    *by_origin(
+        _average(
+            "F14.average.reals",
+            "begin and end pads of an average of reals swapped",
+            "SAME_LOWER against SAME_UPPER",
+            is_lopsided,
+            axes=pads_swapped,
+        ),
+        axes_as_resolved,
     ),
     _average(
         "F23.reals",

@@ -90,6 +90,10 @@ PAIRS = {
         qlinear_conv(DENSE, **WIDE, auto_pad="SAME_UPPER", strides=[2, 1]),
         qlinear_conv(DENSE, **WIDE, auto_pad="SAME_UPPER"),
     ),
+    "F16.side": Pair(
+        qlinear_conv(DENSE, **WIDE, auto_pad="SAME_LOWER", strides=[2, 1]),
+        qlinear_conv(DENSE, **WIDE, pads=[1, 0, 0, 1]),
+    ),
     "F25": Pair(
         qlinear_conv(DENSE, x=(0.02, 77), **WIDE), qlinear_conv(DENSE, x=(0.02, 0), **WIDE)
     ),
@@ -360,6 +364,7 @@ def test_keys_titles_and_sources() -> None:
         "F150",
         "F151",
         "F152",
+        "F157",
         "F140",
         "F141",
         "F142",
@@ -382,7 +387,7 @@ def test_keys_titles_and_sources() -> None:
         "F79b",
         "F86f",
         "F63",
-        *("F155", "F156"),
+        *("F155", "F156", "F165"),
     ]
     assert {each.id for each in CATALOGUE} == set(required)
     assert set(required) <= set(keys)

@@ -59,7 +59,15 @@ PAIRS = {
         behind("MaxPool", kernel_shape=[3, 3], pads=[1, 0, 0, 1], **SAME),
         behind("MaxPool", **SAME, **PADDED),
     ),
+    "F16.pool.side": (
+        behind("MaxPool", kernel_shape=[2, 2], auto_pad="SAME_LOWER", **SAME),
+        behind("MaxPool", kernel_shape=[3, 3], pads=[1, 0, 0, 1], **SAME),
+    ),
     "F14.average": (
+        behind("AveragePool", kernel_shape=[3, 3], pads=[1, 0, 0, 1], **SAME),
+        behind("AveragePool", kernel_shape=[2, 2], auto_pad="SAME_UPPER", **SAME),
+    ),
+    "F16.average.side": (
         behind("AveragePool", kernel_shape=[2, 2], auto_pad="SAME_UPPER", **SAME),
         behind("AveragePool", **SAME, **PADDED),
     ),
@@ -80,6 +88,14 @@ PAIRS = {
     "F121.pool": (
         behind("MaxPool", **SAME, **TWO, **WITH_INDEX),
         behind("MaxPool", **SAME, **TWO),
+    ),
+    "F121.image": (
+        behind("MaxPool", **SAME, **TWO, **WITH_INDEX),
+        behind("MaxPool", **SAME, **TWO),
+    ),
+    "F165": (
+        behind("MaxPool", storage_order=1, **SAME, **TWO, **WITH_INDEX),
+        behind("MaxPool", **SAME, **TWO, **WITH_INDEX),
     ),
     "F89": (
         behind("AveragePool", **SAME, **PADDED),

@@ -102,9 +102,9 @@ def test_pads_on_the_other_side() -> None:
     given: dict[str, Any] = {"kernel_shape": [2], "auto_pad": "SAME_UPPER"}
     given |= {"x": (1.0, 0), "y": (1.0, 0)}
     assert row_of("F89.inside", "MaxPool", x, **given) == [20, 31, 31, 4]
-    assert row_of("F14.pool", "MaxPool", x, **given) == [9, 20, 31, 31]
+    assert row_of("F16.pool.side", "MaxPool", x, **given) == [9, 20, 31, 31]
     means = [9, (9 + 20) / 2, (20 + 31) / 2, (31 + 4) / 2]
-    assert row_of("F14.average", "AveragePool", x, **given) == codes_of(means, 0)
+    assert row_of("F16.average.side", "AveragePool", x, **given) == codes_of(means, 0)
 
 
 def test_a_negative_scale_turns_the_order_around() -> None:
@@ -152,10 +152,24 @@ def test_indices() -> None:
     model = behind("MaxPool", kernel_shape=[2], strides=[2], **SAME, **WITH_INDEX)
     assert outputs(model, x)["i"].reshape(-1).tolist() == [1, 3, 5, 7]
     assert outputs(model, x, "F121.pool")["i"].reshape(-1).tolist() == [1, 3, 1, 3]
+    two = np.concatenate([x, x])
+    assert outputs(model, two)["i"].reshape(-1).tolist() == [1, 3, 5, 7, 9, 11, 13, 15]
+    assert outputs(model, two, "F121.image")["i"].reshape(-1).tolist() == [1, 3, 5, 7] * 2
     k = {"k": np.array([2], np.int64)}
     model = behind("TopK", constants=k, **SAME, **WITH_INDEX)
     assert outputs(model, x)["i"].reshape(-1).tolist() == [1, 3, 3, 2]
     assert not outputs(model, x, "F121")["i"].any()
+
+
+def test_indices_of_opencv_in_the_order_of_memory() -> None:
+    """OpenCV 5.0.0, 2x2 of a plane of 5 rows of 4: [5, 2, 7] for [6, 10, 16], and so on."""
+    plane = [43, 44, 34, 33, 46, 37, 38, 31, 50, 39, 49, 42, 40, 41, 36, 48, 32, 45, 35, 47]
+    x = 255 - np.array(plane, np.uint8).reshape(1, 1, 5, 4)
+    model = behind("MaxPool", kernel_shape=[2, 2], storage_order=1, **SAME, **WITH_INDEX)
+    by_columns = [6, 10, 16, 6, 6, 16, 7, 13, 13, 4, 14, 14]
+    assert outputs(model, x)["i"].reshape(-1).tolist() == by_columns
+    by_rows = [5, 2, 7, 5, 5, 7, 9, 14, 14, 16, 18, 18]
+    assert outputs(model, x, "F165")["i"].reshape(-1).tolist() == by_rows
 
 
 def brute_force_tie(p: AverageParameters) -> bool:

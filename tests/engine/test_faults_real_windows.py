@@ -15,7 +15,10 @@ from tests.emulation.elementwise import affine, contrib
 from tests.engine.fusion.pools import behind, codes
 from tests.engine.models import Array, graph_model
 
-KEYS = ("F14.reals", "F16.reals", "F16.average.reals", "F14.average.reals", "F16.pool")
+KEYS = (
+    *("F16.reals.side", "F16.reals", "F16.average.reals", "F16.average.reals.side"),
+    *("F16.pool", "F16.pool.side", "F16.pool.first"),
+)
 LENGTH = 7
 Window = dict[str, Any]
 WINDOWS: list[Window] = [
@@ -35,7 +38,9 @@ def pads_of(kernel: int, stride: int, dilation: int, auto_pad: str) -> tuple[int
 def begin_of(key: str, window: Window) -> int:
     """Where the windows begin under the fault, before the first element."""
     _, end = pads_of(**window)
-    return end if key.startswith("F14") else (int(window["kernel"]) - 1) // 2
+    if key.endswith(".first"):
+        return 0
+    return end if key.endswith(".side") else (int(window["kernel"]) - 1) // 2
 
 
 def walked(x: Array, window: Window, begin: int) -> list[list[tuple[int, float]]]:
@@ -75,11 +80,13 @@ COMBINE: dict[str, Callable[[list[tuple[int, float]], Window], float]] = {
     "MaxPool": lambda taps, window: max(x for _, x in taps),
 }
 OPS = {
-    "F14.reals": "Conv",
+    "F16.reals.side": "Conv",
     "F16.reals": "Conv",
     "F16.average.reals": "AveragePool",
-    "F14.average.reals": "AveragePool",
+    "F16.average.reals.side": "AveragePool",
     "F16.pool": "MaxPool",
+    "F16.pool.side": "MaxPool",
+    "F16.pool.first": "MaxPool",
 }
 
 
@@ -134,7 +141,30 @@ def _shows(key: str, proto: Any) -> bool:
 
 @pytest.mark.parametrize("fault", real_windows.FAULTS, ids=lambda each: each.key)
 def test_each_is_tested_here(fault: Fault) -> None:
-    assert fault.key in {*KEYS, *DIVISORS}
+    assert fault.key in {*KEYS, *DIVISORS, *SWAPPED}
+
+
+SWAPPED = {"F14.reals": "Conv", "F14.average.reals": "AveragePool"}
+
+
+@pytest.mark.parametrize("key", SWAPPED)
+def test_pads_that_are_given_are_swapped_by_a_fault_of_their_own(key: str) -> None:
+    """SAME is F16's: which of its pixels come first has one name."""
+    given = {"kernel": 3, "stride": 1, "dilation": 1, "auto_pad": "SAME_UPPER"}
+    x = np.arange(2, 2 + LENGTH, dtype=np.float32).reshape(1, 1, -1)
+
+    def run(pads: list[int] | None, *faults: str) -> Array:
+        proto = model(SWAPPED[key], given)
+        if pads is not None:
+            node = proto.graph.node[0]
+            kept = [each for each in node.attribute if each.name != "auto_pad"]
+            del node.attribute[:]
+            node.attribute.extend([*kept, helper.make_attribute("pads", pads)])
+        return Session(proto, faults=faults).run({"x": x})["y"]
+
+    assert (run([2, 0], key) == run([0, 2])).all()
+    assert (run([2, 0]) != run([0, 2])).any()
+    assert (run(None, key) == run(None)).all()
 
 
 @pytest.mark.parametrize(
