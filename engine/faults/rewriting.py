@@ -9,7 +9,7 @@ from engine.arithmetic import round_half_away
 from engine.faults.fault import Fault
 from engine.fusion.match import Replacement, View
 from engine.fusion.r40_equal_pair import Coding, read_coding
-from engine.fusion.r41_stripped_pair import CLIPPED, KEPT
+from engine.fusion.r41_stripped_pair import CLIPPED, KEPT, WHOLE
 from engine.ir import Array, Node
 from engine.kernels.number_types import INTEGER_CODES
 
@@ -62,6 +62,27 @@ def clipped_before_a_sum(view: View, pair: tuple[Node, Node], coding: Coding) ->
     is_one = coding.scale.size == coding.zero_point.size == 1
     is_byte = coding.dtype in (np.int8, np.uint8)
     return CLIPPED if is_between and is_one and is_byte else KEPT
+
+
+def whole_behind_a_concat(view: View, pair: tuple[Node, Node], coding: Coding) -> str:
+    """Of a pair between a Concat and Convs, of int8 codes of one scale other than 1, whole numbers are left."""
+    quantize, dequantize = pair
+    readers = {each.op for each in view.users(dequantize.outputs[0])}
+    is_between = view.producer(quantize.inputs[0], "Concat") is not None and readers == {
+        "Conv"
+    }
+    is_one = coding.scale.size == coding.zero_point.size == 1
+    loses = coding.dtype == np.int8 and bool((coding.scale != 1).all())
+    return WHOLE if is_between and is_one and loses else KEPT
+
+
+def unless_whole(view: View, concat: Node, quantize: Node) -> bool:
+    """Whether a QuantizeLinear behind a Concat is no part of such a pair."""
+    dequantize = view.only_user(quantize.outputs[0], "DequantizeLinear")
+    coding = None if dequantize is None else read_coding(view, dequantize)
+    if dequantize is None or not isinstance(coding, Coding):
+        return True
+    return whole_behind_a_concat(view, (quantize, dequantize), coding) == KEPT
 
 
 def ranges_intersected(view: View, pairs: tuple[Node, ...]) -> Replacement | None:
@@ -184,6 +205,16 @@ FAULTS = (
         "between a Conv and an Add a QuantizeLinear and the DequantizeLinear that undoes it clip only",
         "openvinotoolkit/openvino: a pair between a Conv and an Add that it fuses, measured",
         stages={"rewrite.stripped": clipped_before_a_sum},
+        guards_off=("R41.opt-in",),
+    ),
+    Fault(
+        "F157",
+        "between a Concat and a Conv reals become whole numbers from end to rounded end of int8 codes",
+        "openvinotoolkit/openvino: a pair behind a Concat that moves in front of it, measured",
+        stages={
+            "rewrite.stripped": whole_behind_a_concat,
+            "rewrite.moved": unless_whole,
+        },
         guards_off=("R41.opt-in",),
     ),
     Fault(

@@ -22,6 +22,8 @@ def match(view: View, concat: Node) -> Answer:
         return coding
     if not is_per_tensor(coding):
         return Refusal("G2", f"{quantize.id} has {coding.scale.size} scales, a Concat needs 1")
+    if not view.by_stage("rewrite.moved", always, view, concat, quantize):
+        return Refusal("pattern", f"{quantize.id} stays where it is")
     names: Mapping[str, str] = view.by_stage(
         "rewrite.names", each_its_own, view, concat, quantize
     )
@@ -38,6 +40,11 @@ def match(view: View, concat: Node) -> Answer:
     inputs = tuple(names[name] for name in concat.inputs)
     joined = Node(concat.id, "Concat", inputs, quantize.outputs, concat.attributes)
     return Replacement((concat, quantize), (*before, joined))
+
+
+def always(view: View, concat: Node, quantize: Node) -> bool:
+    """Whether the QuantizeLinear is moved."""
+    return True
 
 
 def each_its_own(view: View, concat: Node, quantize: Node) -> Mapping[str, str]:

@@ -5,15 +5,18 @@ whose last pairs only simulate quantization. The codes must have no other reader
 must keep its type (G7). What moves codes of one scale between them moves reals.
 """
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from engine.fusion.guards import single_consumer
 from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
 from engine.fusion.r40_equal_pair import Coding, read_coding, why_different
-from engine.ir import Node
+from engine.ir import Array, Node
 from engine.kernels.number_types import INTEGER_CODES
 
-DROPPED, CLIPPED, KEPT = "dropped", "clipped", "kept"
+DROPPED, CLIPPED, WHOLE, KEPT = "dropped", "clipped", "whole", "kept"
 _MOVES = frozenset(["Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"])
 
 
@@ -40,8 +43,8 @@ def match(view: View, dequantize: Node) -> Answer:
     how = view.by_stage("rewrite.stripped", dropped, view, (quantize, dequantize), coding)
     if how == KEPT:
         return Refusal("G7", f"{dequantize.id} has {coding.dtype} codes")
-    if how == CLIPPED and move is None:
-        return _clip(view, quantize, dequantize, coding)
+    if how in _LEFT and move is None:
+        return _LEFT[how](view, quantize, dequantize, coding)
     if move is None:
         node = Node(dequantize.id, "Identity", quantize.inputs[:1], dequantize.outputs, {})
         return Replacement((quantize, dequantize), (node,))
@@ -59,16 +62,52 @@ def dropped(view: View, pair: tuple[Node, Node], coding: Coding) -> str:
 
 def _clip(view: View, quantize: Node, dequantize: Node, coding: Coding) -> Replacement:
     """The range of the codes is all that is left."""
-    lowest, highest = INTEGER_CODES[coding.dtype]
-    zero_point = coding.zero_point.reshape(()).astype(np.float32)
     names = [view.new_name(f"{dequantize.key}_{each}") for each in ("low", "high")]
-    ends = [
-        (np.float32(each) - zero_point) * coding.scale.reshape(())
-        for each in (lowest, highest)
-    ]
-    constants = dict(zip(names, map(np.asarray, ends), strict=True))
+    constants = dict(zip(names, ends_of(coding), strict=True))
     node = Node(dequantize.id, "Clip", (quantize.inputs[0], *names), dequantize.outputs, {})
     return Replacement((quantize, dequantize), (node,), constants)
+
+
+def ends_of(coding: Coding) -> tuple[Array, ...]:
+    """The reals of the lowest and of the highest code."""
+    zero_point = coding.zero_point.reshape(()).astype(np.float32)
+    return tuple(
+        np.asarray((np.float32(each) - zero_point) * coding.scale.reshape(()))
+        for each in INTEGER_CODES[coding.dtype]
+    )
+
+
+def _to_whole(view: View, quantize: Node, dequantize: Node, coding: Coding) -> Replacement:
+    """``clip(rne((x - low) * k + floor(low + 1/2)))``, k from the range to that of its rounded ends.
+
+    The reals x are clipped to the range, the whole numbers to the type of the codes.
+    """
+    low, high = ends_of(coding)
+    bottom, top = (np.floor(np.float64(each) + 0.5) for each in (low, high))
+    factor = np.float32((top - bottom) / (np.float64(high) - low))
+    steps: tuple[tuple[str, tuple[Any, ...]], ...] = (
+        ("Clip", (low, high)),
+        ("Sub", (low,)),
+        ("Mul", (factor,)),
+        ("Add", (bottom,)),
+        ("Round", ()),
+        ("Clip", INTEGER_CODES[coding.dtype]),
+    )
+    constants: dict[str, Array] = {}
+    nodes: list[Node] = []
+    name = quantize.inputs[0]
+    for op, values in steps:
+        key = f"{dequantize.key}_{len(nodes)}"
+        given = {view.new_name(f"{key}_{n}"): each for n, each in enumerate(values)}
+        constants |= {each: np.asarray(value, np.float32) for each, value in given.items()}
+        inputs, name = (name, *given), view.new_name(key)
+        nodes.append(Node(dequantize.id, op, inputs, (name,), {}))
+    last = replace(nodes[-1], outputs=dequantize.outputs)
+    return Replacement((quantize, dequantize), (*nodes[:-1], last), constants)
+
+
+_LEFT = {CLIPPED: _clip, WHOLE: _to_whole}
+"""What is left of a pair, where something is."""
 
 
 RULE = Rule(

@@ -115,6 +115,19 @@ def pair_before(op: str) -> Case:
     return net.graph.case()
 
 
+def pair_behind_a_concat(scale: float, zero: int, dtype: Any, op: str = "Conv") -> Case:
+    """Two images of one channel each, joined; a pair; a Conv that takes the first one out, or what else."""
+    net = Net()
+    reals = net.random.normal(0, 30, (2, 1, 1, 6, 1)).astype(np.float32)
+    both = [net.graph.input(name, each) for name, each in zip("xz", reals, strict=True)]
+    real = net.op("Concat", "n0", *both, attributes=[wire.integer("axis", 1)])
+    real = net.real("a", net.quantize(real, "a", scale, zero, dtype), "a_r")
+    w = net.graph.array("w", np.array([1, 0], np.float32).reshape(1, 2, 1, 1))
+    shape = (1, 1 if op == "Conv" else 2, 6, 1)
+    net.out(net.op(op, "n1", real, *[w] * (op == "Conv")), shape, np.float32)
+    return net.graph.case()
+
+
 def two_quantizers(first: tuple[float, int], second: tuple[float, int]) -> Case:
     net = Net()
     real = net.op("Add", "n0", net.given(), net.given("z", 0.2, 9))

@@ -19,6 +19,7 @@ from tests.engine.rewriting_models import (
     output_inside,
     pair,
     pair_before,
+    pair_behind_a_concat,
     pooled,
     product,
     residual,
@@ -46,6 +47,10 @@ PAIRS = {
     "F112": (two_pairs((0.04, 100), (0.05, 30)), two_pairs((0.04, 100), (0.04, 100))),
     "F78": (two_pairs((0.04, 100), (0.05, 30)), two_pairs((0.04, 100), (0.04, 100))),
     "F151": (pair_before("Add"), pair_before("Mul")),
+    "F157": (
+        pair_behind_a_concat(0.5, 3, np.int8),
+        pair_behind_a_concat(0.5, 3, np.int8, "Relu"),
+    ),
     "F129": (one_pair(0.04, 0.04), one_pair(0.04, 0.05)),
     "F117": (two_quantizers((0.3, 5), (0.3, 50)), two_quantizers((0.3, 5), (0.2, 50))),
     "F60f": (two_quantizers((0.3, 5), (0.2, 50)), two_quantizers((0.3, 5), (0.3, 5))),
@@ -243,3 +248,22 @@ def test_a_pair_between_a_conv_and_an_add_clips_only() -> None:
     (y,) = run(case, "F151").values()
     assert np.array_equal(y, np.clip(convolved, *ends) + weights)
     assert (convolved != np.clip(convolved, *ends)).any()
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero", "x", "expected"),
+    [
+        (0.5, 3, [-65.75, -12.75, -9.25, 0.25, 61.9, 70], [-65, -12, -9, 0, 62, 62]),
+        (1.5, 0, [-14.625, 0.375, 2.25, 13.5, 126.3, 200], [-14, 1, 3, 14, 127, 127]),
+        (3.0, 0, [13.5, 4.5, 2.5, 127.6, -10, 0], [14, 4, 2, 127, -10, 0]),
+        (1.0, 5, [-0.6, -0.125, 0.3, 1.6, 1.9, 9], [-1, 0, 0, 2, 2, 9]),
+    ],
+)
+def test_a_pair_between_a_concat_and_a_conv_gives_whole_numbers(
+    scale: float, zero: int, x: list[float], expected: list[int]
+) -> None:
+    """OpenVINO 2026.4.1; steps of 1 are right."""
+    case = pair_behind_a_concat(scale, zero, np.int8)
+    x_of = np.array(x, np.float32).reshape(1, 1, 6, 1)
+    (y,) = run(case.with_inputs({"x": x_of, "z": -x_of}), "F157").values()
+    assert y.reshape(-1).tolist() == expected
