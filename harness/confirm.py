@@ -30,7 +30,7 @@ NEIGHBOURS = 100  # drawn at most; those on which the candidates agree are not r
 REQUANTIZED = 4  # times that the fresh data of other graphs are tried with other parameters
 CONTESTED = 4  # that tell each pair of candidates apart
 REFUTED = 0.5  # of the best one's neighbours: who foretells fewer only looked alike
-HELD = 0.5  # of the fresh draws that the backend gets wrong, how many must be explained
+HELD = 0.5  # of what the backend gets wrong on fresh data, and of neighbours: how much must be explained
 FEW = 9  # codes
 ENOUGH_FOR_TWO = 3  # fresh draws that two faults at once must explain
 
@@ -157,24 +157,28 @@ def _scores(
     candidates: Sequence[Candidate],
     profile: str,
 ) -> dict[Candidate, int]:
-    """On how many contested neighbours each candidate foretells what the backend gets wrong or right."""
+    """On how many contested neighbours each candidate foretells what the backend gets wrong or right.
+
+    Nothing where nobody foretells most of them: then other bugs show there.
+    """
     near = _contested(drawn, candidates, profile)
-    scores = dict.fromkeys(candidates, 0)
+    scores, answered = dict.fromkeys(candidates, 0), 0
     cases = [case for case, _ in near]
     for (case, told), outcomes in zip(near, bench.pool.run(cases, [spec]), strict=True):
         outcome = outcomes[spec.text]
         if isinstance(outcome, Values):
-            allowed = _allowed(case)
+            allowed, answered = _allowed(case), answered + 1
             for key, emulated in told.items():
                 scores[key] += _agrees(emulated, outcome, allowed)
-    return scores
+    return scores if max(scores.values()) >= HELD * answered else {}
 
 
 def _contested(
     drawn: Iterator[Case], candidates: Sequence[Candidate], profile: str
 ) -> list[tuple[Case, dict[Candidate, Emulated]]]:
-    """Neighbours that tell candidates apart, each pair on a few, and what each foretells."""
-    together = dict.fromkeys(combinations(candidates, 2), CONTESTED)
+    """Neighbours that tell faults apart, each pair on a few, and what each candidate foretells."""
+    pairs = combinations(candidates, 2)
+    together = {(a, b): CONTESTED for a, b in pairs if a.fault is not b.fault}
     found: list[tuple[Case, dict[Candidate, Emulated]]] = []
     for case in drawn:
         emulator = Emulator(case, profile)

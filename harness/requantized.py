@@ -38,7 +38,8 @@ def requantized(case: Case, rng: np.random.Generator) -> Case:
             array = np.asarray(usual * factor, array.dtype)
         elif array.dtype.name in _CODES and (array.ndim < 2 or each.name in plain):
             same = array.tobytes() if together else each.name.encode()
-            array = zeros.setdefault((array.dtype.str, same), _zero_points(array, rng))
+            drawn = zeros.setdefault((array.dtype.str, same), _zero_points(array, rng))
+            array = drawn.reshape(array.shape)  # a scalar may equal the only element of a list
         each.CopyFrom(onnx.numpy_helper.from_array(array, each.name))
     return case.with_model(model)
 

@@ -7,6 +7,10 @@ import onnx
 import pytest
 
 from corpus.case import Case
+from engine.faults import find
+from harness import confirm
+from harness.confirm import Candidate
+from harness.outcome import Values
 from harness.requantized import requantized
 from harness.suspect import suspects
 from tests.engine.fusion.pools import behind
@@ -105,3 +109,41 @@ def test_extreme_scales_become_usual_in_one_draw_of_two() -> None:
         scale = next(each for each in drawn if each.name == "ys")
         seen.append(float(onnx.numpy_helper.to_array(scale)))
     assert 5 < sum(each > 2.0**-20 for each in seen) < 15
+
+
+def test_a_zero_point_keeps_its_shape_beside_an_equal_one_of_another() -> None:
+    """A list of one and a scalar have the same bytes; engines ask for the shape of the scale."""
+    constants = {"one": np.array([7], np.uint8), "none": np.array(7, np.uint8)}
+    nodes = [
+        onnx.helper.make_node("DequantizeLinear", ["x", "s", zero], [f"y{zero}"])
+        for zero in constants
+    ]
+    given = constants | {"s": np.float32(1)}
+    model = graph_model(nodes, {"x": (np.uint8, [1])}, {"yone": np.float32}, given, 13)
+    for seed in range(8):
+        drawn = requantized(
+            Case(model.SerializeToString(), {}), np.random.default_rng(seed)
+        ).proto()
+        shapes = {each.name: list(each.dims) for each in drawn.graph.initializer}
+        assert shapes == {"one": [1], "none": [], "s": []}
+
+
+@pytest.mark.parametrize(("foretold", "heard"), [(1, False), (2, True)])
+def test_neighbours_refute_nobody_where_nobody_foretells_most_of_them(
+    foretold: int, heard: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Most of four neighbours show another bug: that a fault foretells one of them is chance."""
+    case = Case(behind("Relu").SerializeToString(), {"x": np.zeros((2, 4), np.uint8)})
+    with bench_of("engine") as bench:
+        right = bench.run(case, bench.specs[0])
+        assert isinstance(right, Values)
+        ((name, array),) = right.arrays.items()
+        wrong, other = ({name: array + np.uint8(n)} for n in (1, 2))
+        told = {
+            Candidate(find("F70"), "fused"): right.arrays,
+            Candidate(find("F71"), "fused"): wrong,
+        }
+        near = [(case, told)] * foretold + [(case, dict.fromkeys(told, other))] * 4
+        monkeypatch.setattr(confirm, "_contested", lambda *_: near[:4])
+        scores = confirm._scores(bench, bench.specs[0], iter(()), list(told), "spec")
+    assert list(scores.values()) == ([foretold, 0] if heard else [])
