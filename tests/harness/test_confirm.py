@@ -118,7 +118,7 @@ def test_a_zero_point_keeps_its_shape_beside_an_equal_one_of_another() -> None:
         onnx.helper.make_node("DequantizeLinear", ["x", "s", zero], [f"y{zero}"])
         for zero in constants
     ]
-    given = constants | {"s": np.float32(1)}
+    given: dict[str, Any] = constants | {"s": np.float32(1)}
     model = graph_model(nodes, {"x": (np.uint8, [1])}, {"yone": np.float32}, given, 13)
     for seed in range(8):
         drawn = requantized(
