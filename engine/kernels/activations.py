@@ -4,6 +4,7 @@ The parameters are attributes, hence float32 numbers, except the slope of PRelu,
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -18,7 +19,7 @@ from engine.kernels.elementwise import (
     require_number,
 )
 from engine.kernels.error_function import error_function
-from engine.kernels.operator import CONTRIB, Operator, Setting, operator
+from engine.kernels.operator import CONTRIB, Kernel, Operator, Setting, operator
 
 
 def logistic(x: Array) -> Array:
@@ -107,18 +108,41 @@ def gelu_by_tanh(x: Array) -> Array:
     return y
 
 
-def gelu(node: Node, setting: Setting) -> Function:
+@dataclass(frozen=True, slots=True)
+class GeluParameters:
+    """One Gelu: whether it is the formula with tanh."""
+
+    by_tanh: bool
+
+
+def gelu(node: Node, setting: Setting) -> Kernel:
     """Gelu, by erf or, where ``approximate`` says so, by tanh."""
     approximate = node.attributes.get("approximate", "none")
     if approximate not in ("none", "tanh"):
         raise InvalidModel(
             f"Gelu {node.id!r}: approximate is {approximate!r}; it must be none or tanh"
         )
-    return of_floats(node, setting, gelu_by_tanh if approximate == "tanh" else gelu_exactly)
+    p = GeluParameters(approximate == "tanh")
+    by_tanh = setting.stage("gelu.by_tanh", gelu_by_tanh)
+    return Kernel(of_floats(node, setting, by_tanh if p.by_tanh else gelu_exactly), "", p)
 
 
-def prelu(node: Node, setting: Setting) -> Callable[[Array, Array], Array]:
+@dataclass(frozen=True, slots=True)
+class PReluParameters:
+    """One PRelu: the shape of its slope, None where it is computed."""
+
+    slope: tuple[int, ...] | None
+
+
+def slope_as_given(slope: Array, shape: tuple[int, ...]) -> Array:
+    """The slope, which broadcasts to the shape of x."""
+    return slope
+
+
+def prelu(node: Node, setting: Setting) -> Kernel:
     """``y = fl(slope * x)`` where x < 0, else ``x``; ``slope`` broadcasts to the shape of x."""
+    constant = setting.constant(node.inputs[1])
+    laid = setting.stage("prelu.slope", slope_as_given)
 
     def run(x: Array, slope: Array) -> Array:
         require_number(node, x, slope)
@@ -126,11 +150,11 @@ def prelu(node: Node, setting: Setting) -> Callable[[Array, Array], Array]:
             raise EngineError(
                 f"PRelu {node.id!r}: slope {slope.shape} does not broadcast to {x.shape}"
             )
-        y = x * slope
+        y = x * laid(slope, x.shape)
         np.copyto(y, x, where=x >= 0)
         return y
 
-    return run
+    return Kernel(run, "", PReluParameters(None if constant is None else constant.shape))
 
 
 def parametric(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from engine.errors import EngineError, InvalidModel
 from engine.ir import Array, Node
 from engine.kernels.elementwise import BLOCK, blocks, require_float
 from engine.kernels.number_types import round_to
-from engine.kernels.operator import Operator, Setting, operator
+from engine.kernels.operator import Kernel, Operator, Setting, operator
 
 Rows = Callable[[Array], Array]
 """A function of the rows of a float64 matrix, which it may overwrite."""
@@ -85,20 +86,38 @@ def default_axis(opset: int) -> int:
     return -1 if opset >= 13 else 1
 
 
+@dataclass(frozen=True, slots=True)
+class RowParameters:
+    """Which elements make a row: those of ``axis``, or of all from it on where ``coerced``.
+
+    ``said`` says whether the model gives the axis.
+    """
+
+    axis: int
+    coerced: bool
+    said: bool
+
+
+def rows_as_given(p: RowParameters) -> RowParameters:
+    """The rows of the model's opset."""
+    return p
+
+
 def of_rows(name: str, function: Rows) -> Operator:
     """An operator that maps rows of floats, evaluated in float64 and rounded once."""
 
-    def build(node: Node, setting: Setting) -> Callable[[Array], Array]:
-        axis, coerced = (
-            axis_of(node, default_axis(setting.graph.opset)),
-            setting.graph.opset < 13,
+    def build(node: Node, setting: Setting) -> Kernel:
+        opset = setting.graph.opset
+        p = RowParameters(
+            axis_of(node, default_axis(opset)), opset < 13, "axis" in node.attributes
         )
+        rows = setting.stage("rows.parameters", rows_as_given)(p)
 
         def run(x: Array) -> Array:
             require_float(node, x)
-            return along(node, x, axis, coerced, function)
+            return along(node, x, rows.axis, rows.coerced, function)
 
-        return run
+        return Kernel(run, parameters=p)
 
     return operator(name, build, "axis")
 

@@ -365,6 +365,7 @@ def test_keys_titles_and_sources() -> None:
         "F151",
         "F152",
         "F157",
+        "F158",
         "F140",
         "F141",
         "F142",
@@ -387,7 +388,7 @@ def test_keys_titles_and_sources() -> None:
         "F79b",
         "F86f",
         "F63",
-        *("F155", "F156", "F165"),
+        *("F155", "F156", "F165", "F166", "F167"),
     ]
     assert {each.id for each in CATALOGUE} == set(required)
     assert set(required) <= set(keys)
