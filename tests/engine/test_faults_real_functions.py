@@ -76,7 +76,7 @@ def test_rows_of_a_softmax(
     fault: str, opset: int, axis: int | None, expected: list[float]
 ) -> None:
     """OpenCV takes one axis; where none is said, opset 12 is its 13."""
-    given = {} if axis is None else {"axis": axis}
+    given: dict[str, Any] = {} if axis is None else {"axis": axis}
     wrong = session("Softmax", fault, opset=opset, **given)
     y = wrong.run({"x": ROWS})["y"].reshape(-1)
     assert np.abs(y - np.array(expected)).max() < 1e-6
