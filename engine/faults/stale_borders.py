@@ -27,7 +27,7 @@ def with_stale_borders(p: ConvParameters, weights: Array) -> Accumulate:
 
     def accumulate(padded: Array, zero_point: int, pads: Sizes, out: Sizes) -> Int32:
         acc = exact(padded, zero_point, pads, out)
-        if not acc.size or len(out) != _AXES:
+        if not acc.size or not may_be_stale(p):
             return acc
         image = tuple(
             size - pads[i] - pads[i + _AXES] for i, size in enumerate(padded.shape[2:])
@@ -65,7 +65,7 @@ def _stale(outside: Array) -> tuple[Array, Array]:
     return never.astype(np.int64), (before & ever).astype(np.int64)
 
 
-def _may_be_stale(p: ConvParameters) -> bool:
+def may_be_stale(p: ConvParameters) -> bool:
     """Whether groups of three axes have a border beside an image whose code 0 is not real 0."""
     return p.groups > 1 and len(p.window.kernel) == _AXES and p.may_pad and p.x_zero_point != 0
 
@@ -75,7 +75,7 @@ FAULTS = (
         "F158",
         "in a grouped 3-D convolution code 0 is beside the image until a tap was above or below it",
         "oneDNN's int8 convolution by matrix products, in openvinotoolkit/openvino, measured",
-        _may_be_stale,
+        may_be_stale,
         {"accumulate": with_stale_borders},
     ),
 )

@@ -58,6 +58,7 @@ def codes(*shape: int, dtype: Any = np.int8) -> Array:
 
 
 DENSE, DEPTHWISE = codes(8, 8, 3, 3), codes(8, 1, 3, 3)
+DEEP = codes(8, 2, 3, 2, 2)
 FEW = (codes(8, 1, 1, 1) // 16).astype(np.int8)
 SMALL = (codes(8, 8, 3, 3) // 2).astype(np.int8)
 WIDE: dict[str, Any] = {"y": (0.2, 100)}
@@ -83,6 +84,10 @@ PAIRS = {
         qlinear_conv(DEPTHWISE, groups=8, image=(4, 6), **PADS, y=(0.07, 100)),
     ),
     "F12": Pair(qlinear_conv(DENSE, **WIDE, **PADS), qlinear_conv(DENSE, **WIDE)),
+    "F158": Pair(
+        qlinear_conv(DEEP, groups=4, image=(3, 4, 4), **WIDE, pads=[1] * 6),
+        qlinear_conv(DEEP, groups=4, image=(3, 4, 4), x=(0.02, 0), **WIDE, pads=[1] * 6),
+    ),
     "F14": Pair(
         qlinear_conv(DENSE, **WIDE, pads=[1, 0, 0, 1]), qlinear_conv(DENSE, **WIDE, **PADS)
     ),

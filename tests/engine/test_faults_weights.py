@@ -36,6 +36,36 @@ def test_products_of_matrices_keep_their_weights() -> None:
     assert convolved("F140", x, w, pads=[1, 0], **given) == [0, 0, 0, 0]
 
 
+def test_beside_an_image_of_three_axes_code_zero_stays_until_a_tap_was_outside() -> None:
+    """Two groups of OpenVINO's int8 Conv; the middle taps are never above or below the image."""
+    w = np.array(
+        [
+            [1, 2, -3, 2, 0, 0],
+            [1, -1, 3, -3, -2, -1],
+            [0, -1, -3, -3, -3, -3],
+            [-2, 3, -2, 1, 2, -2],
+        ]
+    )
+    x = np.array([[2, 3, 2], [8, 1, 8]], np.uint8)
+    model = qlinear_conv(
+        w.astype(np.int8).reshape(4, 1, 3, 1, 2),
+        x=(1.0, 3),
+        w_scale=np.ones(4),
+        w_zero=np.zeros(4),
+        y=(1.0, 128),
+        image=(3, 1, 1),
+        groups=2,
+        pads=[1, 0, 1, 1, 0, 0],
+    )
+    found = Session(model, faults=["F158"]).run({"x": x.reshape(1, 2, 3, 1, 1)})["y"]
+    assert found.reshape(4, 3).tolist() == [
+        [135, 135, 135],
+        [128, 127, 122],
+        [128, 123, 124],
+        [143, 137, 133],
+    ]
+
+
 def test_scales_by_input_channel() -> None:
     scales = np.array([4, 4, 1, 4, 8, 2, 1, 1], np.float32) / 128
     x, w = np.zeros((1, 8, 1, 1), np.int8), np.zeros((8, 8, 1, 1), np.int8)
