@@ -19,24 +19,29 @@ def plan(source: onnx.ModelProto, runtime: Any) -> list[dict[str, Any]]:
 
     A layer lists the names of the operations it was made of: names of nodes or of their outputs,
     some with an addition behind a slash. It covers the nodes from the layers before it to the last
-    of those. Several layers for one node are one step, of the type that says most.
+    of those. Several layers for one node are one step, of the type that says most; so are it and the
+    layers before it that lost their names.
     """
     graph = Graph(source.graph)
     makers = {name: node for node in graph.nodes for name in node.output}
     makers.update({node_id(node): node for node in graph.nodes})
     made: dict[str, list[str]] = {}  # by a layer's name, the source tensors that it holds
+    unnamed: dict[str, list[str]] = {}  # by a layer's name, the types of such layers up to it
     steps: dict[str, dict[str, Any]] = {}
     for layer in runtime.get_ordered_ops():
         name, kind, originals = _facts(layer)
         inputs = list(dict.fromkeys(each for maker in _feeding(layer) for each in made[maker]))
         nodes = [makers[each] for each in _known(originals, makers)]
+        kinds = [each for maker in _feeding(layer) for each in unnamed[maker]]
+        kinds += [] if kind in NOT_COMPUTING else [kind]
+        unnamed[name] = [] if nodes else kinds
         if kind in NOT_COMPUTING or not nodes:
             made[name] = [name] if name in graph.inputs else inputs
             continue
         output = max(nodes, key=graph.nodes.index).output[0]
         made[name] = [output]
         step = {
-            "kind": kind,
+            "kind": max(reversed(kinds), key=_weight),
             "name": name,
             "nodes": graph.between(inputs, [output]),
             "inputs": [each for each in inputs if each != output],

@@ -123,6 +123,14 @@ def test_without_low_precision_the_convolution_is_not_fused_with_its_codes(
     assert {name for step in plan for name in step["nodes"]} == {"dx", "dw", "c", "q"}
 
 
+@pytest.mark.parametrize("options", OPTIONS)
+def test_a_convolution_that_lost_its_name_is_one(
+    openvino: OpenVINO, options: dict[str, str]
+) -> None:
+    (step,) = openvino.tap(convolution([[[[2]]]]), {"x": X}, options)["plan"]
+    assert (step["kind"], step["outputs"]) == ("Convolution", ["y"])
+
+
 def test_snippets_are_a_switch(openvino: OpenVINO) -> None:
     """They are layers of type Subgraph: the code of several elementwise operations."""
     nodes = [
