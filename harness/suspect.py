@@ -19,7 +19,7 @@ from harness.opened import opened
 from harness.oracle import Oracle, judge
 from harness.outcome import FusedOp, Outcome, Values
 from harness.single import each_operator
-from harness.verdict_class import kind_of_bug
+from harness.verdict_class import kind_of_bug, told_by
 from harness.verdicts import failure_of, is_wrong
 from harness.wording import message_words, plain_op, said_place
 
@@ -33,9 +33,9 @@ class Signature:
 
     ``cause`` is the best fault's id; without a diagnosis, the passes whose removal restores the
     answer, else ``unexplained``, or the backend's message without its numbers. A fault or a pass is
-    the same bug in whatever operation it shows; only where neither is known do ``fused_as`` and
-    ``op`` tell bugs apart, ``fused_as`` alone where a conversion of the engine's own, or a shape, is
-    wrong.
+    the same bug in whatever operation it shows, also beside another fault; only where neither is
+    known do ``fused_as`` and ``op`` tell bugs apart, ``fused_as`` alone where a conversion of the
+    engine's own, or a shape, is wrong.
     """
 
     backend: str
@@ -49,8 +49,10 @@ class Signature:
     def text(self) -> str:
         """One line, the same for the same bug in every run."""
         known = {each.id for each in CATALOGUE}
-        if self.cause.startswith(PASS) or known.issuperset(self.cause.split("+")):
+        if self.cause.startswith(PASS):
             return " | ".join((self.backend, self.kind, self.cause))
+        if known.issuperset(self.cause.split("+")):
+            return " | ".join((self.backend, self.kind, told_by(self.cause)))
         op, fused_as = plain_op(self.op, self.fused_as), self.fused_as
         tells = fused_as in CONVERSIONS or self.kind == "wrong-type-or-shape"
         both = fused_as if tells else f"{fused_as} <- {op}"

@@ -31,6 +31,15 @@ def kind_of_bug(kind: str, matches: Sequence[Match]) -> str:
     return "divergent" if kind == ROUNDING and causes - {*TIES} else kind
 
 
+def told_by(cause: str) -> str:
+    """Of two faults at once the one that names the bug: the first, but for what only ties tell of.
+
+    Where both show, each of them is a bug that shows without the other, too.
+    """
+    faults = cause.split("+")
+    return next((each for each in faults if each not in TIES), faults[0])
+
+
 def verdict_class(kind: str, matches: Sequence[Match]) -> str:
     """``wrong``, ``rounding-mode``, ``double rounding`` or ``saturated accumulator``.
 

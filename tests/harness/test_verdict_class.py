@@ -4,7 +4,8 @@ import pytest
 
 from corpus.finding import Match
 from engine.faults import CATALOGUE
-from harness.verdict_class import CLASSES, kind_of_bug, verdict_class
+from harness.suspect import Signature
+from harness.verdict_class import CLASSES, kind_of_bug, told_by, verdict_class
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,21 @@ def test_a_bug_has_one_kind_whatever_data_show_it(
 ) -> None:
     matches = (Match(fault, "title", 1, 1),) if fault else ()
     assert kind_of_bug(kind, matches) == expected
+
+
+@pytest.mark.parametrize(
+    ("cause", "expected"),
+    [
+        ("F90+F142", "F90"),
+        ("F90+F75", "F90"),
+        ("F70+F90", "F90"),
+        ("F70+F71", "F70"),
+        ("F90", "F90"),
+    ],
+)
+def test_of_two_faults_the_one_that_more_than_ties_tell_of_names_the_bug(
+    cause: str, expected: str
+) -> None:
+    assert told_by(cause) == expected
+    text = Signature("e", "divergent", "AveragePool", "Pooling", cause).text
+    assert text == f"e | divergent | {expected}"
