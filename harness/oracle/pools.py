@@ -109,11 +109,11 @@ def max_pool(node: Node, inputs: Inputs) -> tuple[Value, ...]:
     y = monotone(x, largest)
     if len([name for name in node.outputs if name]) < 2:
         return (y,)
-    if not x.is_point or node.attributes.get("storage_order", 0):
-        raise Silent("indices of values in doubt, or by columns, are not judged", node.where)
+    if not x.is_point:
+        raise Silent("indices of values in doubt are not judged", node.where)
     if isinstance(x, Reals) and x.relative and not isinstance(x.quantum, float):
         raise Silent("float32 may order values of several scales in other ways", node.where)
-    return y, _indices(x, win)
+    return y, _indices(x, win, bool(node.attributes.get("storage_order", 0)))
 
 
 def _lowest(x: Value) -> float:
@@ -122,16 +122,25 @@ def _lowest(x: Value) -> float:
     return -UNBOUNDED
 
 
-def _indices(x: Value, win: Windows) -> Codes:
+def _indices(x: Value, win: Windows, by_columns: bool) -> Codes:
     """The flat index of the first largest element of each window."""
-    shape = x.centre.shape
-    flat = np.arange(math.prod(shape), dtype=np.float64).reshape(shape)
-    places = gathered(flat, win, -1)
+    places = gathered(_flat(x.centre.shape, by_columns), win, -1)
     values = gathered(x.centre, win, -np.inf)
     lead = values.shape[: -len(win.kernel)]
     best = values.reshape(*lead, -1).argmax(axis=-1)
     chosen = np.take_along_axis(places.reshape(*lead, -1), best[..., None], -1)[..., 0]
     return point_codes(chosen.astype(np.int64))
+
+
+def _flat(shape: tuple[int, ...], by_columns: bool) -> Array:
+    """The number of each element; ``by_columns`` an image's first axis runs fastest, not its last."""
+    numbers = np.arange(math.prod(shape), dtype=np.float64)
+    if not by_columns:
+        return numbers.reshape(shape)
+    image = range(len(shape) - 1, 1, -1)
+    return numbers.reshape(*shape[:2], *(shape[axis] for axis in image)).transpose(
+        0, 1, *image
+    )
 
 
 def monotone(x: Value, change: Reduce) -> Value:

@@ -20,6 +20,7 @@ ALL_CELLS = (
     *(f"pool {op}" for op in (*REDUCTIONS, *ON_CODES, "ArgMax", "TopK")),
     "pool AveragePool count_include_pad",
     "pool MaxPool with indices",
+    "pool MaxPool with indices by columns",
     "pool negative scale",
     "reduction keepdims 0",
     "reduction of all axes",
@@ -49,7 +50,9 @@ def _pool(draw: Draw) -> tuple[NodeSpec, frozenset[str]]:
     results = [y]
     if op == "MaxPool" and choices.flag(8):
         results.append(Operand("i", shape, "int64"))
-        cells.add("pool MaxPool with indices")
+        by_columns = choices.flag(3)
+        attributes += [("storage_order", 1)] if by_columns else []
+        cells.add(f"pool MaxPool with indices{' by columns' if by_columns else ''}")
     return draw.spec(op, (x,), results, attributes), frozenset(cells)
 
 

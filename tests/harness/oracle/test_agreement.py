@@ -65,6 +65,13 @@ POOLS: Mapping[str, Graph] = {
     "MaxPool with indices": Graph(
         "MaxPool", IMAGE, attributes=_WINDOW, outputs=2, quantized=False
     ),
+    "MaxPool with indices by columns": Graph(
+        "MaxPool",
+        IMAGE,
+        attributes={**_WINDOW, "storage_order": 1},
+        outputs=2,
+        quantized=False,
+    ),
     **{
         op: Graph(op, {"x": (40, 30, 35)}, [("axes", integers(-1))])
         for op in ("ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum")
