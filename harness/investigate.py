@@ -65,7 +65,7 @@ def shrink(bench: Bench, suspect: Suspect, *, budget_s: float = 20.0) -> Suspect
     if not alike and suspect.signature.kind == "crashed":
         return suspect
     if not alike and not again:
-        return nondeterministic(suspect.spec, small)
+        return nondeterministic(bench, suspect.spec, small)
     return _as_before((alike or again)[0], suspect.matches)
 
 

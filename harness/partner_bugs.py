@@ -20,10 +20,10 @@ from harness.partners import (
     moved_by,
     pattern_of,
 )
+from harness.stability import is_stable
 from harness.suspect import (
     Signature,
     Suspect,
-    is_stable,
     nondeterministic,
     suspects,
     tested,
@@ -70,7 +70,7 @@ def _by_partner(
         return ()
     is_same = is_stable(bench, spec, case, outcome)
     if not is_same or not is_stable(bench, spec, found.pair.partner, found.partner):
-        return (nondeterministic(spec, case),)
+        return (nondeterministic(bench, spec, case),)
     return (_suspect(found, explained(found, bench.profile(spec), CATALOGUE)),)
 
 

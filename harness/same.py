@@ -14,7 +14,8 @@ from harness.oracle import Oracle, Silent, judge
 from harness.outcome import Outcome, Values
 from harness.partner_faults import explained
 from harness.partners import first_disagreement, moved_by
-from harness.suspect import Signature, Suspect, is_stable
+from harness.stability import is_stable
+from harness.suspect import Signature, Suspect
 from harness.verdicts import failure_of
 from harness.wording import message_words, plain_op
 

@@ -19,6 +19,7 @@ from harness.opened import opened
 from harness.oracle import Oracle, judge
 from harness.outcome import FusedOp, Outcome, Values
 from harness.single import each_operator
+from harness.stability import is_stable, unstable_part
 from harness.verdict_class import kind_of_bug, told_by
 from harness.verdicts import failure_of, is_wrong
 from harness.wording import message_words, plain_op, said_place
@@ -127,7 +128,7 @@ def blamed(
     if not wrong and not wrong_at_end():
         return ()
     if not is_stable(bench, spec, case, outcome):
-        return (nondeterministic(spec, case),)
+        return (nondeterministic(bench, spec, case),)
     found: list[Suspect] = []
     for row in wrong:
         known = tuple(match for each in found for match in each.matches[:1])
@@ -238,9 +239,15 @@ def _placed(bench: Bench, suspect: Suspect) -> Suspect:
     return replace(suspect, signature=replace(signature, place=place))
 
 
-def nondeterministic(spec: BackendSpec, case: Case, message: str = TWO_RUNS) -> Suspect:
-    """The suspect for a backend that answers one case in different ways."""
-    return _whole(spec, case, "nondeterministic", message)
+def nondeterministic(
+    bench: Bench, spec: BackendSpec, case: Case, message: str = TWO_RUNS
+) -> Suspect:
+    """The suspect for a backend that answers one case in different ways: the first operator that does."""
+    part = unstable_part(bench, spec, case)
+    suspect = _whole(spec, part, "nondeterministic", message)
+    first = part.proto().graph.node[0].op_type  # of two conversions the codes' own
+    op = first if suspect.signature.op in CONVERSIONS else suspect.signature.op
+    return replace(suspect, whole=case, signature=replace(suspect.signature, op=op))
 
 
 def _whole(spec: BackendSpec, case: Case, kind: str, message: str) -> Suspect:
@@ -257,28 +264,6 @@ def _whole(spec: BackendSpec, case: Case, kind: str, message: str) -> Suspect:
         located_by="prefixes",
         message=message,
         rows=(),
-    )
-
-
-def is_stable(
-    bench: Bench, spec: BackendSpec, case: Case, first: Values, runs: int = 3
-) -> bool:
-    """Whether the backend gives the same bytes again and again, and in another process.
-
-    What a kernel reads beside its tensors is often the same as long as its process lives.
-    """
-    if not all(_same_values(first, bench.run(case, spec)) for _ in range(runs)):
-        return False
-    apart = bench.run_apart(case, spec)
-    return not isinstance(apart, Values) or _same_values(first, apart)
-
-
-def _same_values(first: Values, second: Outcome) -> bool:
-    return isinstance(second, Values) and all(
-        name in second.arrays
-        and array.dtype == second.arrays[name].dtype
-        and array.tobytes() == second.arrays[name].tobytes()
-        for name, array in first.arrays.items()
     )
 
 

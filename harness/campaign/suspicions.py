@@ -11,11 +11,11 @@ from harness.outcome import Outcome, Values
 from harness.partner_bugs import every_suspect
 from harness.partners import moved_by
 from harness.same import Bug, recognises
+from harness.stability import is_stable
 from harness.suspect import (
     TWO_RUNS,
     Signature,
     Suspect,
-    is_stable,
     nondeterministic,
     tested,
 )
@@ -92,7 +92,7 @@ def looked_into(bench: Bench, case: Case, suspicion: Suspicion, known: Knowledge
     """The suspicion with its suspects; what ``known`` makes unnecessary is left out of them."""
     spec = suspicion.spec
     if suspicion.flaky:
-        found: Sequence[Suspect] = (nondeterministic(spec, case, suspicion.flaky),)
+        found: Sequence[Suspect] = (nondeterministic(bench, spec, case, suspicion.flaky),)
     else:
         found = every_suspect(bench, spec, case, suspicion.outcome)
     wanted = tuple(
