@@ -11,6 +11,8 @@ from engine.kernels.matmul_nbits import BlockedWeights, block_codes
 from engine.kernels.number_types import PACKED
 from engine.kernels.quantize_parameters import DequantizeParameters
 
+_DEPTH = 8
+
 Reorder = Callable[[Array, int], Array]
 """(codes in the order of the bytes, codes in a byte) -> the codes that are read, as many."""
 
@@ -42,6 +44,20 @@ def reordered(reorder: Reorder) -> Callable[[Array], Array]:
     def read(codes: Array) -> Array:
         flat = reorder(codes.astype(np.int8).reshape(-1), PACKED[codes.dtype])
         return flat.reshape(codes.shape)
+
+    return read
+
+
+def last_of_an_odd_depth(axis: int) -> Callable[[Array], Array]:
+    """The reader of matrices of depth K = 9, 11, ... along an axis: element K - 1 is read at (K - 1) mod 8."""
+
+    def read(codes: Array) -> Array:
+        found = codes.astype(np.int8)
+        depth = codes.shape[axis] if codes.ndim > 1 else 0
+        if depth > _DEPTH and depth % 2:
+            lines = np.moveaxis(found, axis, 0)
+            lines[-1] = lines[(depth - 1) % _DEPTH]
+        return found
 
     return read
 
@@ -182,5 +198,17 @@ FAULTS = (
         "packers in the manner of ggml",
         reordered(halves_apart),
         reordered_in_blocks(halves_apart),
+    ),
+    _fault(
+        "F159",
+        "of 4-bit weights with an odd number of rows, more than 8, the last row is one of the first 8",
+        "openvinotoolkit/openvino: products of more than 4 rows with weights that stay packed, measured",
+        last_of_an_odd_depth(-2),
+    ),
+    _fault(
+        "F159.turned",
+        "of 4-bit weights with an odd number of columns, more than 8, the last column is one of the first 8",
+        "openvinotoolkit/openvino: the same of a Gemm with transB, measured",
+        last_of_an_odd_depth(-1),
     ),
 )

@@ -371,6 +371,7 @@ def test_keys_titles_and_sources() -> None:
         "F152",
         "F157",
         "F158",
+        "F159",
         "F140",
         "F141",
         "F142",

@@ -87,6 +87,8 @@ PAIRS = {
         dequantize(SQUARE, RISING[:, :1], axis=1, block=6),
         dequantize(SQUARE, RISING, axis=1, block=3),
     ),
+    "F159": (dequantize(nibbles(9, 2), 0.5), dequantize(nibbles(7, 2), 0.5)),
+    "F159.turned": (dequantize(nibbles(2, 9), 0.5), dequantize(nibbles(2, 8), 0.5)),
     "F103e": (dequantize(ODD, 0.5), dequantize(SQUARE, 0.5)),
     "F103e.last": (dequantize(ODD, 0.5), dequantize(SQUARE, 0.5)),
     "F103": (dequantize(EVEN, 0.5), dequantize(nibbles(2, 8, dtype=np.int8), 0.5)),
@@ -175,3 +177,21 @@ def test_bytes_of_nibbles_by_hand(fault: str, expected: list[int]) -> None:
     assert (
         Session(model, faults=[fault]).run({"x": zeros})["y"].reshape(-1).tolist() == expected
     )
+
+
+@pytest.mark.parametrize(
+    ("depth", "read"), [(7, 6), (8, 7), (9, 0), (11, 2), (15, 6), (17, 0)]
+)
+def test_the_last_of_an_odd_number_of_weights_is_one_of_the_first(
+    depth: int, read: int
+) -> None:
+    """What OpenVINO 2026.4.1 multiplies by in products of five rows and more, from either side."""
+    codes = np.random.default_rng(depth).permutation(np.repeat(np.arange(-8, 8), 3))
+    codes = codes[: 2 * depth].reshape(depth, 2)
+    expected = codes.copy()
+    expected[-1] = codes[read]
+    for key, turned in (("F159", False), ("F159.turned", True)):
+        given, wanted = (each.T if turned else each for each in (codes, expected))
+        session = Session(dequantize(given.astype(INT4), 1), faults=[key])
+        found = session.run({"x": np.zeros(given.shape, np.float32)})["y"]
+        assert np.array_equal(found, wanted)
