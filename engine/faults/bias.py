@@ -85,6 +85,7 @@ def _is_added_late(p: ConvParameters) -> bool:
 
 
 _ROUNDED = ("R51.opt-in", "R51.G10/int32", "R08b.opt-in", "R08b.G10/int32")
+_OF_16_BITS = ("R51.G7/16 bits", "R08b.G7/16 bits")
 
 FAULTS = (
     Fault(
@@ -126,7 +127,7 @@ FAULTS = (
         "a float bias goes through int32 steps of x_scale * w_scale, INT32_MIN where there are too many",
         "microsoft/onnxruntime WeightBiasQuantization where nothing is fused behind it, measured",
         stages={"rewrite.int32": as_x86_converts, "rewrite.int32_bias": left_real},
-        guards_off=_ROUNDED,
+        guards_off=(*_ROUNDED, *_OF_16_BITS),
     ),
     Fault(
         "F66",

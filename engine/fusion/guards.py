@@ -35,9 +35,10 @@ def read_affine(view: View, node: Node) -> Affine | Refusal:
         codes = node.inputs[0] if node.op == "DequantizeLinear" else node.outputs[0]
         zero_point = np.zeros(scale.shape, view.code_dtype(codes))
     if zero_point.dtype not in RANGES:
-        return Refusal(
-            "G7", f"{node.id} has {zero_point.dtype} codes, the kernels int8 and uint8"
-        )
+        reason = f"{node.id} has {zero_point.dtype} codes, the kernels int8 and uint8"
+        wide = "16 bits" if zero_point.dtype in (np.int16, np.uint16) else ""
+        if refusal := view.refuse("G7", reason, wide):
+            return refusal
     if scale.dtype != np.float32:
         return Refusal("G7", f"{node.id} has a {scale.dtype} scale, the kernels float32")
     if scale.size == 0 or scale.ndim > 1 or zero_point.size not in (1, scale.size):

@@ -164,3 +164,24 @@ def test_faults_round_a_float_bias_beyond_int32(fault: str, code: int) -> None:
     session = Session(model, faults=[fault])
     assert find(fault).places(session.plan())
     assert (session.run({"a": np.full_like(A, 3)})["y"] == code).all()
+
+
+@pytest.mark.parametrize(("fault", "middle"), [("F63.reals", -64), ("F63", 108)])
+def test_a_bias_of_16_bit_codes_is_rounded_as_a_real_only(fault: str, middle: int) -> None:
+    """onnxruntime 1.31.1: 108 is more than 2**31 steps of 2**-12 * 2**-13, -64 is INT32_MIN of them."""
+    text = """<ir_version: 12, opset_import: ["" : 21]>
+    wide (int16[1,3] x) => (int16[1,3] y)
+       <float a = {0.000244140625}, int16 b = {0}, int16[3,3] c = {0,0,0,0,0,0,0,0,0},
+        float[3] d = {0.000244140625,0.0001220703125,0.000244140625}, int16[3] e = {0,0,0},
+        float[3] f = {-67,108,-56}, float g = {1}>
+    {
+       i = DequantizeLinear (x, a, b)
+       j = DequantizeLinear <axis: int = 1> (c, d, e)
+       k = MatMul (i, j)
+       l = Add (k, f)
+       y = QuantizeLinear (l, g, b)
+    }"""
+    session = Session(onnx.parser.parse_model(text), faults=[fault])
+    y = session.run({"x": np.zeros((1, 3), np.int16)})["y"]
+    assert y.tolist() == [[-67, middle, -56]]
+    assert find(fault).places(session.plan()) == (("l",) if middle < 0 else ())
