@@ -96,7 +96,7 @@ def _is_cast_to_16_bits(p: QuantizeParameters) -> bool:
 
 
 def multiplied(right: Rule, p: object) -> Rule:
-    """``rne(x * s) + z`` where one element follows the axis; the right rule elsewhere."""
+    """``rne(x * s + z)`` where one element follows the axis; the right rule elsewhere."""
     if not isinstance(p, QuantizeParameters) or p.dtype != _UINT8:
         return right
     axis = p.granularity.axis
@@ -104,8 +104,8 @@ def multiplied(right: Rule, p: object) -> Rule:
     def rule(x: Array, scale: Scale, zero_point: Array) -> Array:
         if not _is_single(x.shape, axis):
             return right(x, scale, zero_point)
-        steps = np.rint(np.asarray(x * scale))
-        return np.where(np.abs(steps) < 2.0**31, steps, -(2.0**31)) + zero_point
+        codes = np.rint(np.asarray(x * scale + zero_point.astype(np.float32)))
+        return np.where(np.abs(codes) < 2.0**31, codes, -(2.0**31))
 
     return rule
 

@@ -155,6 +155,16 @@ def test_a_scale_is_multiplied_on_every_path_of_a_profile() -> None:
     assert session.run(x)["y"].tolist() == [[4]] * 9
 
 
+def test_a_scale_is_multiplied_with_the_zero_point_inside() -> None:
+    """OpenCV 5.0.0, scale 0.5 and zero point 7: -1.5 + 7 is 6, not 5, and -0.5 + 7 is 6, not 7."""
+    node = onnx.helper.make_node("QuantizeLinear", ["x", "s", "z"], ["y"], name="q")
+    constants: dict[str, Any] = {"s": np.float32(0.5), "z": np.uint8(7)}
+    model = graph_model([node], {"x": (np.float32, [5, 1])}, {"y": np.uint8}, constants, 13)
+    x = {"x": np.array([[-3], [-1], [1], [3], [-40]], np.float32)}
+    y = Session(model, faults=["F124"]).run(x)["y"]
+    assert y.reshape(-1).tolist() == [6, 6, 8, 8, 0]
+
+
 def test_a_scale_is_multiplied_for_uint8_only() -> None:
     assert not find("F124").places(Session(scaled([1], np.int8)).plan())
 
