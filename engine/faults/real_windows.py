@@ -97,6 +97,14 @@ def _same(key: str, what: str, record: type, stage: str) -> Fault:
     )
 
 
+def code_zero(p: RealAverageParameters) -> float:
+    """The real of code 0, where the reals are made of codes of one scale; else 0."""
+    scale, zero_point = p.codes.scale, p.codes.zero_point
+    if scale is None or zero_point is None or not scale.size == zero_point.size == 1:
+        return 0.0
+    return -float(zero_point.astype(np.float64).item()) * float(scale.item())
+
+
 def _average(
     key: str,
     title: str,
@@ -165,6 +173,13 @@ FAULTS = (
         "microsoft/onnxruntime#16203",
         may_overhang,
         divisor=with_overhang,
+    ),
+    _average(
+        "F90.reals",
+        "the border of an average of reals is code 0 of the codes that they are made of",
+        "openvinotoolkit/openvino: an AveragePool of 4-bit codes, measured",
+        lambda p: (may_pad(p) or may_overhang(p)) and code_zero(p) != 0,
+        border=code_zero,
     ),
     _average(
         "F89.reals",

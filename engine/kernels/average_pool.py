@@ -8,6 +8,7 @@ import numpy as np
 
 from engine.errors import EngineError, InvalidModel, Unsupported
 from engine.ir import Array, Node
+from engine.kernels.codes_before import CodesBefore, codes_before
 from engine.kernels.operator import Kernel, Setting, operator
 from engine.kernels.pooling import (
     POOL_ATTRIBUTES,
@@ -27,11 +28,12 @@ from engine.kernels.pooling import (
 
 @dataclass(frozen=True, slots=True)
 class RealAverageParameters:
-    """One AveragePool of reals; ``with_pads`` is count_include_pad."""
+    """One AveragePool of reals; ``with_pads`` is count_include_pad, ``codes`` what the reals are made of."""
 
     node: str
     pool: Pool
     with_pads: bool
+    codes: CodesBefore
 
 
 def wide_float(node: Node, x: Array) -> np.dtype[Any]:
@@ -55,25 +57,34 @@ def average_pool(node: Node, setting: Setting) -> Kernel:
         ONNX AveragePool-7, -10, -11, -19, -22.
     """
     pool = read_pool(node)
-    p = RealAverageParameters(node.id, pool, bool(node.attributes.get("count_include_pad", 0)))
+    with_pads = bool(node.attributes.get("count_include_pad", 0))
+    p = RealAverageParameters(node.id, pool, with_pads, codes_before(node, setting.graph))
     laid = setting.stage("real_average.axes", axes_as_resolved)
     divisor = setting.stage("real_average.divisor", divisor_of_windows)
+    border = setting.stage("real_average.border", real_zero)(p)
 
     def run(x: Array) -> Array:
         axes = resolve(pool, x.shape[2:], node)
         if not p.with_pads:
             refuse_empty_windows(axes, node)
         wide, axes = wide_float(node, x), laid(axes, pool)
-        counts = divisor(axes, p)
+        counts, inside = divisor(axes, p), count_taps(axes)
 
         def mean(part: Array, over: tuple[Axis, ...], rows: slice) -> Array:
             y = reduce_taps(part.astype(wide, copy=False), over, np.add, 0)
+            if border:
+                y += ((pool.taps - windows_of(inside, rows)) * border).astype(wide)
             y /= windows_of(counts, rows).astype(wide)
             return y
 
         return in_parts(x, axes, x.dtype, mean).astype(x.dtype, copy=False)
 
     return Kernel(run, parameters=p)
+
+
+def real_zero(p: RealAverageParameters) -> float:
+    """What every tap beside the image adds."""
+    return 0.0
 
 
 def divisor_of_windows(axes: tuple[Axis, ...], p: RealAverageParameters) -> Counts:

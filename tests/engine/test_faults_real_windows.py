@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from onnx import helper
@@ -114,6 +115,7 @@ CEIL: dict[str, Any] = {"kernel_shape": [3, 2], "strides": [2, 2], "ceil_mode": 
 OF_REALS: dict[str, Any] = {"y": None, "dtype": np.int16}  # no rule puts a mean on int16 codes
 DIVISORS = {
     "F23.reals": (CEIL, CEIL | {"ceil_mode": 0}),
+    "F90.reals": (PADDED | {"count_include_pad": 1}, CEIL | {"ceil_mode": 0}),
     "F89.reals": (PADDED, PADDED | {"count_include_pad": 1}),
     "F89.inside.reals": (PADDED | {"count_include_pad": 1}, PADDED),
     "F16.average": (LOWER, LOWER | {"auto_pad": "SAME_UPPER"}),
@@ -195,3 +197,21 @@ def test_same_pads_of_an_average_in_halves(
     session = Session(model, faults=["F16.average.halves"])
     assert session.run({"x": x})["y"].reshape(-1).tolist() == expected
     assert find("F16.average.halves").places(session.plan())
+
+
+@pytest.mark.parametrize(
+    ("zero", "code", "expected"), [(8, 8, -16 / 3), (8, 11, -13 / 3), (0, 9, 3)]
+)
+def test_beside_4_bit_codes_lies_code_zero(zero: int, code: int, expected: float) -> None:
+    """The first is what OpenVINO 2026.4.1 gives for one element of real 0 between two pads."""
+    kind = np.dtype(ml_dtypes.uint4)
+    nodes = [
+        helper.make_node("DequantizeLinear", ["x", "s", "z"], ["d"]),
+        helper.make_node(
+            "AveragePool", ["d"], ["y"], kernel_shape=[3], pads=[1, 1], count_include_pad=1
+        ),
+    ]
+    constants: dict[str, Any] = {"s": np.float32(1), "z": np.array(zero, kind)}
+    proto = graph_model(nodes, {"x": (kind, [1, 1, 1])}, {"y": np.float32}, constants, 25)
+    x = {"x": np.full((1, 1, 1), code).astype(kind)}
+    assert Session(proto, faults=["F90.reals"]).run(x)["y"].item() == np.float32(expected)
