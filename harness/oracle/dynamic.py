@@ -15,7 +15,7 @@ from corpus.case import Array
 from harness.oracle.bounds import FLOAT64_ALLOWANCE, UNIT, gamma, round_to_codes
 from harness.oracle.graph import Node
 from harness.oracle.inputs import Inputs
-from harness.oracle.matmul import plus_bias, scale_product, sums_of_codes
+from harness.oracle.matmul import error_of_reals, plus_bias, scale_product, sums_of_codes
 from harness.oracle.terms import INT32_END, largest
 from harness.oracle.values import UNBOUNDED, Codes, Reals, Silent, Value
 
@@ -96,11 +96,14 @@ def _steps(x: Reals, found: Range) -> tuple[tuple[Array, Array, Array], Array]:
 
 
 def dynamic_quantize_matmul(node: Node, inputs: Inputs) -> Reals:
-    """``scale_a scale_b sum (qa - zero_a)(qb - zero_b) + bias``, a quantized dynamically."""
+    """``scale_a scale_b sum (qa - zero_a)(qb - zero_b) + bias``, a quantized dynamically.
+
+    Or the same as a sum of reals: its schema, too, says no more than "A * B".
+    """
     x, b = inputs.reals(0), inputs.codes(1)
     found = _range(x, node)
-    scale_b = inputs.array(2)
-    low, acc, high, size = sums_of_codes(_shifted(x, found), b, None, inputs.optional(3))
+    a, scale_b, zero_b = _shifted(x, found), inputs.array(2), inputs.optional(3)
+    low, acc, high, size = sums_of_codes(a, b, None, zero_b)
     if found.is_flat:
         product, away = scale_product(node, np.ones((), np.float32), scale_b), 0.0
     elif float(found.scale.high) >= UNBOUNDED:
@@ -109,6 +112,7 @@ def dynamic_quantize_matmul(node: Node, inputs: Inputs) -> Reals:
         product = scale_product(node, found.scale.centre, scale_b)
         away = float(found.scale.high - found.scale.low) / float(found.scale.low)
     error = size * np.abs(product) * ((gamma(10) + away) * FLOAT64_ALLOWANCE)
+    error += error_of_reals(a, b, [None, zero_b], product)
     error = np.where(size >= INT32_END, 2 * UNBOUNDED, error)
     y = Reals(
         low * product - error,

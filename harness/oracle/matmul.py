@@ -143,14 +143,14 @@ def matmul_integer_to_float(node: Node, inputs: Inputs) -> Reals:
     parameters = (inputs.array(2), zeros[0], inputs.array(3), zeros[1])
     y = _real(node, a, b, parameters, None, 1.0)
     if y.quantum is not None:
-        error = _error_of_reals(a, b, zeros, np.asarray(y.quantum))
+        error = error_of_reals(a, b, zeros, np.asarray(y.quantum))
         y = replace(y, low=y.low - error, high=y.high + error)
     if not inputs.has(6):
         return y
     return plus_bias(y, inputs.reals(6))
 
 
-def _error_of_reals(a: Codes, b: Codes, zeros: list[Array | None], step: Array) -> Array:
+def error_of_reals(a: Codes, b: Codes, zeros: list[Array | None], step: Array) -> Array:
     """What a float32 sum of products of dequantized elements may be off, in any order."""
     za, zb = _zero(zeros[0], rows=True), _zero(zeros[1], rows=False)
     size = np.matmul(_farthest(a, za), _farthest(b, zb))

@@ -221,3 +221,16 @@ def test_a_product_of_codes_may_be_summed_as_reals() -> None:
         assert not judge(allowed, np.array([[right]], np.float32)).is_wrong
     for wrong in (-0.01001, -0.00999, 0.0):
         assert judge(allowed, np.array([[wrong]], np.float32)).is_wrong
+
+
+def test_a_dynamic_product_may_be_summed_as_reals() -> None:
+    """Ones are quantized exactly; -6 steps are a sum of 48, 40 and -94."""
+    weights, scale = np.array([[48], [40], [-94]], np.int8), np.float32(0.04093202)
+    order = [("x", None), ("b", weights), ("b_s", scale)]
+    feeds = {"x": np.ones((1, 3), np.float32)}
+    allowed = Oracle(asked("DynamicQuantizeMatMul", feeds, order)).allowed(feeds)["o0"]
+    terms = weights.reshape(-1).astype(np.float32) * scale
+    for right in (np.float32(terms[0] + terms[1]) + terms[2], -6 * scale):
+        assert not judge(allowed, np.array([[right]], np.float32)).is_wrong
+    for wrong in (-6.001 * scale, -5.999 * scale, 6 * scale):
+        assert judge(allowed, np.array([[wrong]], np.float32)).is_wrong
