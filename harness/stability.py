@@ -1,9 +1,14 @@
 """Whether a backend gives one answer to one case, and the first part of a graph where it does not."""
 
+from bisect import bisect_left
+from collections.abc import Sequence
+
+import onnx
+
 from corpus.case import Case
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
-from harness.cut import cut, tensor_types
+from harness.cut import cut, reads, tensor_types
 from harness.outcome import Outcome, Values
 
 
@@ -30,14 +35,25 @@ def _same_values(first: Values, second: Outcome) -> bool:
 
 
 def unstable_part(bench: Bench, spec: BackendSpec, case: Case) -> Case:
-    """The shortest prefix of the graph to which there are several answers; all of it where no part has.
+    """The part of the graph that gives the first tensor of which there are several values.
 
-    What reads a tensor that nobody wrote gives another answer each time, too, and is right.
+    What reads a tensor that nobody wrote gives another answer each time, too, and is right. All of
+    the graph where no shorter beginning of it has several answers.
     """
     nodes, types = case.proto().graph.node, tensor_types(case)
-    for node in nodes[:-1]:
-        part = cut(case, [name for name in node.output if name], types)
-        outcome = bench.run(part, spec)
-        if isinstance(outcome, Values) and not is_stable(bench, spec, part, outcome):
-            return part
-    return case
+
+    def differs(last: int) -> bool:
+        beginning = cut(case, _ends(nodes[: last + 1]), types)
+        outcome = bench.run(beginning, spec)
+        return isinstance(outcome, Values) and not is_stable(bench, spec, beginning, outcome)
+
+    first = bisect_left(range(len(nodes) - 1), True, key=differs)
+    if first == len(nodes) - 1:
+        return case
+    return cut(case, [name for name in nodes[first].output if name], types)
+
+
+def _ends(nodes: Sequence[onnx.NodeProto]) -> list[str]:
+    """What the nodes make and do not read themselves."""
+    read = {name for node in nodes for name in reads(node)}
+    return [name for node in nodes for name in node.output if name and name not in read]
