@@ -134,15 +134,13 @@ class View:
         return None if waived else Refusal(guard, reason)
 
     def by_stage(self, name: str, correct: Callable[..., Any], *arguments: Any) -> Any:
-        """``correct(*arguments)``, unless a fault replaced that stage of a rule.
-
-        Where the replacement gives something else, the plan will say so.
-        """
+        """``correct(*arguments)``, or what a fault put in its place; the plan says where that differs."""
         expected = correct(*arguments)
         if name not in self.replaced:
             return expected
         found = self.replaced[name](*arguments)
-        if not np.array_equal(found, expected):
+        same = np.array_equal(found, expected)
+        if not same or np.asarray(found).dtype != np.asarray(expected).dtype:
             self._waived.append(name)
         return found
 

@@ -185,3 +185,21 @@ def test_a_bias_of_16_bit_codes_is_rounded_as_a_real_only(fault: str, middle: in
     y = session.run({"x": np.zeros((1, 3), np.int16)})["y"]
     assert y.tolist() == [[-67, middle, -56]]
     assert find(fault).places(session.plan()) == (("l",) if middle < 0 else ())
+
+
+def test_a_bias_that_is_rounded_and_stays_real_shows_where_its_codes_do() -> None:
+    """The steps are 1, the codes all 0: reals of the same values are another result all the same."""
+    text = """<ir_version: 12, opset_import: ["" : 21]>
+    wide (uint16[1,2] x) => (uint16[1,2] y)
+       <float a = {1}, uint16 b = {0}, int8[2,2] c = {0,0,0,0}, int8 d = {0},
+        float[2] e = {0.375,0.125}, float g = {0.125}>
+    {
+       i = DequantizeLinear (x, a, b)
+       j = DequantizeLinear (c, a, d)
+       k = MatMul (i, j)
+       l = Add (k, e)
+       y = QuantizeLinear (l, g, b)
+    }"""
+    session = Session(onnx.parser.parse_model(text), faults=["F63.reals"])
+    assert session.run({"x": np.zeros((1, 2), np.uint16)})["y"].tolist() == [[0, 0]]
+    assert find("F63.reals").places(session.plan()) == ("l",)
