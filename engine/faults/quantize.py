@@ -1,7 +1,6 @@
 """Faults of QuantizeLinear by itself: its clipping, its default type, its scale."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from math import prod
 
 import numpy as np
@@ -55,16 +54,6 @@ def int32_in_the_rest(right: Rule, p: object) -> Rule:
         return np.where(far, -(2.0**31), rounded)
 
     return rule
-
-
-def of_known_type(p: QuantizeParameters) -> QuantizeParameters:
-    """uint8 where ``output_dtype`` asks for codes of 4 bits or fewer, or for floats."""
-    return replace(p, dtype=_UINT8) if _is_unusual(p) else p
-
-
-def _is_unusual(p: QuantizeParameters) -> bool:
-    usual = (None, _INT8, _UINT8, *_WIDE)
-    return p.zero_point is None and not p.computed_zero_point and p.dtype not in usual
 
 
 def wrapped(p: QuantizeParameters) -> Saturate:
@@ -181,14 +170,14 @@ def _is_single(shape: tuple[int, ...], axis: int | None) -> bool:
     return not shape or prod(shape[first:]) == 1
 
 
-def _may_be_single(p: QuantizeParameters) -> bool:
+def may_be_single(p: QuantizeParameters) -> bool:
     """The same, or only a run tells."""
     return p.shape is None or _is_single(p.shape, p.granularity.axis)
 
 
 def _is_other_scale(p: QuantizeParameters) -> bool:
     scaled = p.scale is None or bool((p.scale != 1).any())
-    return p.dtype == _UINT8 and scaled and _may_be_single(p)
+    return p.dtype == _UINT8 and scaled and may_be_single(p)
 
 
 def _lacks_zero_point(p: QuantizeParameters) -> bool:
@@ -220,14 +209,6 @@ FAULTS = (
             p.dtype not in FLOAT_CODES and (p.shape is None or prod(p.shape) % BLOCK > 0)
         ),
         {"quantize.rule": int32_in_the_rest},
-        record=QuantizeParameters,
-    ),
-    Fault(
-        "F156",
-        "codes of a type other than 8 or 16 bits that output_dtype asks for are uint8",
-        "opencv/opencv modules/dnn/src/onnx: types of the importer, measured",
-        _is_unusual,
-        {"quantize.parameters": of_known_type},
         record=QuantizeParameters,
     ),
     Fault(

@@ -254,6 +254,22 @@ def test_a_type_that_is_not_known_is_uint8(kind: str, codes: list[int]) -> None:
     assert find("F156").places(session.plan()) == (() if kind == "INT8" else ("q",))
 
 
+def test_a_type_that_is_not_known_is_multiplied_as_uint8_is() -> None:
+    """OpenCV 5.0.0: code 4 of 1.0 with a scale of 4, where the code is 0."""
+    text = """<ir_version: 11, opset_import: ["" : 23]>
+    one (float[1,1] x) => (float[1,1] y) <float a = {4}, float b = {1}>
+    {
+       c = QuantizeLinear <output_dtype: int = 22> (x, a)
+       y = DequantizeLinear (c, b)
+    }"""
+    model = onnx.parser.parse_model(text)
+    x = {"x": np.ones((1, 1), np.float32)}
+    assert Session(model, faults=["F156"]).run(x)["y"].item() == 0
+    session = Session(model, faults=["F156.multiplied"])
+    assert session.run(x)["y"].item() == 4
+    assert find("F156.multiplied").places(session.plan()) == ("c",)
+
+
 @pytest.mark.parametrize(("zero", "codes"), [(-1, [127, -1, 127]), (0, [-128, 0, -128])])
 def test_a_zero_point_wraps_around_behind_a_conversion(zero: int, codes: list[int]) -> None:
     """onnx's reference evaluator gives these for 2**40, 0 and -2**40."""
