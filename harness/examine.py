@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from corpus.case import Case
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
+from harness.borne_out import borne_out
 from harness.locate import Judged, locate
 from harness.observe import observe
 from harness.oracle import Allowed
@@ -53,7 +54,8 @@ def examine(
         return _failed(bench, spec, case, outcome, version)
     told("is observed", 0, 1)
     tapped = observe(bench.pool, spec, case, outcome.arrays)
-    rows = locate(case.proto(), tapped, lambda done, of: told("tensors judged", done, of))
+    seen = locate(case.proto(), tapped, lambda done, of: told("tensors judged", done, of))
+    rows = borne_out(bench, spec, case, seen, tapped.method)
     found = blamed(
         bench,
         spec,

@@ -4,12 +4,13 @@ Each operation is judged on the inputs that the backend itself produced, so one 
 blamed once and everything behind it is not.
 """
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 from dataclasses import dataclass
 
 import onnx
 
-from corpus.case import Array
+from corpus.case import Array, Case
+from harness.cut import cut
 from harness.oracle import Allowed, Oracle, Silent, Verdict, judge
 from harness.outcome import FusedOp, Tapped
 
@@ -59,6 +60,13 @@ def locate(
             if row.verdict.is_wrong:  # what comes behind it starts at what it made
                 dequantized.discard(tensor)
     return tuple(rows)
+
+
+def alone(case: Case, row: Judged, rows: Iterable[Judged]) -> Case:
+    """The operation of a row as a case of its own, fed with what it was seen to read."""
+    fed = {each.tensor: each.array for each in rows if each.tensor not in row.unit.outputs}
+    made = row.unit.outputs if row.tensor in row.unit.outputs else (row.tensor,)
+    return cut(case, made, fed=fed)
 
 
 def culprits(rows: tuple[Judged, ...]) -> tuple[Judged, ...]:

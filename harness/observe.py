@@ -17,6 +17,7 @@ from harness.backends.spec import BackendSpec
 from harness.cut import cut, nodes_between, reads, tensor_types
 from harness.outcome import FusedOp, Tapped, Values
 
+PREFIXES = "prefixes"
 CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 SUMS = frozenset(
     {
@@ -116,7 +117,7 @@ def _prefixes(
         if isinstance(outcome, Values) and name in outcome.arrays:
             arrays[name] = outcome.arrays[name]
     named = tuple(_named(unit, plan) for unit in units(model))
-    return Tapped(arrays=arrays, plan=named, method="prefixes", confirmed=True)
+    return Tapped(arrays=arrays, plan=named, method=PREFIXES, confirmed=True)
 
 
 def _named(unit: FusedOp, plan: tuple[FusedOp, ...]) -> FusedOp:

@@ -10,11 +10,11 @@ from engine.faults import CATALOGUE
 from generators.illegal import breach_of
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
+from harness.borne_out import borne_out
 from harness.cause import PASS, UNEXPLAINED, Blamed, cause_of, telling_passes
-from harness.cut import cut
 from harness.failing import failing_part
-from harness.locate import Judged, culprits, locate
-from harness.observe import CONVERSIONS, main_op, observe, whole_graph
+from harness.locate import Judged, alone, culprits, locate
+from harness.observe import CONVERSIONS, PREFIXES, main_op, observe, whole_graph
 from harness.opened import opened
 from harness.oracle import Oracle, judge
 from harness.outcome import FusedOp, Outcome, Values
@@ -104,8 +104,8 @@ def suspects(
     if not isinstance(outcome, Values):
         return (_failed(bench, spec, case, outcome),)
     tapped = observe(bench.pool, spec, case, outcome.arrays)
-    rows = locate(case.proto(), tapped)
     method = tapped.method
+    rows = borne_out(bench, spec, case, locate(case.proto(), tapped), method)
     return blamed(bench, spec, case, outcome, rows, method, lambda: is_wrong(case, outcome))
 
 
@@ -147,11 +147,9 @@ def _divergent(
     method: str,
     known: Sequence[Match] = (),
 ) -> Suspect:
-    fed = {each.tensor: each.array for each in rows if each.tensor not in row.unit.outputs}
-    made = row.unit.outputs if row.tensor in row.unit.outputs else (row.tensor,)
-    alone = cut(whole, made, fed=fed)
+    part = alone(whole, row, rows)
     op, verdict = _op_of(row.unit, whole), row.verdict
-    cause = cause_of(bench, spec, Blamed(whole, alone, op, row), known)
+    cause = cause_of(bench, spec, Blamed(whole, part, op, row), known)
     return Suspect(
         spec=spec,
         signature=Signature(
@@ -162,7 +160,7 @@ def _divergent(
             cause.text,
             cause.place,
         ),
-        case=alone,
+        case=part,
         whole=whole,
         unit=row.unit,
         steps=Steps(verdict.max_steps, verdict.wrong, verdict.total),
@@ -261,7 +259,7 @@ def _whole(spec: BackendSpec, case: Case, kind: str, message: str) -> Suspect:
         steps=Steps(0, 0, 0),
         pattern="",
         matches=(),
-        located_by="prefixes",
+        located_by=PREFIXES,
         message=message,
         rows=(),
     )
