@@ -149,10 +149,10 @@ def _heat(suspect: Suspect, tensor: str) -> tuple[tuple[float, ...], ...]:
 def distance(allowed: Allowed, actual: Array) -> Array:
     """How far each element lies beyond its allowed set, in steps; 0 inside; inf where not finite."""
     values = actual.astype(np.float64)
-    beyond = (
-        np.maximum(np.maximum(allowed.low - values, values - allowed.high), 0) / allowed.step
-    )
-    return np.where(np.isfinite(values), beyond, np.inf)
+    with np.errstate(divide="ignore"):  # a channel that is multiplied by 0 has steps of 0
+        beyond = np.maximum(np.maximum(allowed.low - values, values - allowed.high), 0)
+        steps = np.divide(beyond, allowed.step, out=np.zeros_like(beyond), where=beyond > 0)
+    return np.where(np.isfinite(values), steps, np.inf)
 
 
 def _sample(

@@ -97,15 +97,19 @@ def _compare(allowed: Allowed, values: Array) -> Verdict:
 
 
 def _distance(allowed: Allowed, values: Array, below: Array, wrong: Array) -> Array:
-    """How far outside each wrong element is, in steps, with its sign; 0 elsewhere."""
-    with np.errstate(over="ignore"):
+    """How far outside each wrong element is, in steps, with its sign; 0 elsewhere.
+
+    A channel that is multiplied by 0 has steps of 0: what is not right there is infinitely far off.
+    """
+    with np.errstate(over="ignore", divide="ignore"):
         beyond = np.where(below, values - allowed.low, values - allowed.high) * 1.0
-        distance = np.where(wrong, beyond, 0.0) / allowed.step
+        distance = np.divide(beyond, allowed.step, out=np.zeros_like(beyond), where=wrong)
     if allowed.dtype.kind != "f":
         return distance
     # An end of a float set lies a rounding error beyond a whole step: 0.9999996 says 1.
     whole = np.rint(distance)
-    near = (np.abs(distance - whole) < 2.0**-10) & (whole != 0)
+    rest = np.subtract(distance, whole, out=np.zeros_like(distance), where=np.isfinite(whole))
+    near = (np.abs(rest) < 2.0**-10) & (whole != 0)
     return np.where(near, whole, distance)
 
 

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import ml_dtypes
 import numpy as np
+import onnx
 import pytest
 from onnx import helper
 
 from corpus.case import Array
+from harness.evidence import distance
 from harness.oracle import Allowed, Oracle, is_outside, judge
 from tests.harness.oracle import reference
 from tests.harness.oracle.models import Spec, constant, draw, qdq, qlinear
@@ -257,3 +259,24 @@ def test_what_is_outside_is_what_the_judge_counts(dtype: type) -> None:
         assert counted.any() == verdict.is_wrong
         if verdict.kind != "nonfinite":
             assert int(counted.sum()) == verdict.wrong
+
+
+ONE_IS_LOST = """<ir_version: 8, opset_import: ["" : 15]>
+lost (int8[1,2] x) => (float[1,2] y)
+   <float s = {0.5}, int8 z = {0}, float[2] k = {0,1}, float[2] b = {0,0}, float[2] v = {1,1}>
+{
+   d = DequantizeLinear (x, s, z)
+   y = BatchNormalization (d, k, b, b, v)
+}"""
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("away", "steps"), [([0, 1], [0, 2]), ([1, 0], [np.inf, 0]), ([1, 1], [np.inf, 2])]
+)
+def test_what_is_multiplied_by_0_has_no_steps(away: list[float], steps: list[float]) -> None:
+    model = onnx.parser.parse_model(ONE_IS_LOST)
+    allowed = Oracle(model).allowed({"x": np.array([[1, 3]], np.int8)})["y"]
+    values = (allowed.centre + away).astype(np.float32)
+    assert judge(allowed, values).max_steps == pytest.approx(max(steps), rel=1e-3)
+    assert distance(allowed, values)[0] == pytest.approx(steps, rel=1e-3)
