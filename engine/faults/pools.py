@@ -114,6 +114,14 @@ def index_row_major(x: Array, axes: Windows, column_major: bool) -> tuple[Array,
     return largest_with_index(x, axes, False)
 
 
+def index_turned(x: Array, axes: Windows, column_major: bool) -> tuple[Array, Array]:
+    """Those, with the spatial axes the other way round; ``column_major`` asks for it."""
+    y, where = largest_with_index(x, axes, False)
+    if not column_major:
+        return y, where
+    return y, np.ascontiguousarray(where.transpose(0, 1, *range(where.ndim - 1, 1, -1)))
+
+
 def indices_never_written(indices: Array, p: TopKParameters) -> Array:
     """Zeros, where the values are codes."""
     return np.zeros_like(indices) if p.on_codes else indices
@@ -226,6 +234,14 @@ FAULTS = (
         "opencv/opencv modules/dnn/src/layers/maxpool_layer.cpp, measured",
         lambda p: p.indices and p.column_major,
         {"max_pool.index": index_row_major},
+        record=MaxPoolParameters,
+    ),
+    Fault(
+        "F165.turned",
+        "the indices of a maximum pool by columns are those by rows, their own axes turned round",
+        "openvinotoolkit/openvino: storage_order 1 of ONNX's MaxPool, measured",
+        lambda p: p.indices and p.column_major,
+        {"max_pool.index": index_turned},
         record=MaxPoolParameters,
     ),
     Fault(

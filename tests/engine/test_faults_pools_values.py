@@ -172,6 +172,15 @@ def test_indices_of_opencv_in_the_order_of_memory() -> None:
     assert outputs(model, x, "F165")["i"].reshape(-1).tolist() == by_rows
 
 
+def test_indices_of_openvino_are_turned_round() -> None:
+    """OpenVINO 2026.4.1 gives these where the indices have another shape than the values."""
+    order = [5, 2, 8, 3, 11, 1, 9, 0, 4, 7, 6, 10]
+    x = np.array(order, np.uint8).reshape(1, 1, 3, 4)
+    model = behind("MaxPool", kernel_shape=[2, 2], storage_order=1, **SAME, **WITH_INDEX)
+    assert outputs(model, x)["i"].tolist() == [[[[1, 7, 7], [1, 7, 11]]]]
+    assert outputs(model, x, "F165.turned")["i"].tolist() == [[[[4, 4], [6, 6], [6, 11]]]]
+
+
 def brute_force_tie(p: AverageParameters) -> bool:
     """Whether the sum of a window, any that codes can have, gives a half-integer near the codes."""
     assert p.pool is not None
