@@ -93,9 +93,12 @@ PAIRS = {
         behind("MaxPool", **SAME, **TWO, **WITH_INDEX),
         behind("MaxPool", **SAME, **TWO),
     ),
-    "F165": (
-        behind("MaxPool", storage_order=1, **SAME, **TWO, **WITH_INDEX),
-        behind("MaxPool", **SAME, **TWO, **WITH_INDEX),
+    **dict.fromkeys(
+        ("F165", "F165.turned"),
+        (
+            behind("MaxPool", storage_order=1, **SAME, **TWO, **WITH_INDEX),
+            behind("MaxPool", **SAME, **TWO, **WITH_INDEX),
+        ),
     ),
     "F89": (
         behind("AveragePool", **SAME, **PADDED),
