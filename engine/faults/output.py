@@ -11,6 +11,8 @@ from engine.ir import Array
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.stages import Clip, ToCodes, add_zero_point
 
+WORDS = 2**15
+
 
 def in_type_of_x(p: ConvParameters, offset: int, clip: Clip) -> ToCodes:
     """``sat`` to the type of x, the bytes of which are then read as the type of y."""
@@ -27,6 +29,21 @@ def lowest_bits(p: ConvParameters, offset: int, clip: Clip) -> ToCodes:
         return stored
 
     return to_codes
+
+
+def through_signed_words(p: ConvParameters, offset: int, clip: Clip) -> ToCodes:
+    """0 for ``v + z`` from 2**15 on: saturated to uint16, then read as int16 and saturated to uint8."""
+    to_codes = add_zero_point(p, offset, clip)
+
+    def stored(whole: Array) -> Array:
+        codes = to_codes(whole)
+        return np.where(whole + offset >= WORDS, np.zeros_like(codes), codes)
+
+    return stored if _is_through_words(p) else to_codes
+
+
+def _is_through_words(p: ConvParameters) -> bool:
+    return p.groups > 1 and p.y_dtype == np.uint8 and _steps(p) + p.y_zero_point >= WORDS
 
 
 def saturated_before_zero_point(p: ConvParameters, offset: int, clip: Clip) -> ToCodes:
@@ -77,6 +94,13 @@ FAULTS = (
         "tinygrad/tinygrad#8546",
         lambda p: _leaves(p, *RANGES[p.y_dtype]),
         {"to_codes": lowest_bits},
+    ),
+    Fault(
+        "F169",
+        "uint8 codes of a grouped convolution are 0 where they would be 2**15 or more",
+        "oneDNN's int8 convolution by matrix products, in openvinotoolkit/openvino, measured",
+        _is_through_words,
+        {"to_codes": through_signed_words},
     ),
     Fault(
         "F130",

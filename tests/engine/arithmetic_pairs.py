@@ -88,6 +88,10 @@ ARITHMETIC = {
     "F86f": (clip((0.2, 100), 0.0, 6.0), clip((1.0, 100), 0.0, 6.0)),
     "F36": (conv(DENSE, y_dtype=np.int8, y=(0.2, 9)), conv(DENSE)),
     "F38": (conv(DENSE, y=(0.05, 100)), conv(DENSE, y=(90.0, 100))),
+    "F169": (
+        conv(weights(8, 2, 3, 3), groups=2, x=(1.0, 3), w_scale=1.0, y=(1.0, 100)),
+        conv(weights(8, 2, 3, 3), groups=2),
+    ),
     "F130": (with_leaky_relu((0.05, 7)), with_leaky_relu((0.05, 100))),
     "F74": (conv(DENSE, y=(0.05, 100)), conv(DENSE, y=(0.05, 0))),
     "F70": (conv(SMALL, **TIES), conv(SMALL, **TIES | {"x": (0.3, 3)})),

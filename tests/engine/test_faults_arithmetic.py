@@ -111,6 +111,15 @@ def test_what_is_stored_by_hand(fault: str, expected: list[int]) -> None:
     assert run(model, x, *([fault] if fault else [])).reshape(-1).tolist() == expected
 
 
+def test_large_codes_of_a_grouped_convolution() -> None:
+    """OpenVINO 2026.4.1, groups of 2 channels: 32767 is 255, 32768 is 0, the zero point included."""
+    given: dict[str, Any] = {"x": (1.0, 0), "w_scale": 1.0, "y": (2.0**-8, 100)}
+    model = qlinear_conv(np.ones((2, 1, 1, 1), np.int8), groups=2, image=(1, 5), **given)
+    x = np.array([0, 1, 127, 128, 255] * 2, np.uint8).reshape(1, 2, 1, 5)
+    assert run(model, x).reshape(2, 5).tolist() == [[100, 255, 255, 255, 255]] * 2
+    assert run(model, x, "F169").reshape(2, 5).tolist() == [[100, 255, 255, 0, 0]] * 2
+
+
 def test_codes_in_the_type_of_x() -> None:
     """Codes of int8 clipped to 0..255 and stored in a byte."""
     one = {"x": (1.0, 0), "w_scale": 1.0, "y": (1.0, -60), "y_dtype": np.int8}
