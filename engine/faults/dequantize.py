@@ -87,6 +87,12 @@ def at_a_share(q: Array, scale: Array, zero_point: Array | None) -> Array:
     return np.asarray(np.asarray(steps / levels) * np.asarray(high - low) + low)
 
 
+def by_inverse(q: Array, scale: Array, zero_point: Array | None) -> Array:
+    """``fl((q - z) * fl(1 / fl(1 / s)))``."""
+    once = np.asarray(np.float32(1) / scale)
+    return np.asarray(centre(q, zero_point) * np.asarray(np.float32(1) / once))
+
+
 def wrapped_difference(q: Array, zero_point: Array | None) -> Array:
     """``q - z`` modulo 256 in the type of 8-bit codes."""
     steps = centre(q, zero_point)
@@ -119,6 +125,14 @@ def _ends(
     z = np.zeros((), np.float32) if zero_point is None else zero_point.astype(np.float32)
     low, high = (np.asarray((each - z) * scale) for each in (lowest, highest))
     return q.astype(np.float32) - lowest, highest - lowest, low, high
+
+
+def _differs_from_its_inverse(p: DequantizeParameters) -> bool:
+    """Whether ``1 / (1 / s)`` is another number; of computed scales it may be."""
+    if p.scale is None:
+        return True
+    one = np.float32(1)
+    return bool((one / np.asarray(one / p.scale) != p.scale).any())
 
 
 def _rounds(p: DequantizeParameters) -> bool:
@@ -222,6 +236,14 @@ FAULTS = (
         "openvinotoolkit/openvino: a FakeQuantize of constants, measured",
         _rounds,
         {"dequantize.real": _of_integers(at_a_share)},
+        record=DequantizeParameters,
+    ),
+    Fault(
+        "F127.inverse",
+        "DequantizeLinear multiplies by the inverse of the inverse of its scale",
+        "openvinotoolkit/openvino: a FakeQuantize that a FullyConnected is fused with, measured",
+        _differs_from_its_inverse,
+        {"dequantize.real": _of_integers(by_inverse)},
         record=DequantizeParameters,
     ),
     Fault(

@@ -58,6 +58,19 @@ def test_zero_is_not_quite_zero(
     assert session.run({"x": x})["y"].tolist() == [np.float32(real)] * 2
 
 
+def test_a_scale_is_inverted_twice() -> None:
+    """The values are those of OpenVINO 2026.4.1 behind a product."""
+    session = Session(dequantize(1.9600885, 0), faults=["F127.inverse"])
+    x = np.array([2, 0], np.uint8)
+    assert session.run({"x": x})["y"].tolist() == [3.9201767444610596, 0]
+    assert Session(dequantize(1.9600885, 0)).run({"x": x})["y"].tolist() == [
+        3.9201769828796387,
+        0,
+    ]
+    assert find("F127.inverse").places(session.plan()) == ("d",)
+    assert not find("F127.inverse").places(Session(dequantize(4.1223702, 0)).plan())
+
+
 def times(other: Any, scale: float, zero: int) -> onnx.ModelProto:
     """Dequantized codes by a constant."""
     constants: dict[str, Any] = {
