@@ -21,15 +21,17 @@ LEVELS = {
     "off": "ORT_DISABLE_ALL",
 }
 # The passes that can touch a quantized graph, by the names that the option disable answers to. Rule
-# sets stand for their rules: a rule's own name works too, but onnxruntime does not list them.
+# sets stand for their rules: a rule's own name works too, but onnxruntime does not list them. Where
+# removing one of several restores the answer, the first names the bug: what changes numbers comes
+# before what makes use of it, a rule before its set.
 SWITCHES = (
+    "WeightBiasQuantization",
     "QDQSelectorActionTransformer",
     "QDQS8ToU8Transformer",
     "QDQPropagationTransformer",
     "QDQFinalCleanupTransformer",
     "DoubleQDQPairsRemover",
     "EnsureUniqueDQForNodeUnit",
-    "WeightBiasQuantization",
     "WhereDummyDq",
     "NhwcTransformer",
     "NchwcTransformer",
@@ -49,8 +51,6 @@ SWITCHES = (
     "MatMulIntegerToFloatFusion",
     "DynamicQuantizeMatMulFusion",
     "MatMulNBitsFusion",
-    "Level1_RuleBasedTransformer",
-    "Level2_RuleBasedTransformer",
     "ClipQuantRewrite",
     "ReluQuantRewrite",
     "FuseReluClip",
@@ -58,6 +58,8 @@ SWITCHES = (
     "ConvMulFusion",
     "ConvBNFusion",
     "Pad_Fusion",
+    "Level1_RuleBasedTransformer",
+    "Level2_RuleBasedTransformer",
 )
 DOCUMENTED = (
     "is under development and support for this is limited",
