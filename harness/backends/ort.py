@@ -66,7 +66,7 @@ DOCUMENTED = (
     "Unsupported model IR version",
     "is not a registered function/op",
 )
-KEPT_SESSIONS = 8
+KEPT_SESSIONS = 3  # more would lie in the way of what the next one allocates
 
 
 def adapter(name: str) -> Ort:

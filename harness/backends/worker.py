@@ -172,7 +172,8 @@ def _timed(seconds: float, *question: Any) -> Answer:
     """The answer; a worker whose parent was killed does not hang for ever."""
     signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds)
     with contextlib.suppress(OSError):
-        os.ftruncate(2, 0)  # what was said of earlier cases is not about this one
+        if os.fstat(2).st_size:
+            os.ftruncate(2, 0)  # what was said of earlier cases is not about this one
     answer = _guarded(*question)
     signal.setitimer(signal.ITIMER_REAL, 0)
     return answer
