@@ -89,8 +89,7 @@ def at_a_share(q: Array, scale: Array, zero_point: Array | None) -> Array:
 
 def by_inverse(q: Array, scale: Array, zero_point: Array | None) -> Array:
     """``fl((q - z) * fl(1 / fl(1 / s)))``."""
-    once = np.asarray(np.float32(1) / scale)
-    return np.asarray(centre(q, zero_point) * np.asarray(np.float32(1) / once))
+    return np.asarray(centre(q, zero_point) * _inverted_twice(scale))
 
 
 def wrapped_difference(q: Array, zero_point: Array | None) -> Array:
@@ -129,10 +128,12 @@ def _ends(
 
 def _differs_from_its_inverse(p: DequantizeParameters) -> bool:
     """Whether ``1 / (1 / s)`` is another number; of computed scales it may be."""
-    if p.scale is None:
-        return True
-    one = np.float32(1)
-    return bool((one / np.asarray(one / p.scale) != p.scale).any())
+    return p.scale is None or bool((_inverted_twice(p.scale) != p.scale).any())
+
+
+def _inverted_twice(scale: Array) -> Array:
+    with np.errstate(over="ignore", divide="ignore"):  # of the smallest scales, infinity
+        return np.asarray(np.float32(1) / np.asarray(np.float32(1) / scale))
 
 
 def _rounds(p: DequantizeParameters) -> bool:

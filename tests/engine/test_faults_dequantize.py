@@ -69,6 +69,8 @@ def test_a_scale_is_inverted_twice() -> None:
     ]
     assert find("F127.inverse").places(session.plan()) == ("d",)
     assert not find("F127.inverse").places(Session(dequantize(4.1223702, 0)).plan())
+    lost = Session(dequantize(1e-39, 0), faults=["F127.inverse"])  # its inverse is no float32
+    assert lost.run({"x": x})["y"].tolist() == [0, 0]
 
 
 def times(other: Any, scale: float, zero: int) -> onnx.ModelProto:
