@@ -181,6 +181,8 @@ def _contested(
     together = {(a, b): CONTESTED for a, b in pairs if a.fault is not b.fault}
     found: list[tuple[Case, dict[Candidate, Emulated]]] = []
     for case in drawn:
+        if not together:
+            break
         emulator = Emulator(case, profile)
         told: dict[Candidate, Emulated] = {each: each.outputs(emulator) for each in candidates}
         apart = [pair for pair in together if not _is_equal(told[pair[0]], told[pair[1]])]
@@ -190,8 +192,6 @@ def _contested(
             together[pair] -= 1
             if not together[pair]:
                 del together[pair]
-        if not together:
-            break
     return found
 
 

@@ -1,6 +1,6 @@
 """Diagnosing: the faults of our engine that reproduce a backend's wrong values bit for bit."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
@@ -66,10 +66,6 @@ class Tried:
         return Match(self.fault.id, self.fault.title, self.wrong_alike, self.wrong)
 
 
-Trial = Callable[[Iterable[tuple[Fault, str]]], list[Tried]]
-"""Faults, each in a way, to what is to be said of them."""
-
-
 def diagnose(
     case: Case,
     actual: Arrays,
@@ -103,7 +99,11 @@ def diagnoses(
         yield Diagnosis((), ())
         return
     emulator = Emulator(case, profile)
-    trial = _trial(emulator, actual, allowed)
+
+    def trial(candidates: Iterable[tuple[Fault, str]]) -> list[Tried]:
+        told = (_tried(emulator, actual, allowed, *each) for each in candidates)
+        return [each for each in told if each]
+
     given = list(faults)
     tried = trial((each, FUSED) for each in filter(emulator.acts_fused, given))
     apart = trial(
@@ -152,8 +152,8 @@ def decide(
     emulator: Emulator, actual: Arrays, allowed: AllowedBy, fault: Fault, way: str
 ) -> Tried | None:
     """What decides about a fault in one of its ways; None where nothing is to be said of it."""
-    found = _trial(emulator, actual, allowed)([(fault, way)])
-    return _decided(emulator, actual, allowed, found[0]) if found else None
+    found = _tried(emulator, actual, allowed, fault, way)
+    return found and _decided(emulator, actual, allowed, found)
 
 
 def _decided(
@@ -167,21 +167,18 @@ def _decided(
         return found
     if emulator.profile == EXACT:
         return None
-    exact = _trial(Emulator(emulator.case, EXACT), actual, allowed)([(fault, way)])
-    return exact[0] if exact else None
+    return _tried(Emulator(emulator.case, EXACT), actual, allowed, fault, way)
 
 
-def _trial(emulator: Emulator, actual: Arrays, allowed: AllowedBy) -> Trial:
-    """What is to be said of faults, each in a way; nothing where its outputs are others, or of other shapes."""
-
-    def tried(fault: Fault, way: str) -> Tried | None:
-        emulated = emulator.outputs(fault, way)
-        found = _compare(fault, way, actual, allowed, emulated)
-        if found is None or found.explains or not _has_reals(actual):
-            return found
-        return _compare(fault, way, actual, allowed, emulated, loose=True)
-
-    return lambda pairs: [found for each in pairs if (found := tried(*each))]
+def _tried(
+    emulator: Emulator, actual: Arrays, allowed: AllowedBy, fault: Fault, way: str
+) -> Tried | None:
+    """What is to be said of a fault in a way; None where its outputs are others, or of other shapes."""
+    emulated = emulator.outputs(fault, way)
+    found = _compare(fault, way, actual, allowed, emulated)
+    if found is None or found.explains or not _has_reals(actual):
+        return found
+    return _compare(fault, way, actual, allowed, emulated, loose=True)
 
 
 def _has_reals(arrays: Arrays) -> bool:
