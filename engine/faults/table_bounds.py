@@ -47,14 +47,6 @@ def cut_to_codes(bound: Array, p: ClipParameters) -> Array:
     return np.asarray(_F(steps) * scale.reshape(()), bound.dtype)
 
 
-def without_the_rest(x: Array, high: Array) -> Array:
-    """``fl(x - max(fl(x - h), 0))`` of float32."""
-    if x.dtype != _F:
-        return np.asarray(np.minimum(x, high))
-    rest = np.maximum(np.asarray(x - high), _F(0))
-    return np.asarray(x - rest)
-
-
 def _cuts(p: ClipParameters) -> bool:
     """Whether some bound is no code."""
     ends = p.bounds or (0.5, 0.5)
@@ -110,13 +102,5 @@ FAULTS = (
         lambda p: _cuts(p) if isinstance(p, ClipParameters) else _OF_TABLES.trigger(p),
         {**_OF_TABLES.stages, "clip.bound": cut_to_codes},
         record=(TableParameters, ClipParameters),
-    ),
-    Fault(
-        "F152",
-        "a Clip takes off what is above its upper bound, in float32: of large values nothing is left",
-        "openvinotoolkit/openvino: a Clip that a Conv is fused with, measured",
-        lambda p: p.bounds is None or bool(np.isfinite(p.bounds[1])),
-        {"clip.upper": without_the_rest},
-        record=ClipParameters,
     ),
 )

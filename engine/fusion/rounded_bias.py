@@ -13,6 +13,7 @@ def rounded_bias(
 
     Stops where a code is beyond int32 (G10).
     """
+    steps = view.by_stage("rewrite.bias_steps", steps_of_products, bias.reshape(-1), steps)
     codes = np.rint(bias.reshape(-1).astype(np.float64) / steps)
     if not (np.abs(codes) < 2.0**31).all():
         k = int((~(np.abs(codes) < 2.0**31)).argmax())
@@ -26,6 +27,11 @@ def rounded_bias(
     if stored.dtype.kind == "f":
         return _still_real(view, node, name, bias, (stored * steps).astype(np.float32))
     return _in_codes(view, node, name, stored, steps)
+
+
+def steps_of_products(bias: Array, steps: Array) -> Array:
+    """What codes of the bias count; a fault that keeps it real has steps of its own."""
+    return steps
 
 
 def as_int32(codes: Array) -> Array:

@@ -170,13 +170,12 @@ def clip(node: Node, setting: Setting) -> Kernel:
         clip_bounds(node, opset, setting.graph.constants), codes_before(node, setting.graph)
     )
     bound = setting.stage("clip.bound", given_bound)
-    upper = setting.stage("clip.upper", np.minimum)
     if opset < 11:
         ends = np.array(_attribute_bounds(node), np.float32)
 
         def by_attributes(x: Array) -> Array:
             low, high = (bound(each, p).astype(x.dtype) for each in ends)
-            return _clip(node, x, low, high, upper)
+            return _clip(node, x, low, high)
 
         return Kernel(by_attributes, parameters=p)
     if node.attributes:
@@ -186,7 +185,7 @@ def clip(node: Node, setting: Setting) -> Kernel:
 
     def by_inputs(x: Array, low: Array | None = None, high: Array | None = None) -> Array:
         low, high = (None if each is None else bound(each, p) for each in (low, high))
-        return _clip(node, x, low, high, upper)
+        return _clip(node, x, low, high)
 
     return Kernel(by_inputs, parameters=p)
 
@@ -205,9 +204,7 @@ def _attribute_bounds(node: Node) -> Bounds:
     return low, high
 
 
-def _clip(
-    node: Node, x: Array, low: Array | None, high: Array | None, upper: Callable[..., Array]
-) -> Array:
+def _clip(node: Node, x: Array, low: Array | None, high: Array | None) -> Array:
     given = [each for each in (low, high) if each is not None]
     require_number(node, x, *given)
     for bound in given:
@@ -216,7 +213,7 @@ def _clip(
                 f"Clip {node.id!r}: a bound must be a scalar, got {np.shape(bound)}"
             )
     y = x if low is None else np.maximum(x, np.reshape(low, ()))
-    return y if high is None else upper(y, np.reshape(high, ()))
+    return y if high is None else np.minimum(y, np.reshape(high, ()))
 
 
 def clip_bounds(node: Node, opset: int, constants: Mapping[str, Array]) -> Bounds | None:

@@ -76,6 +76,10 @@ ARITHMETIC = {
         conv(DENSE, bias=BIAS, w_scale=PER_CHANNEL, y=(1.0, 100)),
         conv(DENSE, bias=BIAS),
     ),
+    "F152": (
+        conv(DENSE, bias=BIAS * 300_007, w_zero=1, y=(1e-4, 5)),
+        conv(DENSE, bias=BIAS * 300_007, y=(1e-4, 5)),
+    ),
     "F61": (conv(DENSE, bias=BIAS), conv(DENSE, bias=BIAS * 0)),
     "F80": (
         relu((0.2, 20), **INT8, x=(0.02, 3)),

@@ -1,0 +1,114 @@
+"""Faults of quantizing with bounds that are moved by the bias, and divided by the scales."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from engine.arithmetic import RANGES, fused_multiply_add
+from engine.faults.fault import Fault
+from engine.ir import Array
+from engine.kernels.parameters import ConvParameters
+from engine.kernels.stages import clamp
+from engine.profiles import Prepare, Requantization, Rescaling
+
+_F = np.float32
+_MANTISSA, _LEAST = 24, -126  # of float32: bits, and the exponent of normal numbers
+
+
+def clipped_before_bias(prepare: Prepare, r: Requantization, p: ConvParameters) -> Rescaling:
+    """``rne(fma(clip(acc, (l - b)/m, (h - b)/m), m/ys, b/ys - q/ys))`` above the lowest code, of real value q.
+
+    ``l`` and ``h`` are the real values of the lowest and the highest code, or bounds of a Clip
+    between them, ``b`` the real bias, ``m = xs*ws``; all in float32, so that a large bias rounds the
+    bounds away. Weights of one scale are multiplied before: then the sums are real and ``m`` is 1.
+    """
+    if not _moves_bounds(p):
+        return _as_it_should_be(prepare, r, p)
+    bias = _real_bias(p).reshape(-1, 1)
+    lowest, highest = (code - p.y_zero_point for code in RANGES[p.y_dtype])
+    low, high = _F(lowest) * p.y_scale, _F(highest) * p.y_scale
+    steps_of_one = _F(highest - lowest) / (high - low)
+    scale = np.asarray(p.x_scale * r.w_scale, _F)
+    real = p.w_scales.size == 1 or bool((p.w_scales == 1).all())
+    m = np.ones_like(scale) if real else scale
+    bounds = [(each - bias) / m for each in _bounds(p)]
+    offset = bias * steps_of_one - low * steps_of_one
+
+    def steps(acc: Array) -> Array:
+        sums = np.asarray(acc * scale.astype(np.float64) if real else acc, _F)
+        codes = fused_multiply_add(np.clip(sums, *bounds), m * steps_of_one, offset)
+        return np.rint(codes).astype(np.float64) + lowest
+
+    return replace(prepare(replace(r, bias=None)), steps=steps, bias=None)
+
+
+def _as_it_should_be(prepare: Prepare, r: Requantization, p: ConvParameters) -> Rescaling:
+    """With a bias whose steps are those of the sums; one of other steps is added as a real."""
+    steps = p.x_scale * p.w_scales
+    if r.bias is None or p.bias_scales is None or (p.bias_scales == steps).all():
+        return prepare(r)
+    alone = prepare(replace(r, bias=None))
+    bias = _real_bias(p).reshape(-1, 1) / np.float64(p.y_scale)
+    return replace(alone, steps=lambda acc: alone.steps(acc) + bias)
+
+
+def _real_bias(p: ConvParameters) -> Array:
+    """float32, one for each output channel."""
+    assert p.bias is not None  # who asks has one
+    given = p.x_scale * p.w_scales if p.bias_scales is None else p.bias_scales
+    return np.broadcast_to(p.bias.astype(_F) * given, p.bias.shape)
+
+
+def _bounds(p: ConvParameters) -> Array:
+    """The real ones of a Clip, within what the codes can hold; float32."""
+    low, high = (_F(code - p.y_zero_point) * p.y_scale for code in RANGES[p.y_dtype])
+    found: Array = np.clip(np.asarray(p.bounds, _F), low, high)
+    return found
+
+
+def _moves_bounds(p: ConvParameters) -> bool:
+    """Whether the weights have zero points, and some bias is too large for a bound beside it."""
+    if p.bias is None or not p.w_zero_points.any() or p.activation not in ("", "Clip"):
+        return False
+    bias = _real_bias(p)
+    return any(bool(((end - bias) + bias != end).any()) for end in _bounds(p))
+
+
+def clamped_unless_moved(codes: Array, p: ConvParameters) -> Array:
+    """The codes as they are where the bounds of the Clip have been moved."""
+    return codes if _moves_bounds(p) else clamp(codes, p)
+
+
+def without_rounding(bias: Array, steps: Array) -> Array:
+    """Powers of two, of which the bias is a whole multiple of less than 25 bits."""
+    _, exponents = np.frexp(bias)
+    found: Array = np.ldexp(_F(1), np.maximum(exponents - _MANTISSA, _LEAST))
+    return found
+
+
+def as_channels(p: ConvParameters) -> str:
+    """Why it is not computed in blocks."""
+    return "bounds are kept by channel"
+
+
+_TITLE = "a convolution is clipped before its bias, to bounds less the bias in float32: a large one leaves nothing of them"
+_SOURCE = "openvinotoolkit/openvino: a Conv whose weights have a zero point, with the Clip and the FakeQuantize behind it, measured"
+_STAGES: Mapping[str, Callable[..., Any]] = {
+    "rescaling": clipped_before_bias,
+    "layout": as_channels,
+    "activate": clamped_unless_moved,
+}
+
+FAULTS = (
+    Fault("F152", _TITLE, _SOURCE, _moves_bounds, _STAGES),
+    Fault(
+        "F152.real",
+        f"{_TITLE}, whether it is a real or has a scale of its own",
+        _SOURCE,
+        _moves_bounds,
+        {**_STAGES, "rewrite.bias_steps": without_rounding},
+        guards_off=("G10/scale", "R51.opt-in", "R08b.opt-in"),
+    ),
+)
