@@ -16,6 +16,7 @@ from engine.faults import (
     geometry,
     initializers,
     layout,
+    leaking_border,
     matmul,
     matmul_dynamic,
     matmul_pairs,
@@ -99,6 +100,7 @@ CATALOGUE: tuple[Fault, ...] = (
     *average_roundings.FAULTS,
     *softmax.FAULTS,
     *resize.FAULTS,
+    *leaking_border.FAULTS,
 )
 """Every fault; simpler explanations of the same values come first."""
 

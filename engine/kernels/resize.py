@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.errors import EngineError, InvalidModel, Unsupported
 from engine.ir import Array, Node
-from engine.kernels.operator import Setting, operator
+from engine.kernels.operator import Kernel, Setting, operator
 from engine.kernels.shape import axes_of, checked_shape
 
 ATTRIBUTES = (
@@ -160,7 +160,15 @@ def _keys(d: Array, a: float) -> Array:
     return weights
 
 
-def resize(node: Node, setting: Setting) -> Callable[..., Array]:
+@dataclass(frozen=True, slots=True)
+class RealResizeParameters:
+    """One Resize of reals, or of codes that are moved only."""
+
+    node: str
+    mode: str
+
+
+def resize(node: Node, setting: Setting) -> Kernel:
     """Resize as a function of ``(x, roi, scales, sizes)``, before opset 11 of ``(x, scales)``.
 
     Source:
@@ -169,15 +177,16 @@ def resize(node: Node, setting: Setting) -> Callable[..., Array]:
     opset = setting.graph.opset
     how = read_interpolation(node, opset)
     fixed = node.attributes.get("scales")
+    resized = setting.stage("resize.interpolate", interpolate)
 
     def run(x: Array, *given: Array | None) -> Array:
         roi, scales, sizes = _arguments(node, given, opset)
         if scales is None and fixed is not None:
             scales = np.asarray(fixed)
         axes = axes_of_resize(node, x, how, roi, scales, sizes)
-        return interpolate(node, x, axes, how)
+        return resized(node, x, axes, how)
 
-    return run
+    return Kernel(run, parameters=RealResizeParameters(node.id, how.mode))
 
 
 def _arguments(

@@ -372,6 +372,7 @@ def test_keys_titles_and_sources() -> None:
         "F157",
         "F158",
         "F159",
+        "F160",
         "F140",
         "F141",
         "F142",
