@@ -132,8 +132,7 @@ def _differs_from_its_inverse(p: DequantizeParameters) -> bool:
 
 
 def _inverted_twice(scale: Array) -> Array:
-    with np.errstate(over="ignore", divide="ignore"):  # of the smallest scales, infinity
-        return np.asarray(np.float32(1) / np.asarray(np.float32(1) / scale))
+    return np.asarray(np.float32(1) / np.asarray(np.float32(1) / scale))
 
 
 def _rounds(p: DequantizeParameters) -> bool:

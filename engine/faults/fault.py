@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.stages import Stages, correct_stages
 from engine.plan import Plan
@@ -54,12 +56,16 @@ class Fault:
         steps = (
             each.nodes
             for each in plan.steps
-            if isinstance(each.parameters, self.record) and self.trigger(each.parameters)
+            if isinstance(each.parameters, self.record) and self._can_show(each.parameters)
         )
         of_rules = {each for each in self.stages if each.startswith("rewrite.")}
         changed = of_rules or {*self.guards_off}
         removed = (each.nodes for each in plan.removed if not changed.isdisjoint(each.guards))
         return tuple(dict.fromkeys(node for nodes in (*steps, *removed) for node in nodes))
+
+    def _can_show(self, parameters: Any) -> bool:
+        with np.errstate(all="ignore"):  # of extreme scales, infinity
+            return self.trigger(parameters)
 
 
 def together(first: Fault, second: Fault) -> Fault:

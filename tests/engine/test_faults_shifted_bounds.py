@@ -85,3 +85,17 @@ def test_it_does_not_where_the_bias_is_small_or_the_weights_have_no_zero_point(
     model = two_channels([0.5, 0.25], bias, zero)
     faulty = Session(model, faults=["F152.real"])
     assert (faulty.run(X)["y"] == Session(model).run(X)["y"]).all()
+
+
+def test_extreme_scales_pass_without_a_warning() -> None:
+    """No bias moves a bound that is infinite."""
+    model = qdq_conv(
+        np.ones((1, 1, 1, 1), np.int8),
+        x=(1.0, 0),
+        w_zero=1,
+        y=(3e38, 0),
+        bias=np.array([5]),
+        image=(1, 1),
+    )
+    faulty = Session(model, faults=["F152"])
+    assert find("F152").places(faulty.plan()) == ()
