@@ -69,8 +69,12 @@ def _bounds(p: ConvParameters) -> Array:
 
 
 def _moves_bounds(p: ConvParameters) -> bool:
-    """Whether the weights have zero points, and some bias is too large for a bound beside it."""
-    if p.bias is None or not p.w_zero_points.any() or p.activation not in ("", "Clip"):
+    """Whether the weights do without int8 kernels, and some bias is too large for a bound beside it.
+
+    Those are weights with zero points, or of uint8.
+    """
+    in_reals = p.w_zero_points.any() or p.w.dtype == np.uint8
+    if p.bias is None or not in_reals or p.activation not in ("", "Clip"):
         return False
     bias = _real_bias(p)
     return any(bool(((end - bias) + bias != end).any()) for end in _bounds(p))
@@ -94,7 +98,7 @@ def as_channels(p: ConvParameters) -> str:
 
 
 _TITLE = "a convolution is clipped before its bias, to bounds less the bias in float32: a large one leaves nothing of them"
-_SOURCE = "openvinotoolkit/openvino: a Conv whose weights have a zero point, with the Clip and the FakeQuantize behind it, measured"
+_SOURCE = "openvinotoolkit/openvino: a Conv whose weights have a zero point or are uint8, with the Clip and the FakeQuantize behind it, measured"
 _STAGES: Mapping[str, Callable[..., Any]] = {
     "rescaling": clipped_before_bias,
     "layout": as_channels,

@@ -9,7 +9,7 @@ from onnx import numpy_helper
 
 from engine.faults import find
 from engine.session import Session
-from tests.engine.models import qdq_conv
+from tests.engine.models import qdq_conv, qlinear_conv
 
 X = {"x": np.array([10, -20], np.int8).reshape(1, 2, 1, 1)}
 
@@ -85,6 +85,21 @@ def test_it_does_not_where_the_bias_is_small_or_the_weights_have_no_zero_point(
     model = two_channels([0.5, 0.25], bias, zero)
     faulty = Session(model, faults=["F152.real"])
     assert (faulty.run(X)["y"] == Session(model).run(X)["y"]).all()
+
+
+def test_weights_of_uint8_do_without_int8_kernels_too() -> None:
+    model = qlinear_conv(
+        np.zeros((3, 1, 1, 1), np.uint8),
+        x=(1.0, 0),
+        w_scale=1.0,
+        y=(1.4047757387161255, 0),
+        bias=np.array([2147450854, 0, -2147450640]),
+        image=(1, 1),
+        groups=3,
+    )
+    x = {"x": np.zeros((1, 3, 1, 1), np.uint8)}
+    faulty = Session(model, faults=["F152"])
+    assert faulty.run(x)["y"].reshape(-1).tolist() == [255, 0, 44]
 
 
 def test_extreme_scales_pass_without_a_warning() -> None:
