@@ -10,6 +10,7 @@ from engine.faults.conv_reach import reach
 from engine.faults.fault import Fault
 from engine.fusion.match import View
 from engine.ir import Array
+from engine.kernels.conv_transpose import RealTransposeParameters
 from engine.kernels.parameters import ConvParameters
 from engine.profiles import Prepare, Requantization, Rescaling
 
@@ -61,6 +62,16 @@ def without_its_zero_point(view: View, name: str) -> Array | None:
         return None
     reals: Array = codes.astype(np.float32) * scale
     return reals
+
+
+def of_first_channel(b: Array, p: RealTransposeParameters) -> Array:
+    """``b[0]`` for ``b[k]``, where the weights have several scales."""
+    return np.full_like(b, b[0]) if _has_several_scales(p) else b
+
+
+def _has_several_scales(p: RealTransposeParameters) -> bool:
+    scale = p.weights.scale
+    return scale is not None and bool((scale != scale.reshape(-1)[0]).any())
 
 
 def as_x86_converts(codes: Array) -> Array:
@@ -142,5 +153,13 @@ FAULTS = (
         "pytorch/executorch PR 20655",
         _is_added_late,
         {"rescaling": after_rounding},
+    ),
+    Fault(
+        "F161",
+        "a ConvTranspose whose weights have several scales adds the bias of channel 0 to all",
+        "openvinotoolkit/openvino: Deconvolution with strides, measured",
+        _has_several_scales,
+        {"real_transpose.bias": of_first_channel},
+        record=RealTransposeParameters,
     ),
 )

@@ -6,13 +6,13 @@ the code of the zero point.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from engine.errors import EngineError, InvalidModel
 from engine.ir import Array, Node
+from engine.kernels.codes_before import CodesBefore, codes_before
 from engine.kernels.float_convolution import AUTO_PADS, CONV_ATTRIBUTES
 from engine.kernels.geometry import Window, columns, integers
 from engine.kernels.operator import INTERNAL, Kernel, Setting, operator
@@ -161,7 +161,15 @@ def groups_of_transpose(node: Node, w: Array) -> int:
     return groups
 
 
-def conv_transpose(node: Node, setting: Setting) -> Callable[..., Array]:
+@dataclass(frozen=True, slots=True)
+class RealTransposeParameters:
+    """One ConvTranspose of reals, and what its weights are made of."""
+
+    node: str
+    weights: CodesBefore
+
+
+def conv_transpose(node: Node, setting: Setting) -> Kernel:
     """ConvTranspose in floating point.
 
     Shapes:
@@ -170,6 +178,8 @@ def conv_transpose(node: Node, setting: Setting) -> Callable[..., Array]:
     Source:
         ONNX ConvTranspose-1, -11, -22.
     """
+    p = RealTransposeParameters(node.id, codes_before(node, setting.graph, 1))
+    bias = setting.stage("real_transpose.bias", as_given)
 
     def run(x: Array, w: Array, b: Array | None = None) -> Array:
         groups = groups_of_transpose(node, w)
@@ -189,9 +199,14 @@ def conv_transpose(node: Node, setting: Setting) -> Callable[..., Array]:
         matrix = rows.reshape(groups, -1, math.prod(rows.shape[1:]))
         sums: Array = np.matmul(matrix, columns(dense, s.window, out, groups))
         y = sums.reshape(x.shape[0], len(rows), *out)
-        return y if b is None else y + b.reshape(-1, *(1,) * len(out))
+        return y if b is None else y + bias(b, p).reshape(-1, *(1,) * len(out))
 
-    return run
+    return Kernel(run, parameters=p)
+
+
+def as_given(b: Array, p: RealTransposeParameters) -> Array:
+    """A real for each output channel."""
+    return b
 
 
 def qlinear_conv_transpose(node: Node, setting: Setting) -> Kernel:

@@ -373,6 +373,7 @@ def test_keys_titles_and_sources() -> None:
         "F158",
         "F159",
         "F160",
+        "F161",
         "F140",
         "F141",
         "F142",
