@@ -19,11 +19,12 @@ def has_int8_activations(model: onnx.ModelProto) -> bool:
 
     Only there does ``session.qdqisint8allowed`` change what onnxruntime fuses.
     """
-    activations = {node.input[0] for node in model.graph.node if node.op_type == "Conv"}
+    convolutions = (node for node in model.graph.node if node.op_type == "Conv")
+    activations = {name for node in convolutions for name in node.input[:1]}
     dequantized = {
         each
         for node in model.graph.node
-        if node.output[0] in activations
+        if activations.intersection(node.output[:1])
         for each in node.input[2:3]
     }
     int8 = {

@@ -31,6 +31,7 @@ from harness.suspect import Suspect
 from harness.verdicts import JudgedAll, is_suspicious, judge_all
 
 NONDETERMINISTIC = "nondeterministic"
+Answers = dict[BackendSpec, Outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +89,15 @@ def judge(bench: Bench, plan: Plan, task: Task, *, deep: bool) -> JudgedTask:
     """
     drawn = {number: _drawn(plan, number) for number in task.numbers}
     cases = {number: case for number, case in drawn.items() if isinstance(case, Case)}
-    answers = bench.run_all(list(cases.values()), task.skipped)
-    rows = {number: failed for number, failed in drawn.items() if isinstance(failed, Row)}
+    answers = _answers(bench, cases, task.skipped)
+    rows = {
+        number: each for number, each in (drawn | answers).items() if isinstance(each, Row)
+    }
+    answered = {n: each for n, each in answers.items() if not isinstance(each, Row)}
     suspicions: list[Suspicion] = []
     seen: Counter[str] = Counter()
-    for (number, case), outcomes in zip(cases.items(), answers, strict=True):
+    for number, outcomes in answered.items():
+        case = cases[number]
         met = tuple(bug for each in suspicions for bug in _bugs(each))
         look = _Look(bench, number, case, task.known, met, deep)
         try:
@@ -109,7 +114,7 @@ def judge(bench: Bench, plan: Plan, task: Task, *, deep: bool) -> JudgedTask:
         tuple(rows[number] for number in task.numbers),
         tuple(suspicions),
         dict(seen),
-        *_hangs(task, list(cases.values()), answers, bench.specs),
+        *_hangs(task, [cases[n] for n in answered], list(answered.values()), bench.specs),
     )
 
 
@@ -118,6 +123,23 @@ def _drawn(plan: Plan, number: int) -> Case | Row:
         return plan.case(number)
     except Exception:
         return _failed(number)
+
+
+def _answers(
+    bench: Bench, cases: Mapping[int, Case], skipped: Skipped
+) -> dict[int, Answers | Row]:
+    """What the backends say of each case; one by one where something of ours fails at one of them."""
+    try:
+        return dict(zip(cases, bench.run_all(list(cases.values()), skipped), strict=True))
+    except (BadInput, OSError):
+        raise  # no matter of the case
+    except Exception:
+        if len(cases) == 1:
+            return {number: _failed(number) for number in cases}
+    found: dict[int, Answers | Row] = {}
+    for number, case in cases.items():
+        found |= _answers(bench, {number: case}, skipped)
+    return found
 
 
 def _failed(number: int) -> Row:

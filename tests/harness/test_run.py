@@ -1,12 +1,15 @@
 """Campaigns: what is counted, what is found, what is kept when somebody interrupts."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from itertools import count
+from typing import Any
 
 import pytest
 
+from corpus.case import Case
+from harness.bench import Bench
 from harness.campaign.journal import NoJournal, Past
 from harness.campaign.judge import JudgedTask
 from harness.events import (
@@ -110,6 +113,24 @@ def _once(place: str, nth: int = 5) -> Callable[..., object]:
         return proper(*given)
 
     return fails
+
+
+def test_a_fault_of_ours_while_a_case_is_answered_costs_that_case_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    proper, bad = Bench.run_all, plan().case(17).digest
+
+    def fails(bench: Bench, cases: Sequence[Case], *given: Any) -> object:
+        if bad in [each.digest for each in cases]:
+            raise ZeroDivisionError("of ours")
+        return proper(bench, cases, *given)
+
+    monkeypatch.setattr(Bench, "run_all", fails)
+    report = replay(events_of("engine:fault=F25", cases=128))
+    assert (report.state, report.cases) == ("finished", 128)
+    (failure,) = report.failures
+    assert "ZeroDivisionError: of ours" in closing.failure_line(failure)
+    assert report.findings
 
 
 def test_a_fault_of_ours_while_a_wrong_answer_is_looked_into_costs_that_answer_alone(

@@ -26,6 +26,11 @@ def test_the_int8_switch_helps_where_a_conv_reads_dequantized_int8(
     assert catalogue.has_int8_activations(onnx.ModelProto.FromString(model)) is expected
 
 
+def test_the_int8_switch_is_asked_about_broken_models_too() -> None:
+    graph = onnx.GraphProto(node=[onnx.NodeProto(op_type="Conv"), onnx.NodeProto()])
+    assert not catalogue.has_int8_activations(onnx.ModelProto(graph=graph))
+
+
 def test_a_registered_plugin_is_known_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     point = metadata.EntryPoint("mine", "tests.fakes:perfect", catalogue.GROUP)
     monkeypatch.setattr(metadata, "entry_points", lambda group: [point])
