@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.arithmetic import RANGES, fused_multiply_add
 from engine.faults.fault import Fault
-from engine.ir import Array
+from engine.ir import Array, Node
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.stages import clamp
 from engine.profiles import Prepare, Requantization, Rescaling
@@ -80,8 +80,10 @@ def clamped_unless_moved(codes: Array, p: ConvParameters) -> Array:
     return codes if _moves_bounds(p) else clamp(codes, p)
 
 
-def without_rounding(bias: Array, steps: Array) -> Array:
-    """Powers of two, of which the bias is a whole multiple of less than 25 bits."""
+def without_rounding(node: Node, bias: Array, steps: Array) -> Array:
+    """For a Conv powers of two, of which the bias is a whole multiple of less than 25 bits."""
+    if node.op != "Conv":
+        return steps
     _, exponents = np.frexp(bias)
     found: Array = np.ldexp(_F(1), np.maximum(exponents - _MANTISSA, _LEAST))
     return found
@@ -108,6 +110,6 @@ FAULTS = (
         _SOURCE,
         _moves_bounds,
         {**_STAGES, "rewrite.bias_steps": without_rounding},
-        guards_off=("G10/scale", "R51.opt-in", "R08b.opt-in"),
+        guards_off=("G10/scale", "R51.opt-in"),
     ),
 )

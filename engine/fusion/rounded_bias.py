@@ -13,7 +13,9 @@ def rounded_bias(
 
     Stops where a code is beyond int32 (G10).
     """
-    steps = view.by_stage("rewrite.bias_steps", steps_of_products, bias.reshape(-1), steps)
+    steps = view.by_stage(
+        "rewrite.bias_steps", steps_of_products, node, bias.reshape(-1), steps
+    )
     codes = np.rint(bias.reshape(-1).astype(np.float64) / steps)
     if not (np.abs(codes) < 2.0**31).all():
         k = int((~(np.abs(codes) < 2.0**31)).argmax())
@@ -29,8 +31,8 @@ def rounded_bias(
     return _in_codes(view, node, name, stored, steps)
 
 
-def steps_of_products(bias: Array, steps: Array) -> Array:
-    """What codes of the bias count; a fault that keeps it real has steps of its own."""
+def steps_of_products(node: Node, bias: Array, steps: Array) -> Array:
+    """What codes of the bias count; a fault that keeps it real has steps of its own for some nodes."""
     return steps
 
 
