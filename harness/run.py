@@ -243,7 +243,14 @@ class Campaign:
 
     def _save(self, suspect: Suspect, where: Where) -> Iterator[Event]:
         """Keep a bug in a hurry: without its law, and as large as it is."""
-        dossier = investigate(self.bench, suspect, seed=self.plan.seed, law=False)
+        try:
+            dossier = investigate(self.bench, suspect, seed=self.plan.seed, law=False)
+        except Exception:  # the campaign goes on without it, and says so
+            backend, op = suspect.spec.text, suspect.signature.op
+            yield LookedInto(backend, op, "keeping", failure=traceback.format_exc())
+            with self.guard():
+                self.journal.handled(*where)
+            return
         yield from self._keep(suspect, dossier, where)
 
     def _keep(

@@ -19,6 +19,8 @@ from generators.illegal import (
     draw_illegal,
     illegal_cases,
 )
+from generators.operators import conv as convolutions
+from generators.operators import node as nodes
 
 MANY = 8
 SEEDS = 800
@@ -119,3 +121,13 @@ def test_a_node_that_reads_nothing_is_left_alone() -> None:
     for seed in range(30):
         found = {each.name for each in illegal_cases(case, seed)}
         assert "a required input left out" in found
+
+
+@pytest.mark.parametrize("name", BREACHES)
+def test_what_describes_models_is_not_broken_by_it(
+    name: str, found: dict[str, list[Illegal]]
+) -> None:
+    """A campaign asks of every model that is wrong somewhere what it is."""
+    for each in found[name]:
+        convolutions.describe(each.case)
+        nodes.describe(each.case)

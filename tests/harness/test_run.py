@@ -64,6 +64,21 @@ def test_one_bug_is_one_finding_and_later_sightings_are_counted() -> None:
     assert seen[-1] > 10
 
 
+def test_a_fault_of_ours_in_every_way_to_keep_a_finding_costs_that_finding_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("of ours")
+
+    monkeypatch.setattr("harness.run.investigate", fails)
+    report = replay(events_of("engine:fault=F25", cases=128))
+    assert (report.state, report.cases, report.findings) == ("finished", 128, ())
+    assert any(each.startswith("keeping") for each in report.failures)
+    assert all(
+        "ZeroDivisionError: of ours" in closing.failure_line(each) for each in report.failures
+    )
+
+
 @pytest.mark.parametrize("step", ["shrink", "law_of"])
 def test_a_fault_of_ours_costs_neither_the_campaign_nor_the_finding(
     step: str, monkeypatch: pytest.MonkeyPatch

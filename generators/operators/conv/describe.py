@@ -25,14 +25,14 @@ Fields = dict[str, Any]
 
 
 def describe(case: Case) -> ConvSpec | None:
-    """The spec whose ``build`` computes the same from the same data; None for other models.
+    """The spec whose ``build`` computes the same from the same data; None for other models, and broken ones.
 
     Data are kept as arrays. Names, metadata and constants that nobody reads are forgotten; if one
     zero point is left out, all that may be are.
     """
     try:
         spec = _spec(Reader(case))
-    except OtherModelError:
+    except (OtherModelError, LookupError, TypeError, ValueError):  # or a broken one
         return None
     return None if problem(spec) else spec
 

@@ -25,14 +25,14 @@ LETTERS = "abcdefghijklmnop"
 
 
 def describe(case: Case) -> NodeSpec | None:
-    """The spec whose ``build`` computes the same from the same data; None for other models.
+    """The spec whose ``build`` computes the same from the same data; None for other models, and broken ones.
 
     Data are kept as arrays, operands are named by their places. A tensor that is read twice becomes
     two. If one zero point is left out, all that may be are.
     """
     try:
         return _spec(Reader(case))
-    except OtherModelError:
+    except (OtherModelError, LookupError, TypeError, ValueError):  # or a broken one
         return None
 
 
