@@ -70,8 +70,7 @@ def of_first_channel(b: Array, p: RealTransposeParameters) -> Array:
 
 
 def _has_several_scales(p: RealTransposeParameters) -> bool:
-    scale = p.weights.scale
-    return scale is not None and bool((scale != scale.reshape(-1)[0]).any())
+    return p.weights.scale is not None and np.unique(p.weights.scale).size > 1
 
 
 def as_x86_converts(codes: Array) -> Array:
