@@ -245,6 +245,8 @@ class Campaign:
         """Keep a bug in a hurry: without its law, and as large as it is."""
         try:
             dossier = investigate(self.bench, suspect, seed=self.plan.seed, law=False)
+        except (BadInput, OSError):
+            raise  # no matter of the finding: it is looked into again on --resume
         except Exception:  # the campaign goes on without it, and says so
             backend, op = suspect.spec.text, suspect.signature.op
             yield LookedInto(backend, op, "keeping", failure=traceback.format_exc())
