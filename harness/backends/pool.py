@@ -23,8 +23,8 @@ Key = tuple[str, str, str]  # adapter's name, interpreter, instruction set it is
 Question = tuple[Conversation, list[dict[str, str]]]  # a worker and the options to ask it with
 GOODBYE_SECONDS = 1.0
 MOST_LOST_TAPS = 3  # each costs the time limit, or starting again
-MANY_ANSWERS = 16
-NAP_SECONDS = 0.003  # lets the answers of a large batch gather in the pipes
+MANY_ANSWERS = 24
+NAP_SECONDS = 0.008  # lets the answers of a large batch gather in the pipes
 
 
 class Pool:

@@ -172,7 +172,7 @@ def _timed(seconds: float, *question: Any) -> Answer:
     """The answer; a worker whose parent was killed does not hang for ever."""
     signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds)
     with contextlib.suppress(OSError):
-        if os.fstat(2).st_size:
+        if os.lseek(2, 0, os.SEEK_END):
             os.ftruncate(2, 0)  # what was said of earlier cases is not about this one
     answer = _guarded(*question)
     signal.setitimer(signal.ITIMER_REAL, 0)
