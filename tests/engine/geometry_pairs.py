@@ -37,6 +37,7 @@ GEOMETRY = {
     "F20": (conv(DENSE, pads=[1, 0, 1, 0]), conv(DENSE, pads=[1, 1, 0, 0])),
     "F20.pairs": (conv(DENSE, pads=[1, 1, 0, 0]), conv(DENSE, auto_pad="SAME_UPPER")),
     "F21": (conv(DENSE, pads=[1, 1, 1, 1]), conv(DENSE, pads=[1, 0, 1, 0])),
+    "F162": (conv(POINTWISE, pads=[1, 1, 1, 1]), conv(POINTWISE, pads=[1, 1, 1, 0])),
     "F79e": (conv(DENSE), conv(DENSE, strides=[2, 2])),
     "F79e.weights": (conv(DENSE), conv(DENSE // np.int8(16))),
     "F79e.f43": (conv(DENSE), conv(DENSE // np.int8(4))),

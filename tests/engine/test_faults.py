@@ -374,6 +374,7 @@ def test_keys_titles_and_sources() -> None:
         "F159",
         "F160",
         "F161",
+        "F162",
         "F140",
         "F141",
         "F142",
