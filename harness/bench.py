@@ -50,9 +50,9 @@ class Bench:
         """The outcome of one case on one backend."""
         return self._pool_of(case).run_one(case, spec)
 
-    def run_apart(self, case: Case, spec: BackendSpec) -> Outcome:
-        """The outcome in a process that no other case has left anything in."""
-        return self.pool.apart.run_one(case, spec)
+    def run_apart(self, case: Case, spec: BackendSpec, fill: int) -> Outcome:
+        """The outcome in a process where no other case left anything, its memory filled (see `FILLS`)."""
+        return self.pool.apart.run_one(case, spec, fill)
 
     def tap(self, case: Case, spec: BackendSpec) -> Tapped | Refused | Crashed | TimedOut:
         """Intermediate tensors and the plan of one case on one backend."""

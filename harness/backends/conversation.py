@@ -22,6 +22,12 @@ EXIT_SECONDS = 1.0
 MEMORY = 4 << 30
 KILLED = "signal SIGKILL"  # which no engine sends itself: somebody else did, or the system
 LOOK_SECONDS = 0.05  # how often memory is looked at
+FILLS = (165, 1, 128)
+"""What memory that was given back is filled with; what glibc hands out gets 90, 254 and 127, the others' bits.
+
+It is mostly zeros or what it was before, so that who reads what nobody wrote gives other values. As
+integers and as floats these are large, of both signs: where one saturates as zeros do, another does not.
+"""
 
 
 class Lost(Exception):  # noqa: N818
@@ -33,10 +39,13 @@ class Lost(Exception):  # noqa: N818
 
 
 class Batch:
-    """Cases in the order they are asked, with the bytes that carry them computed once."""
+    """Cases in the order they are asked, with the bytes that carry them computed once.
 
-    def __init__(self, kind: str, cases: Sequence[Case]) -> None:
-        self.kind, self._cases = kind, cases
+    ``fill`` is what a worker that forks has its memory filled with, one of `FILLS`.
+    """
+
+    def __init__(self, kind: str, cases: Sequence[Case], fill: int = 0) -> None:
+        self.kind, self._cases, self._fill = kind, cases, fill
         self._whole = self._packed(0)
 
     def __len__(self) -> int:
@@ -50,6 +59,7 @@ class Batch:
         ranges, described, body = self._whole if first == 0 else self._packed(first)
         header = {
             "kind": self.kind,
+            "fill": self._fill,
             "cases": ranges,
             "options": options,
             "answered": skip,
@@ -68,17 +78,14 @@ class Batch:
         return ranges, *protocol.pack(arrays)
 
 
-UNCLEAN = {"MALLOC_PERTURB_": "165"}
-"""Fills the memory that glibc hands out, which is mostly zeros or what it was: who reads it gives other values."""
-
-
 class Conversation:
     """One worker and what it has been asked; survives the worker's end.
 
     A worker that holds more than ``memory`` bytes is killed. Where that is the harm of earlier
     cases, it is no outcome: the case is asked again in a fresh worker. So is one whose worker was
     killed from outside, once: where it is killed again, the system has no memory for this case.
-    With ``forks`` a worker of a native engine runs every case in a child, which ends with it.
+    With ``forks`` a worker of a native engine runs every case in a child, which ends with it, and
+    whose memory is filled as the batch says.
 
     Raises:
         Lost: the interpreter cannot be run.
@@ -102,8 +109,6 @@ class Conversation:
         self._entry, self._timeout, self._memory = entry, timeout, memory
         self._forks = forks and entry.native
         self._environment = entry.isa.get(isa, {})
-        if self._forks:
-            self._environment = {**self._environment, **UNCLEAN}
         self._python = _interpreter(entry.name, python)
         self._is_foreign = self._python != sys.executable
         self._batch, self._options = Batch("run", ()), [dict[str, str]()]

@@ -11,7 +11,14 @@ from typing import Self, TypeVar
 
 from corpus.case import Case
 from harness.backends import catalogue, reply
-from harness.backends.conversation import LOOK_SECONDS, MEMORY, Batch, Conversation, Lost
+from harness.backends.conversation import (
+    FILLS,
+    LOOK_SECONDS,
+    MEMORY,
+    Batch,
+    Conversation,
+    Lost,
+)
 from harness.backends.description import ISA, Description, Unavailable, check_options
 from harness.backends.process import Message
 from harness.backends.spec import BackendSpec
@@ -34,7 +41,8 @@ class Pool:
     the case that was running; the worker is started again and the rest of the batch is sent again.
     A worker that uses more than ``memory`` bytes is killed, and so is its case.
     No more than ``busy`` workers are at work at once, by default as many as there are cores.
-    With ``forks`` no case finds what another one did to the memory of a native engine.
+    With ``forks`` no case finds what another one did to the memory of a native engine, which is
+    filled (see `FILLS`).
     """
 
     _apart: "Pool | None" = None
@@ -118,22 +126,22 @@ class Pool:
         return self._talks[key]
 
     def run(
-        self, cases: Sequence[Case], specs: Sequence[BackendSpec]
+        self, cases: Sequence[Case], specs: Sequence[BackendSpec], fill: int = FILLS[0]
     ) -> list[dict[str, Outcome]]:
         """Outcome of every case on every backend, by the backend's text.
 
         Raises:
             BadInput: a backend cannot be used, or does not take an option.
         """
-        return self._ask("run", cases, specs, reply.outcome)
+        return self._ask(Batch("run", cases, fill), specs, reply.outcome)
 
-    def run_one(self, case: Case, spec: BackendSpec) -> Outcome:
+    def run_one(self, case: Case, spec: BackendSpec, fill: int = FILLS[0]) -> Outcome:
         """Outcome of one case on one backend.
 
         Raises:
             BadInput: the backend cannot be used, or does not take an option.
         """
-        return self.run([case], [spec])[0][spec.text]
+        return self.run([case], [spec], fill)[0][spec.text]
 
     def tap(self, case: Case, spec: BackendSpec) -> Tapped | Refused | Crashed | TimedOut:
         """Intermediate tensors and the plan of one case on one backend.
@@ -144,20 +152,18 @@ class Pool:
         key = _key(spec)
         if self._lost_taps[key] >= MOST_LOST_TAPS:
             return Refused("its tap crashed or hung again and again", documented=True)
-        tapped = self._ask("tap", [case], [spec], reply.tapped)[0][spec.text]
+        tapped = self._ask(Batch("tap", [case]), [spec], reply.tapped)[0][spec.text]
         self._lost_taps[key] += isinstance(tapped, Crashed | TimedOut)
         return tapped
 
     def _ask(
         self,
-        kind: str,
-        cases: Sequence[Case],
+        batch: Batch,
         specs: Sequence[BackendSpec],
         read: Callable[[Message], Answer],
     ) -> list[dict[str, Answer | Crashed | TimedOut]]:
-        batch = Batch(kind, cases)
         by_worker = self._ready(specs)
-        answers: list[dict[str, Answer | Crashed | TimedOut]] = [{} for _ in cases]
+        answers: list[dict[str, Answer | Crashed | TimedOut]] = [{} for _ in range(len(batch))]
         talks = {key: self._talks[key] for key in by_worker}
         questions = [
             (talks[key], [_for_adapter(spec) for spec in by_worker[key]]) for key in talks

@@ -7,6 +7,7 @@ stdin closes. Crashing, hanging and exiting are allowed here: the parent sees an
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import functools
 import gc
 import importlib
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).resolve().parent
 ANSWERED = 200  # exit status of a child that has; an engine may end it with 0
+M_PERTURB = -6  # of mallopt, malloc.h
 PATIENCE = 3  # a hung worker whose parent was killed ends itself after this many time limits
 
 
@@ -52,7 +54,7 @@ def main() -> None:
         elif adapter is not None:
             for answer in _answers(adapter, header, arrays):
                 if forks:
-                    _in_child(replies, adapter, answer)
+                    _in_child(replies, adapter, answer, header["fill"])
                 else:
                     _send(replies, protocol.encode(*answer()))
 
@@ -129,7 +131,7 @@ def _load(target: str, name: str) -> Adapter:
     return adapter_of(found, target)
 
 
-def _in_child(replies: int, adapter: Adapter, answer: Callable[[], Answer]) -> None:
+def _in_child(replies: int, adapter: Adapter, answer: Callable[[], Answer], fill: int) -> None:
     """Answer in a forked child, whose memory is lost with it, and end as it does if it crashes.
 
     This process never runs a case, so that each child finds the engine as it is when just imported.
@@ -139,6 +141,8 @@ def _in_child(replies: int, adapter: Adapter, answer: Callable[[], Answer]) -> N
     gc.freeze()  # a child that collects need not copy what it has in common with this process
     child = os.fork()
     if child == 0:
+        with contextlib.suppress(AttributeError):  # not glibc
+            ctypes.CDLL(None).mallopt(M_PERTURB, fill)
         message = protocol.encode(*answer())
         vars(adapter).clear()
         gc.collect()  # memory that a case damaged shows when it is given back
