@@ -18,7 +18,7 @@ class CodesBefore:
 def codes_before(node: Node, graph: Graph, place: int = 0) -> CodesBefore:
     """The parameters of the DequantizeLinear that gives a node its first input, or another, if one does.
 
-    Products with a number on the way are taken into the scale.
+    Products with a number, or with a constant of equal ones, on the way are taken into the scale.
     """
     name, factor = node.inputs[place], np.float32(1)
     while (before := _maker(name, graph)) is not None and before.op == "Mul":
@@ -54,16 +54,23 @@ def _maker(name: str, graph: Graph) -> Node | None:
 
 
 def _number(name: str, graph: Graph) -> np.float32 | None:
-    """A constant of one element, or the real of a constant code."""
+    """What every element of a constant is, or the real of all its codes; None where they differ."""
     constant = _constant(graph, name)
     if constant is not None:
-        is_number = constant.dtype == np.float32 and constant.size == 1
-        return np.float32(constant.item()) if is_number else None
+        number = _same(constant) if constant.dtype == np.float32 else None
+        return None if number is None else np.float32(number)
     made = _maker(name, graph)
     if made is None or made.op != "DequantizeLinear":
         return None
-    given = [_constant(graph, made.input(n)) for n in range(len(made.inputs))]
-    if any(each is None or each.size != 1 for each in given):
+    given = [_same(_constant(graph, made.input(n))) for n in range(len(made.inputs))]
+    if any(each is None for each in given):
         return None
-    code, scale, *zero = (float(each.item()) for each in given if each is not None)
+    code, scale, *zero = (each for each in given if each is not None)
     return np.float32((code - sum(zero)) * scale)
+
+
+def _same(constant: Array | None) -> float | None:
+    if constant is None or not constant.size:
+        return None
+    first = constant.reshape(-1)[0]
+    return float(first) if (constant == first).all() else None

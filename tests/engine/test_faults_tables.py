@@ -210,9 +210,12 @@ def test_bounds_of_reals_that_are_cut_to_codes(
     assert find("F84.input").places(session.plan()) == ("c",)
 
 
-def test_a_product_in_front_is_part_of_the_scale_that_bounds_are_cut_with() -> None:
+@pytest.mark.parametrize("shape", [(), (3,)])
+def test_a_product_in_front_is_part_of_the_scale_that_bounds_are_cut_with(
+    shape: tuple[int, ...],
+) -> None:
     """OpenVINO 2026.4.1: 20 / -7 is cut to -2, which stands for 14, -15 / -7 to 2."""
-    constants: dict[str, Any] = {"s": np.float32(1), "c": np.array(-7, np.int8)}
+    constants: dict[str, Any] = {"s": np.float32(1), "c": np.full(shape, -7, np.int8)}
     constants |= {"low": np.float32(-15), "high": np.float32(20)}
     make = onnx.helper.make_node
     nodes = [
