@@ -17,6 +17,7 @@ SAID = (
         r'In Node, ("*"\1) ',
     ),
     (r"\brunning \w+ node\b", "running a node"),
+    (r"\bName:'[^']*'", "Name:'*'"),
     (
         r"(?<=Failed to find kernel for )\w+\(\d+\).*",
         "an operator",

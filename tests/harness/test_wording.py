@@ -75,6 +75,11 @@ BLOCKS = "/core/quantize_linear.cc:81 block_size must be 0"
             "",
         ),
         (
+            "running QLinearConv node. Name:'n1_token_1' Status Message: /core/qlinearconv.cc:79 no",
+            "running QLinearConv node. Name:'n1' Status Message: /core/qlinearconv.cc:79 no",
+            "qlinearconv.cc",
+        ),
+        (
             "Failed to find kernel for Flatten(24) (node:'n1' ep:'CPUExecutionProvider').",
             "Failed to find kernel for DepthToSpace(1) (node:'t_token_3' ep:'CPUExecutionProvider').",
             "",
