@@ -26,7 +26,7 @@ from harness.passes import passes_of
 from harness.reduce import reduce
 from harness.same import same_bug
 from harness.suspect import Suspect, nondeterministic
-from harness.verdict_class import verdict_class
+from harness.verdict_class import kind_of_bug, verdict_class
 from harness.verdicts import is_wrong
 
 TOO_SLOW = "neither passes nor a law are looked for: each try would take the time limit"
@@ -75,8 +75,10 @@ def _as_before(small: Suspect, matches: tuple[Match, ...]) -> Suspect:
     held = tuple(found[each.fault] for each in matches if each.fault in found)
     if not held:
         return small
-    cause = held[0].fault if small.signature.cause in found else small.signature.cause
-    return replace(small, matches=held, signature=replace(small.signature, cause=cause))
+    told = small.signature
+    cause = held[0].fault if told.cause in found else told.cause
+    signature = replace(told, cause=cause, kind=kind_of_bug(told.kind, held))
+    return replace(small, matches=held, signature=signature)
 
 
 def suspect_of(bench: Bench, finding: Finding, case: Case) -> Suspect | None:
