@@ -224,10 +224,31 @@ def reads_beside_its_tensors(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
 
 def reads_what_nobody_wrote(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
     """Every value off by what new memory holds, which of a process by itself is zeros."""
+    return _off_by_memory(model, inputs, 1 << 20)
+
+
+def reads_small_blocks(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """The same of a block that is handed out again as it was given back."""
+    return _off_by_memory(model, inputs, 64)
+
+
+def _off_by_memory(model: onnx.ModelProto, inputs: Arrays, size: int) -> Arrays:
     malloc = ctypes.CDLL(None).malloc
     malloc.restype = ctypes.c_void_p
-    found = ctypes.string_at(malloc(1 << 20), 64)[32]
+    found = ctypes.string_at(malloc(size), 64)[32]
     return {name: (y + found).astype(y.dtype) for name, y in perfect(model, inputs).items()}
+
+
+def random_of_large(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """A wrong bit; of inputs beyond 5 another answer each time."""
+    if any(np.abs(each.astype(np.float64)).max() > 5 for each in inputs.values()):
+        return random(model, inputs)
+    return flips_a_bit(model, inputs)
+
+
+def flips_a_bit(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """A wrong bit in every code."""
+    return {name: y ^ 64 for name, y in perfect(model, inputs).items()}
 
 
 def prints(model: onnx.ModelProto, inputs: Arrays) -> Arrays:

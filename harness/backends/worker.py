@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).resolve().parent
 ANSWERED = 200  # exit status of a child that has; an engine may end it with 0
 M_PERTURB = -6  # of mallopt, malloc.h
+SMALL = range(16, 1040, 16)  # sizes of blocks that each thread keeps for itself, malloc.c
+KEPT = 7  # of each
 PATIENCE = 3  # a hung worker whose parent was killed ends itself after this many time limits
 
 
@@ -142,7 +144,7 @@ def _in_child(replies: int, adapter: Adapter, answer: Callable[[], Answer], fill
     child = os.fork()
     if child == 0:
         with contextlib.suppress(AttributeError):  # not glibc
-            ctypes.CDLL(None).mallopt(M_PERTURB, fill)
+            _fill_memory(fill)
         message = protocol.encode(*answer())
         vars(adapter).clear()
         gc.collect()  # memory that a case damaged shows when it is given back
@@ -155,6 +157,17 @@ def _in_child(replies: int, adapter: Adapter, answer: Callable[[], Answer], fill
         os.kill(os.getpid(), os.WTERMSIG(status))
     elif os.WEXITSTATUS(status) != ANSWERED:
         os._exit(os.WEXITSTATUS(status))
+
+
+def _fill_memory(fill: int) -> None:
+    """Have glibc fill the memory it hands out; the small blocks that it keeps at hand it leaves as they are."""
+    libc = ctypes.CDLL(None)
+    libc.mallopt(M_PERTURB, fill)
+    libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, (ctypes.c_void_p,)
+    blocks = [(libc.malloc(size), size) for size in SMALL for _ in range(KEPT)]
+    for block, size in blocks:
+        ctypes.memset(block, fill ^ 0xFF, size)
+        libc.free(block)
 
 
 def _answers(

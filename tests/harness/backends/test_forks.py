@@ -54,9 +54,10 @@ def test_no_case_finds_what_another_left(pool: Pool) -> None:
     )  # twelve leaks of 100 MiB, and it need not be replaced
 
 
-def test_new_memory_is_not_clean(pool: Pool) -> None:
+@pytest.mark.parametrize("fake", ["reads_what_nobody_wrote", "reads_small_blocks"])
+def test_new_memory_is_not_clean(pool: Pool, fake: str) -> None:
     """Else a kernel that reads beside its tensors finds the same zeros in every process."""
-    spec = parse("tests.fakes:reads_what_nobody_wrote")
+    spec = parse(f"tests.fakes:{fake}")
     with Pool(timeout=30.0) as plain:
         answers = [plain.run_one(GOOD, spec)]
     answers += [pool.run_one(GOOD, spec, fill) for fill in FILLS]
