@@ -61,8 +61,7 @@ def confirmed(
         if emulator.acts(fault)
         for way in emulator.ways(fault)
     ]
-    fresh = _redrawn(conv) if conv else _other_inputs(case)
-    held = _holding(bench, spec, fresh, candidates, kind)
+    held = _holding(bench, spec, other_data(case), candidates, kind)
     near = _neighbours(conv) if conv else _with_other_parameters(case)
     scores = _scores(bench, spec, near, held, profile) if len(held) > 1 else {}
     ranked = sorted(held, key=lambda each: -scores.get(each, 0))
@@ -244,6 +243,12 @@ def _allowed(case: Case) -> Mapping[str, Allowed]:
         return Oracle(case.proto()).allowed(case.inputs)
     except Silent:
         return {}
+
+
+def other_data(case: Case) -> list[Case]:
+    """The same operations on other inputs; a convolution that is all of a case has other weights, too."""
+    conv = describe(case)
+    return _redrawn(conv) if conv else _other_inputs(case)
 
 
 def _redrawn(conv: ConvSpec) -> list[Case]:

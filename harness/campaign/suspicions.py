@@ -1,12 +1,14 @@
 """What calls for a closer look, what a closer look finds, and what makes it unnecessary."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from corpus.case import Case
 from generators.illegal import breach_of
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
+from harness.cause import UNEXPLAINED
+from harness.confirm import other_data
 from harness.outcome import Outcome, Values
 from harness.partner_bugs import every_suspect
 from harness.partners import moved_by
@@ -91,13 +93,9 @@ def how_flaky(bench: Bench, spec: BackendSpec, case: Case, outcome: Outcome) -> 
 def looked_into(bench: Bench, case: Case, suspicion: Suspicion, known: Knowledge) -> Suspicion:
     """The suspicion with its suspects; what ``known`` makes unnecessary is left out of them."""
     spec = suspicion.spec
-    if suspicion.flaky:
-        found: Sequence[Suspect] = (nondeterministic(bench, spec, case, suspicion.flaky),)
-    else:
-        found = every_suspect(bench, spec, case, suspicion.outcome)
     wanted = tuple(
         known.ids.get(each.signature.id, each)
-        for each in found
+        for each in _suspects(bench, case, suspicion, known)
         if each.matches
         or each.signature.id in known.ids
         or place_of(each.signature) not in known.closed
@@ -105,6 +103,28 @@ def looked_into(bench: Bench, case: Case, suspicion: Suspicion, known: Knowledge
     return Suspicion(
         suspicion.number, spec, suspicion.outcome, suspicion.tried, suspicion.flaky, wanted
     )
+
+
+def _suspects(
+    bench: Bench, case: Case, suspicion: Suspicion, known: Knowledge
+) -> tuple[Suspect, ...]:
+    spec, flaky = suspicion.spec, suspicion.flaky
+    if flaky:
+        return (nondeterministic(bench, spec, case, flaky),)
+    found = every_suspect(bench, spec, case, suspicion.outcome)
+    return tuple(_if_stable(bench, each, known) for each in found)
+
+
+def _if_stable(bench: Bench, suspect: Suspect, known: Knowledge) -> Suspect:
+    """The suspect; where nothing explains it, but it has several answers on other data, that it has."""
+    signature = suspect.signature
+    if signature.cause != UNEXPLAINED or signature.id in known.ids:
+        return suspect
+    for case in other_data(suspect.case):
+        outcome = bench.run(case, suspect.spec)
+        if how_flaky(bench, suspect.spec, case, outcome) == TWO_RUNS:
+            return nondeterministic(bench, suspect.spec, case)
+    return suspect
 
 
 def place_of(signature: Signature) -> Place:
