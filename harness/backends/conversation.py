@@ -41,7 +41,7 @@ class Lost(Exception):  # noqa: N818
 class Batch:
     """Cases in the order they are asked, with the bytes that carry them computed once.
 
-    ``fill`` is what a worker that forks has its memory filled with, one of `FILLS`.
+    ``fill`` is what a worker that forks has its memory filled with, one of `FILLS`, or 0: as it is.
     """
 
     def __init__(self, kind: str, cases: Sequence[Case], fill: int = 0) -> None:

@@ -143,8 +143,9 @@ def _in_child(replies: int, adapter: Adapter, answer: Callable[[], Answer], fill
     gc.freeze()  # a child that collects need not copy what it has in common with this process
     child = os.fork()
     if child == 0:
-        with contextlib.suppress(AttributeError):  # not glibc
-            _fill_memory(fill)
+        if fill:
+            with contextlib.suppress(AttributeError):  # not glibc
+                _fill_memory(fill)
         message = protocol.encode(*answer())
         vars(adapter).clear()
         gc.collect()  # memory that a case damaged shows when it is given back

@@ -56,11 +56,30 @@ def test_every_way_to_run_it_gives_the_same_codes(
         assert found["y"].dtype == np.dtype(x)
 
 
-def test_a_kept_session_answers_for_its_own_model_and_options(ort: Ort) -> None:
+def test_a_session_is_kept_from_its_second_use_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[bytes] = []
+    create = onnxruntime.InferenceSession
+
+    def counted(given: bytes, *rest: Any, **named: Any) -> Any:
+        made.append(given)
+        return create(given, *rest, **named)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", counted)
+    own = Ort()
     one, two = convolution([[[[2]]]]), convolution([[[[4]]]])
-    for _ in range(2):
-        assert int(ort.run(one, {"x": X}, {})["y"][0, 0, 0, 0]) == 2
-        assert int(ort.run(two, {"x": X}, {})["y"][0, 0, 0, 0]) == 3
+    for given, expected in (
+        (one, 2),
+        (one, 2),
+        (one, 2),
+        (two, 3),
+        (two, 3),
+        (two, 3),
+        (one, 2),
+    ):
+        assert int(own.run(given, {"x": X}, {})["y"][0, 0, 0, 0]) == expected
+    assert made == [one, one, two, two, one]
+    own.run(one, {"x": X}, {"level": "off"})
+    assert made[5:] == [one]
 
 
 @pytest.mark.parametrize("y", ["u1", "i1"])
