@@ -72,6 +72,10 @@ ARITHMETIC = {
         conv(weights(8, 2, 3, 3), groups=2, bias=BIAS),
         conv(DENSE, bias=BIAS),
     ),
+    "F168": (
+        conv(SMALL * 0, groups=8, bias=np.full(8, 2**31 - 20)),
+        conv(SMALL * 0, groups=8, bias=np.full(8, 2**24)),
+    ),
     "F67": (
         conv(DENSE, bias=BIAS, w_scale=PER_CHANNEL, y=(1.0, 100)),
         conv(DENSE, bias=BIAS),

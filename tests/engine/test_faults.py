@@ -375,6 +375,7 @@ def test_keys_titles_and_sources() -> None:
         "F160",
         "F161",
         "F162",
+        "F168",
         "F140",
         "F141",
         "F142",

@@ -63,6 +63,27 @@ def parameters(model: onnx.ModelProto) -> ConvParameters:
 
 
 @pytest.mark.parametrize(
+    ("groups", "bias", "codes"),
+    [
+        (8, 2**31 - 1, [0] * 8),
+        (8, 2**31 - 64, [0] * 8),
+        (8, 2**31 - 65, [255] * 8),
+        (1, 2**31 - 1, [0] * 8),
+        (4, 2**31 - 1, [255] * 8),
+    ],
+)
+def test_a_bias_through_float32_wraps_at_the_end_of_int32(
+    groups: int, bias: int, codes: list[int]
+) -> None:
+    """4 groups of 2 channels fill no block: that kernel is right. Values of OpenCV 5.0.0."""
+    w = np.zeros((8, 8 // groups, 1, 1), np.int8)
+    model = qlinear_conv(w, groups=groups, bias=np.full(8, bias), image=(1, 1))
+    x = np.zeros((1, 8, 1, 1), np.uint8)
+    assert run(model, x, "F168").reshape(-1).tolist() == codes
+    assert run(model, x).reshape(-1).tolist() == [255] * 8
+
+
+@pytest.mark.parametrize(
     ("fault", "expected"),
     [
         ("", [98, 100, 100, 102]),
