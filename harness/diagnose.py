@@ -16,6 +16,7 @@ EXACT = "spec"
 NEAR = 0.95  # of the wrong elements, what a near miss must reproduce at least
 FEW = 20  # wrong elements, below which a near miss would be all of them
 PARTNERS = 24  # faults that are tried two by two
+LEADERS = 2  # the nearest of them, that are tried with every fault
 
 Arrays = Mapping[str, Array]
 AllowedBy = Mapping[str, Allowed]
@@ -191,13 +192,17 @@ def _is_real(array: Array) -> bool:
 
 
 def _pairs(tried: Sequence[Tried]) -> list[Fault]:
-    """Pairs of the faults that come nearest, each of which leaves the other's stages alone."""
+    """Pairs of the faults that come nearest, each of which leaves the other's stages alone.
+
+    Beside what explains most of it, the other may be far from all that the backend does.
+    """
     nearest = sorted(tried, key=lambda each: each.distance)[:PARTNERS]
-    partners = [each.fault for each in tried if each in nearest]
+    leaders = nearest[:LEADERS]
     return [
-        together(first, second)
-        for first, second in combinations(partners, 2)
-        if first.id != second.id and first.stages.keys().isdisjoint(second.stages)
+        together(a.fault, b.fault)
+        for a, b in combinations(tried, 2)
+        if (a in nearest and b in nearest) or a in leaders or b in leaders
+        if a.fault.id != b.fault.id and a.fault.stages.keys().isdisjoint(b.fault.stages)
     ]
 
 

@@ -8,6 +8,7 @@ from engine.faults import (
     averages,
     bias,
     blockwise,
+    border_codes,
     borders,
     combination,
     combined_reals,
@@ -56,6 +57,7 @@ from engine.faults.fault import Fault, apply_faults, together
 
 CATALOGUE: tuple[Fault, ...] = (
     *layout.FAULTS,
+    *border_codes.FAULTS,
     *padding.FAULTS,
     *stale_borders.FAULTS,
     *one_row.FAULTS,

@@ -14,7 +14,7 @@ from engine.faults.fault import Fault
 from engine.ir import Array
 from engine.kernels.geometry import Window, pad_spatial
 from engine.kernels.parameters import ConvParameters
-from engine.kernels.stages import Accumulate, multiply_exactly, pad_with_zero_point
+from engine.kernels.stages import Accumulate, multiply_exactly, pad_with_border
 
 Sizes = tuple[int, ...]
 ReadAs = Callable[[Window], Window]
@@ -67,16 +67,20 @@ def within_reach(padded: Array, window: Window, zero_point: int, out: Sizes) -> 
     return pad_spatial(padded, (*(0 for _ in out), *lacking), zero_point)
 
 
-def read_first_image(x: Array, p: ConvParameters, pads: Sizes) -> tuple[Array, int]:
+def read_first_image(
+    x: Array, p: ConvParameters, pads: Sizes, border: int
+) -> tuple[Array, int]:
     """Every image of the batch is the first."""
-    return pad_with_zero_point(np.broadcast_to(x[:1], x.shape), p, pads)
+    return pad_with_border(np.broadcast_to(x[:1], x.shape), p, pads, border)
 
 
-def read_first_group(x: Array, p: ConvParameters, pads: Sizes) -> tuple[Array, int]:
+def read_first_group(
+    x: Array, p: ConvParameters, pads: Sizes, border: int
+) -> tuple[Array, int]:
     """Every group of a 3x3 kernel of stride 1 reads the channels of the first."""
     if is_winograd(p):
         x = np.tile(x[:, : p.in_per_group], (1, p.groups, *(1 for _ in p.kernel)))
-    return pad_with_zero_point(x, p, pads)
+    return pad_with_border(x, p, pads, border)
 
 
 def is_winograd(p: ConvParameters) -> bool:

@@ -24,16 +24,20 @@ def blocked_from_8_lanes(p: ConvParameters) -> str:
     return "M/groups is below 8" if p.groups > 1 and p.out_per_group < 8 else ""
 
 
-def pad_signed(x: Array, p: ConvParameters, pads: tuple[int, ...]) -> tuple[Array, int]:
+def pad_signed(
+    x: Array, p: ConvParameters, pads: tuple[int, ...], border: int
+) -> tuple[Array, int]:
     """Unsigned codes and their zero point moved by -128: the same sums, another folded bias."""
     shift = 0 if x.dtype.kind == "i" else 128
-    return pad_with(x, pads, p.x_zero_point) - shift, p.x_zero_point - shift
+    return pad_with(x, pads, border) - shift, p.x_zero_point - shift
 
 
-def pad_unsigned(x: Array, p: ConvParameters, pads: tuple[int, ...]) -> tuple[Array, int]:
+def pad_unsigned(
+    x: Array, p: ConvParameters, pads: tuple[int, ...], border: int
+) -> tuple[Array, int]:
     """Signed codes and their zero point moved by 128: the same sums, another folded bias."""
     shift = 128 if x.dtype.kind == "i" else 0
-    return pad_with(x, pads, p.x_zero_point) + shift, p.x_zero_point + shift
+    return pad_with(x, pads, border) + shift, p.x_zero_point + shift
 
 
 def _shares_blocks(p: ConvParameters) -> bool:

@@ -8,21 +8,21 @@ from engine.faults.fault import Fault
 from engine.faults.padding import possible_pads
 from engine.ir import Array
 from engine.kernels.parameters import ConvParameters
-from engine.kernels.stages import pad_with_zero_point
+from engine.kernels.stages import pad_with_border
 
 Pads = tuple[int, ...]
 
 LANES = 8
 
 
-def pad_one_row(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, int]:
+def pad_one_row(x: Array, p: ConvParameters, pads: Pads, border: int) -> tuple[Array, int]:
     """All pixels in one row behind the last axis' begin pad; all is padding where another axis has one."""
     if not _is_of_pixels(p):
-        return pad_with_zero_point(x, p, pads)
+        return pad_with_border(x, p, pads, border)
     half = len(pads) // 2
     *above, beside = pads[:half]
     sizes = [n + pads[i] + pads[half + i] for i, n in enumerate(x.shape[2:])]
-    row = np.full((*x.shape[:2], prod(sizes)), p.x_zero_point, np.int16)
+    row = np.full((*x.shape[:2], prod(sizes)), border, np.int16)
     if not any(above):
         pixels = x.reshape(*x.shape[:2], -1)[:, :, : max(row.shape[2] - beside, 0)]
         row[:, :, beside : beside + pixels.shape[2]] = pixels

@@ -1,24 +1,20 @@
-"""Faults of the border."""
+"""Faults of where the border is."""
 
 import operator
 from collections.abc import Callable, Iterator
-from functools import partial
 from itertools import product
 from typing import Protocol
 
 import numpy as np
 
-from engine.arithmetic import RANGES, Int32
 from engine.faults.fault import Fault
 from engine.faults.pad_origin import by_origin
 from engine.ir import Array
-from engine.kernels.geometry import Window, pad_spatial
+from engine.kernels.geometry import Window
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.stages import (
-    Accumulate,
-    multiply_exactly,
     pad_with,
-    pad_with_zero_point,
+    pad_with_border,
 )
 
 Pads = tuple[int, ...]
@@ -32,42 +28,27 @@ class Windowed(Protocol):
         """Its geometry."""
 
 
-LANES = 8
-TILES = 4
-
-
-def pad_with_lowest_code(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, int]:
-    """The border reads the lowest code, 0 in the unsigned domain, yet zx is folded over it."""
-    return pad_with(x, pads, RANGES[p.x_dtype][0]), p.x_zero_point
-
-
-def pad_with_code_zero(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, int]:
-    """The border reads code 0, which is real 0 only where zx is 0."""
-    return pad_with(x, pads, 0), p.x_zero_point
-
-
-def pad_modulo_256(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, int]:
-    """The border reads ``zx mod 256`` in int16: a negative zero point becomes another code."""
-    return pad_with(x, pads, p.x_zero_point % 256), p.x_zero_point
-
-
-def pad_swapped(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, int]:
+def pad_swapped(x: Array, p: ConvParameters, pads: Pads, border: int) -> tuple[Array, int]:
     """The begin pads at the end, the end pads at the beginning."""
     half = len(pads) // 2
-    return pad_with_zero_point(x, p, pads[half:] + pads[:half])
+    return pad_with_border(x, p, pads[half:] + pads[:half], border)
 
 
-def pad_begins_of_other_axis(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, int]:
+def pad_begins_of_other_axis(
+    x: Array, p: ConvParameters, pads: Pads, border: int
+) -> tuple[Array, int]:
     """The pads of height and width are swapped; the axes in reverse order."""
-    return _begin_at(x, p, pads, pads[: len(pads) // 2][::-1])
+    return _begin_at(x, p, pads, pads[: len(pads) // 2][::-1], border)
 
 
-def pad_in_pairs(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, int]:
+def pad_in_pairs(x: Array, p: ConvParameters, pads: Pads, border: int) -> tuple[Array, int]:
     """Begins, then ends, are read as begin and end of each axis in turn."""
-    return _begin_at(x, p, pads, pads[::2])
+    return _begin_at(x, p, pads, pads[::2], border)
 
 
-def pad_with_neighbours(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, int]:
+def pad_with_neighbours(
+    x: Array, p: ConvParameters, pads: Pads, border: int
+) -> tuple[Array, int]:
     """Beside a row lies what lies beside it in memory: the rows before and behind it.
 
     Above and below the image, and beside the tensor's first and last row, is real 0.
@@ -83,10 +64,10 @@ def pad_with_neighbours(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array,
     places = np.arange(-pads[half - 1], width + pads[-1])
     places = places + np.arange(flat.size // max(width, 1))[:, None] * width
     inside = (places >= 0) & (places < flat.size)
-    rows = np.where(inside, flat.take(places, mode="clip"), p.x_zero_point)
+    rows = np.where(inside, flat.take(places, mode="clip"), border)
     wide = rows.reshape(*x.shape[:-1], -1).astype(np.int16)
     rest = tuple(0 if end else pad for pad, end in zip(pads, ends, strict=True))
-    return pad_with(wide, rest, p.x_zero_point), p.x_zero_point
+    return pad_with(wide, rest, border), p.x_zero_point
 
 
 def without_end_pads(y: Array, x: Array, p: ConvParameters) -> Array:
@@ -110,28 +91,32 @@ def _outputs(p: ConvParameters, axis: int, size: int) -> int:
     return (size - extent) // p.strides[axis] + 1
 
 
-def _begin_at(x: Array, p: ConvParameters, pads: Pads, begins: Pads) -> tuple[Array, int]:
+def _begin_at(
+    x: Array, p: ConvParameters, pads: Pads, begins: Pads, border: int
+) -> tuple[Array, int]:
     """The image behind other begins, within the same size; real 0 around it."""
     half = len(begins)
     sizes = [n + pads[i] + pads[half + i] for i, n in enumerate(x.shape[2:])]
     lengths = [
         max(min(n, size - b), 0) for n, size, b in zip(x.shape[2:], sizes, begins, strict=True)
     ]
-    padded = np.full((*x.shape[:2], *sizes), p.x_zero_point, np.int16)
+    padded = np.full((*x.shape[:2], *sizes), border, np.int16)
     places = (slice(b, b + n) for b, n in zip(begins, lengths, strict=True))
     padded[:, :, *places] = x[:, :, *(slice(n) for n in lengths)]
     return padded, p.x_zero_point
 
 
-def pad_same_by_kernel(x: Array, p: ConvParameters, pads: Pads) -> tuple[Array, int]:
+def pad_same_by_kernel(
+    x: Array, p: ConvParameters, pads: Pads, border: int
+) -> tuple[Array, int]:
     """auto_pad SAME begins ``(kernel - 1) // 2`` before the image, on either side of UPPER and LOWER.
 
     The border goes on at the end as far as the windows reach.
     """
     if not p.auto_pad.startswith("SAME"):
-        return pad_with_zero_point(x, p, pads)
+        return pad_with_border(x, p, pads, border)
     padded, inside = around(by_kernel(pads, p.kernel))
-    wide = pad_with(x, padded, p.x_zero_point)
+    wide = pad_with(x, padded, border)
     return np.ascontiguousarray(wide[:, :, *inside]), p.x_zero_point
 
 
@@ -147,43 +132,6 @@ def around(pads: Pads) -> tuple[Pads, tuple[slice, ...]]:
     half = len(pads) // 2
     inside = tuple(slice(None, min(end, 0) or None) for end in pads[half:])
     return (*pads[:half], *(max(end, 0) for end in pads[half:])), inside
-
-
-def tail_reads_lowest_code(p: ConvParameters, weights: Array) -> Accumulate:
-    """The last few pixels of a depthwise output are summed as under F11.
-
-    The plane is cut into tiles of ``ceil(ceil(pixels / 4) / 8) * 8`` pixels; only a last tile of
-    fewer than 8 is meant. Measured on OpenCV 5.0.0.93 with one thread, planes of 1 to 289 pixels.
-    """
-    exact = multiply_exactly(p, weights)
-    return partial(_sum_tail, p, exact) if _is_plane_by_plane(p) else exact
-
-
-def tail_pixels(pixels: int) -> int:
-    """How many pixels the last tile holds where it is too short for a vector, else 0."""
-    share = -(-pixels // TILES)
-    tile = max(1, -(-share // LANES)) * LANES
-    left = pixels % tile
-    return left if left < LANES else 0
-
-
-def _is_plane_by_plane(p: ConvParameters) -> bool:
-    return p.in_per_group == p.out_per_group == 1
-
-
-def _sum_tail(
-    p: ConvParameters, exact: Accumulate, padded: Array, zero_point: int, pads: Pads, out: Pads
-) -> Int32:
-    acc = exact(padded, zero_point, pads, out)
-    first = acc.shape[2] - tail_pixels(acc.shape[2])
-    half = len(pads) // 2
-    inside = tuple(
-        slice(a, s - b)
-        for a, b, s in zip(pads[:half], pads[half:], padded.shape[2:], strict=True)
-    )
-    lowest = pad_spatial(padded[:, :, *inside], pads, RANGES[p.x_dtype][0])
-    acc[:, :, first:] = exact(lowest, zero_point, pads, out)[:, :, first:]
-    return acc
 
 
 def possible_pads(window: Window) -> Iterator[Pads]:
@@ -221,36 +169,6 @@ def other_same_pads(window: Window) -> bool:
 
 
 FAULTS = (
-    Fault(
-        "F11",
-        "padding taps read the lowest code while the zero point is folded over the full window",
-        "apache/tvm#13364; opencv/opencv 5.x convolution tails",
-        lambda p: p.may_pad and p.x_zero_point != RANGES[p.x_dtype][0],
-        {"pad": pad_with_lowest_code},
-    ),
-    Fault(
-        "F11.tail",
-        "padding taps of the last pixels of a depthwise convolution read the lowest code",
-        "opencv/opencv 5.x conv2_int8_kernels.simd.hpp, the scalar tail of a plane",
-        lambda p: (
-            _is_plane_by_plane(p) and p.may_pad and p.x_zero_point != RANGES[p.x_dtype][0]
-        ),
-        {"accumulate": tail_reads_lowest_code},
-    ),
-    Fault(
-        "F12",
-        "padding holds code 0 instead of the zero point",
-        "apache/tvm PR 4807",
-        lambda p: p.may_pad and p.x_zero_point != 0,
-        {"pad": pad_with_code_zero},
-    ),
-    Fault(
-        "F13",
-        "padding holds a negative zero point modulo 256",
-        "google/XNNPACK PR 8647",
-        lambda p: p.may_pad and p.x_zero_point < 0,
-        {"pad": pad_modulo_256},
-    ),
     *by_origin(
         Fault(
             "F14",
@@ -259,7 +177,7 @@ FAULTS = (
             some_pads(operator.ne),
             {"pad": pad_swapped},
         ),
-        pad_with_zero_point,
+        pad_with_border,
     ),
     Fault(
         "F15",

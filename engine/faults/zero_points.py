@@ -12,7 +12,7 @@ from engine.kernels.stages import (
     Accumulate,
     multiply_exactly,
     pad_with,
-    pad_with_zero_point,
+    pad_with_border,
     subtract_zero_points,
 )
 
@@ -20,27 +20,35 @@ _INT8, _UINT8 = np.dtype(np.int8), np.dtype(np.uint8)
 Sizes = tuple[int, ...]
 
 
-def pad_without_zero_point(x: Array, p: ConvParameters, pads: Sizes) -> tuple[Array, int]:
+def pad_without_zero_point(
+    x: Array, p: ConvParameters, pads: Sizes, border: int
+) -> tuple[Array, int]:
     """Codes taken for steps: ``acc = sum x*(w - zw)``, the border contributes nothing."""
     return pad_with(x, pads, 0), 0
 
 
-def pad_then_forget_zero_point(x: Array, p: ConvParameters, pads: Sizes) -> tuple[Array, int]:
+def pad_then_forget_zero_point(
+    x: Array, p: ConvParameters, pads: Sizes, border: int
+) -> tuple[Array, int]:
     """As above, but the border was filled with the zero point before it was forgotten."""
-    return pad_with(x, pads, p.x_zero_point), 0
+    return pad_with(x, pads, border), 0
 
 
-def pad_wrapped_differences(x: Array, p: ConvParameters, pads: Sizes) -> tuple[Array, int]:
+def pad_wrapped_differences(
+    x: Array, p: ConvParameters, pads: Sizes, border: int
+) -> tuple[Array, int]:
     """``x - zx`` of int8 codes in 8 bits, which wrap; the border is 0."""
-    padded, zero_point = pad_with_zero_point(x, p, pads)
+    padded, zero_point = pad_with_border(x, p, pads, border)
     if p.x_dtype != _INT8:
         return padded, zero_point
     return (padded - np.int16(zero_point) + 128) % 256 - 128, 0
 
 
-def pad_unsigned_as_signed(x: Array, p: ConvParameters, pads: Sizes) -> tuple[Array, int]:
+def pad_unsigned_as_signed(
+    x: Array, p: ConvParameters, pads: Sizes, border: int
+) -> tuple[Array, int]:
     """``x - 256`` from 128 on, less the zero point as given, of uint8 codes, the border too."""
-    padded, zero_point = pad_with_zero_point(x, p, pads)
+    padded, zero_point = pad_with_border(x, p, pads, border)
     if p.x_dtype != _UINT8:
         return padded, zero_point
     return padded - np.where(padded > 127, np.int16(256), np.int16(0)), zero_point

@@ -40,10 +40,10 @@ def blocked_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> 
     scale = scale.reshape(()) if scale.size == 1 else _by_lane(scale, base)
     usual = p.x_zero_point * fold
     finish = finisher(p, stages, prepare_rescaling(p, stages, profile, scale, bias))
-    window = p.window
+    window, border = p.window, stages.border(p)
 
     def piece(x: Array, pads: tuple[int, ...], out: tuple[int, ...]) -> Array:
-        padded, zero_point = stages.pad(x, p, pads)
+        padded, zero_point = stages.pad(x, p, pads, border)
         sums = np.matmul(packed, _patches(padded, window, out, packed))
         acc = wrap_int32(sums) if wraps else sums.astype(np.int32)
         acc = acc.reshape(x.shape[0], len(base), LANES, math.prod(out))

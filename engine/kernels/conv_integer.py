@@ -44,12 +44,12 @@ def conv_integer(node: Node, setting: Setting) -> Kernel:
 def sums_of(p: ConvParameters, setting: Setting) -> Run:
     """The sums of a convolution, as a function of the input codes."""
     stages = setting.stages
-    accumulate = stages.accumulate(p, stages.weights(p))
+    accumulate, border = stages.accumulate(p, stages.weights(p)), stages.border(p)
 
     def run(x: Array) -> Array:
         check_input(x, p)
         pads, out = p.window.resolve(x.shape[2:], p.node)
-        padded, zero_point = stages.pad(x, p, pads)
+        padded, zero_point = stages.pad(x, p, pads, border)
         sums = accumulate(padded, zero_point, pads, out)
         return sums.reshape(x.shape[0], p.out_channels, *out)
 

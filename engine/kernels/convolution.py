@@ -53,7 +53,7 @@ def plain_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> Pi
     Source:
         ONNX QLinearConv-10.
     """
-    accumulate = stages.accumulate(p, stages.weights(p))
+    accumulate, border = stages.accumulate(p, stages.weights(p)), stages.border(p)
     column = (-1, 1)
     scale, bias = stages.scales(p), stages.bias(p)
     rescaling = prepare_rescaling(
@@ -66,7 +66,7 @@ def plain_convolution(p: ConvParameters, stages: Stages, profile: Profile) -> Pi
     finish = finisher(p, stages, rescaling)
 
     def piece(x: Array, pads: tuple[int, ...], out: tuple[int, ...]) -> Array:
-        padded, zero_point = stages.pad(x, p, pads)
+        padded, zero_point = stages.pad(x, p, pads, border)
         codes = finish(accumulate(padded, zero_point, pads, out))
         return codes.reshape(x.shape[0], p.out_channels, *out)
 

@@ -1,7 +1,7 @@
 """The stages of an integer convolution, each a pure function; a fault replaces one of them.
 
 Loaded once: ``weights``, ``scales``, ``bias``, ``layout``, ``accumulate`` (prepares the sum),
-``rescaling`` (prepares the steps). Run each time: pad -> accumulate -> add the bias -> rescale -> round
+``rescaling`` (prepares the steps). Run each time: pad with the ``border`` -> accumulate -> add the bias -> rescale -> round
 -> to codes, which saturates -> activate -> store.
 """
 
@@ -36,7 +36,8 @@ class Stages:
     """One function for each stage.
 
     ``weights`` (M, C/groups, *kernel) are the codes less their zero point; ``scales`` one value or
-    M; ``bias`` M or none; ``rescaling`` prepares the profile's constants; ``layout`` says why the blocked kernel is not used, ``""`` where it is; ``pad`` gives the
+    M; ``bias`` M or none; ``rescaling`` prepares the profile's constants; ``layout`` says why the blocked kernel is not used, ``""`` where it is; ``border`` is the code
+    that stands for padding; ``pad`` puts it around the image, and gives the
     padded codes (int16) and the zero point they are to be read with; ``store`` puts the 8 lanes of
     each task of the blocked kernel into the output; ``round`` takes the steps and the zero point
     that is added to them afterwards; ``to_codes`` adds it, and clips by ``saturate``.
@@ -47,7 +48,8 @@ class Stages:
     bias: Callable[[ConvParameters], Array | None]
     rescaling: Callable[[Prepare, Requantization, ConvParameters], Rescaling]
     layout: Callable[[ConvParameters], str]
-    pad: Callable[[Array, ConvParameters, tuple[int, ...]], tuple[Array, int]]
+    border: Callable[[ConvParameters], int]
+    pad: Callable[[Array, ConvParameters, tuple[int, ...], int], tuple[Array, int]]
     accumulate: Callable[[ConvParameters, Array], Accumulate]
     store: Callable[[Array, list[int], int], Array]
     round: Callable[[Array, int], Array]
@@ -64,7 +66,8 @@ def correct_stages(profile: Profile) -> Stages:
         bias=bias_as_given,
         rescaling=rescaling_of_profile,
         layout=why_not_blocked,
-        pad=pad_with_zero_point,
+        border=zero_point_of,
+        pad=pad_with_border,
         accumulate=multiply_exactly,
         store=store_in_order,
         round=to_nearest_even,
@@ -116,11 +119,16 @@ def why_not_blocked(p: ConvParameters) -> str:
     return ""
 
 
-def pad_with_zero_point(
-    x: Array, p: ConvParameters, pads: tuple[int, ...]
+def zero_point_of(p: ConvParameters) -> int:
+    """Real 0, which is the code ``zx``."""
+    return p.x_zero_point
+
+
+def pad_with_border(
+    x: Array, p: ConvParameters, pads: tuple[int, ...], border: int
 ) -> tuple[Array, int]:
-    """Real 0 around the image, which is the code ``zx``."""
-    return pad_with(x, pads, p.x_zero_point), p.x_zero_point
+    """The code ``border`` around the image."""
+    return pad_with(x, pads, border), p.x_zero_point
 
 
 def pad_with(x: Array, pads: tuple[int, ...], code: int) -> Array:

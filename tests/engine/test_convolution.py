@@ -17,7 +17,7 @@ from engine.kernels.parameters import ConvParameters
 from engine.kernels.stages import (
     largest_sum,
     multiply_exactly,
-    pad_with_zero_point,
+    pad_with_border,
     store_in_order,
     subtract_zero_points,
 )
@@ -95,7 +95,7 @@ def test_sums_equal_the_loop_over_every_tap(case: tuple[Any, Array]) -> None:
     model, x = case
     p = only(Session(model))
     pads, out = p.window.resolve(x.shape[2:], "c")
-    padded, zero_point = pad_with_zero_point(x, p, pads)
+    padded, zero_point = pad_with_border(x, p, pads, p.x_zero_point)
     acc = multiply_exactly(p, subtract_zero_points(p))(padded, zero_point, pads, out)
     assert acc.dtype == np.int32
     assert (acc.reshape(2, -1, *out) == sums_by_loop(p, x, pads, out)).all()
@@ -183,7 +183,7 @@ def test_against_the_onnx_reference() -> None:
 def real_steps(p: ConvParameters, x: Array) -> Array:
     """``acc * xs*ws / ys`` in float64."""
     pads, out = p.window.resolve(x.shape[2:], "c")
-    padded, zero_point = pad_with_zero_point(x, p, pads)
+    padded, zero_point = pad_with_border(x, p, pads, p.x_zero_point)
     acc = multiply_exactly(p, subtract_zero_points(p))(padded, zero_point, pads, out)
     bias = np.zeros(p.out_channels) if p.bias is None else p.bias
     scale = p.w_scales.astype(np.float64) * np.float64(p.x_scale) / np.float64(p.y_scale)

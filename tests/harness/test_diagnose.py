@@ -195,6 +195,16 @@ def test_two_faults_at_once_are_named_together() -> None:
     assert variants(sure[0]) == (both,)
 
 
+def test_where_the_border_is_and_what_it_holds_are_two_faults() -> None:
+    """The first explains most of it; alone, the second is farther off than many that do not act."""
+    spec = replace(SAME, groups=3, image=(4, 6), strides=(2, 1), dilations=(1, 1), x_seed=7)
+    same = replace(spec, auto_pad="SAME_UPPER", x_dtype="int8", y_scale=100.0, y_zero_point=0)
+    case = build(same)
+    allowed = Oracle(case.proto()).allowed(case.inputs)
+    found = diagnose(case, emulate(case, "spec", find("F11.tail+F16")), allowed, "spec")
+    assert [each.fault for each in found.matches] == ["F11+F16"]
+
+
 def test_two_faults_do_not_pass_for_one() -> None:
     """What one fault explains needs no second; what no pair explains on fresh data is none."""
     case = build(PAIRED)
