@@ -261,11 +261,13 @@ FAULTS = (
         "opencv/opencv 5.x reads per-axis parameters with .at(0)",
         first_of_axis,
     ),
-    _axis_fault(
+    Fault(
         "F149",
-        "blocks of one row each have the parameters of the row's first element",
+        "QuantizeLinear in blocks of one row each takes the parameters of the row's first element",
         "opencv/opencv modules/dnn/src/layers/quantlizelinear_layer.cpp",
-        first_of_rows,
+        _moves(first_of_rows),
+        {"quantize.spread": first_of_rows},
+        record=QuantizeParameters,
     ),
     _axis_fault(
         "F57.block",

@@ -34,6 +34,16 @@ def dequantize(
     return graph_model(nodes, {"x": (np.float32, shape)}, {"y": np.float32}, constants, 21)
 
 
+def quantize(scale: Array, axis: int) -> onnx.ModelProto:
+    """A QuantizeLinear "d" of the graph's input "x", a scale for each element."""
+    node = onnx.helper.make_node(
+        "QuantizeLinear", ["x", "s"], ["y"], name="d", axis=axis, block_size=1
+    )
+    constants = {"s": scale.astype(np.float32)}
+    inputs = {"x": (np.float32, list(scale.shape))}
+    return graph_model([node], inputs, {"y": np.uint8}, constants, 21)
+
+
 def packed_product(codes: Array, scale: Array, zero: Array) -> onnx.ModelProto:
     """A product with weights in blocks of 16 along K, which R60 packs."""
     constants = {"q": codes, "s": scale.astype(np.float32), "z": zero.astype(codes.dtype)}
@@ -78,10 +88,7 @@ PAIRS = {
         dequantize(SQUARE, RISING.T, axis=0, block=3),
         dequantize(SQUARE, RISING, axis=1, block=3),
     ),
-    "F149": (
-        dequantize(SQUARE, WIDE, axis=0, block=1),
-        dequantize(SQUARE, WIDE, axis=1, block=1),
-    ),
+    "F149": (quantize(WIDE, axis=0), quantize(WIDE, axis=1)),
     "F57": (dequantize(SQUARE, ROW, axis=0), dequantize(SQUARE, np.full(6, 0.5), axis=0)),
     "F57.block": (
         dequantize(SQUARE, RISING[:, :1], axis=1, block=6),
