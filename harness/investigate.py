@@ -66,11 +66,14 @@ def shrink(bench: Bench, suspect: Suspect, *, budget_s: float = 20.0) -> Suspect
         return suspect
     if not alike and not again:
         return nondeterministic(bench, suspect.spec, small)
-    return _as_before((alike or again)[0], suspect.matches)
+    return as_before((alike or again)[0], suspect.matches)
 
 
-def _as_before(small: Suspect, matches: tuple[Match, ...]) -> Suspect:
-    """Of the faults that explain a shrunk case, those that explained the larger one, in its order."""
+def as_before(small: Suspect, matches: tuple[Match, ...]) -> Suspect:
+    """Of the faults that explain a shrunk case, those that explained the larger one, in its order.
+
+    The kind is that of the first: where little is left, ties may be all that is wrong.
+    """
     found = {match.fault: match for match in small.matches}
     held = tuple(found[each.fault] for each in matches if each.fault in found)
     if not held:
@@ -88,7 +91,7 @@ def suspect_of(bench: Bench, finding: Finding, case: Case) -> Suspect | None:
     """
     spec = parse(finding.backend.name)
     found = every_suspect(bench, spec, case, bench.run(case, spec))
-    again = (_as_before(each, finding.diagnosis) for each in found)
+    again = (as_before(each, finding.diagnosis) for each in found)
     return next((each for each in again if each.signature.id == finding.id), None)
 
 

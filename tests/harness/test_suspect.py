@@ -9,12 +9,13 @@ import pytest
 from onnx import helper
 
 from corpus.case import Case
+from corpus.finding import Match
 from engine import Session
 from generators.graphs import draw_case
 from generators.operators.conv import build, describe
 from generators.operators.node import NodeSpec, Operand
 from generators.operators.node import build as build_node
-from harness.investigate import is_wrong_alone, shrink
+from harness.investigate import as_before, is_wrong_alone, shrink
 from harness.outcome import Crashed, Refused, Values
 from harness.same import same_bug
 from harness.suspect import Suspect, suspects
@@ -46,6 +47,27 @@ def test_a_fault_is_located_and_named(fault: str) -> None:
     assert suspect.located_by == "native"
     assert fault in {match.fault for match in suspect.matches}
     assert suspect.signature.backend == "engine"
+
+
+@pytest.mark.parametrize(
+    ("before", "cause", "kind"),
+    [
+        ("F150", "F150", "divergent"),
+        ("F70", "F70", "rounding-mode"),
+        ("F12", "F75", "rounding-mode"),
+    ],
+)
+def test_a_shrunk_case_has_the_name_and_the_kind_of_the_larger_one(
+    before: str, cause: str, kind: str
+) -> None:
+    """Three faults explain the ties that are left; what explains them no more says nothing."""
+    suspect = only_suspect("engine:fault=F12", padded())
+    matches = tuple(Match(each, "words", 1, 1) for each in ("F75", "F70", "F150"))
+    ties = replace(suspect.signature, kind="rounding-mode", cause="F75")
+    small = replace(suspect, matches=matches, signature=ties)
+    found = as_before(small, (Match(before, "words", 9, 9),))
+    assert (found.signature.cause, found.signature.kind) == (cause, kind)
+    assert found.matches == (matches if before == "F12" else found.matches[:1])
 
 
 def test_an_operation_with_several_outputs_is_looked_at_whole() -> None:
