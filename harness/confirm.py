@@ -21,17 +21,16 @@ from harness.diagnose import Tried, decide, variants
 from harness.emulate import Emulator
 from harness.law.neighbours import Neighbourhood, fresh_data
 from harness.oracle import Allowed, Oracle, Silent, is_outside
+from harness.other_data import other_data, other_inputs
 from harness.outcome import Values
 from harness.requantized import requantized
 from harness.verdicts import is_suspicious, verdict_on
 
-DRAWS = 8
 NEIGHBOURS = 100  # drawn at most; those on which the candidates agree are not run
 REQUANTIZED = 4  # times that the fresh data of other graphs are tried with other parameters
 CONTESTED = 4  # that tell each pair of candidates apart
 REFUTED = 0.5  # of the best one's neighbours: who foretells fewer only looked alike
 HELD = 0.5  # of what the backend gets wrong on fresh data, and of neighbours: how much must be explained
-FEW = 9  # codes
 ENOUGH_FOR_TWO = 3  # fresh draws that two faults at once must explain
 
 Emulated = Mapping[str, Array]
@@ -108,8 +107,11 @@ def _holding(
             continue
         wrong += counts
         emulator = Emulator(case, bench.profile(spec))
+        right = bool(allowed) and not is_suspicious(word, outcome)
         for each, tally in tallies.items():
-            tally.foretold += _agrees(each.outputs(emulator), outcome, allowed)
+            told = _agrees(each.outputs(emulator), outcome, allowed)
+            tally.foretold += told
+            tally.refuted += right and not told
             if counts:
                 tally.add(decide(emulator, outcome.arrays, allowed, each.fault, each.way))
     held = [each for each, tally in tallies.items() if _holds(each.fault, tally, wrong)]
@@ -120,12 +122,13 @@ def _holding(
 class _Tally:
     """What a candidate makes of fresh data.
 
-    Cases that it ``foretold``; of the wrong ones those it ``explained``, with how many elements
-    ``matched``; the ``clean`` ones of them break nothing that is right, those ``contradicted`` have
+    Cases that it ``foretold``; right ones that ``refuted`` it, for they would be wrong; of the
+    wrong ones those it ``explained``, with how many elements ``matched``; the ``clean`` ones of them break nothing that is right, those ``contradicted`` have
     all that is wrong and do.
     """
 
     foretold: int = 0
+    refuted: int = 0
     explained: int = 0
     matched: int = 0
     clean: int = 0
@@ -141,8 +144,13 @@ class _Tally:
 
 
 def _holds(fault: Fault, tally: _Tally, wrong: int) -> bool:
-    """Two faults at once fit a few values easily: they must explain all of the fresh data."""
-    if wrong and tally.clean <= tally.contradicted:
+    """Two faults at once fit a few values easily: they must explain all of the fresh data.
+
+    Where nothing is wrong, none may say that something is.
+    """
+    if not wrong:
+        return not (fault.parts or tally.refuted)
+    if tally.clean <= tally.contradicted:
         return False
     if fault.parts:
         return tally.explained == wrong >= ENOUGH_FOR_TWO
@@ -208,14 +216,13 @@ def _neighbours(conv: ConvSpec) -> Iterator[Case]:
 def _with_other_parameters(case: Case) -> Iterator[Case]:
     rng = np.random.default_rng(NEIGHBOURS)
     for _ in range(REQUANTIZED):
-        for fresh in _other_inputs(case):
+        for fresh in other_inputs(case):
             yield requantized(fresh, rng)
 
 
 def _is_equal(first: Emulated, second: Emulated) -> bool:
-    return first.keys() == second.keys() and all(
-        np.array_equal(array, second[name]) for name, array in first.items()
-    )
+    pairs = ((array, second[name]) for name, array in first.items())
+    return first.keys() == second.keys() and all(np.array_equal(*each) for each in pairs)
 
 
 def _agrees(emulated: Emulated, outcome: Values, allowed: Mapping[str, Allowed]) -> bool:
@@ -243,52 +250,3 @@ def _allowed(case: Case) -> Mapping[str, Allowed]:
         return Oracle(case.proto()).allowed(case.inputs)
     except Silent:
         return {}
-
-
-def other_data(case: Case) -> list[Case]:
-    """The same operations on other inputs; a convolution that is all of a case has other weights, too."""
-    conv = describe(case)
-    return _redrawn(conv) if conv else _other_inputs(case)
-
-
-def _redrawn(conv: ConvSpec) -> list[Case]:
-    """Other data under the same parameters, half of them with a scale that fits the results."""
-    rng = Random(DRAWS)
-    kinds = ("random", "extremes")
-    drawn = [
-        replace(
-            conv, x_kind=kinds[n % 2], w_kind=kinds[n // 2 % 2], x_seed=n + 1, w_seed=n + 101
-        )
-        for n in range(DRAWS // 2)
-    ]
-    bare = replace(conv, x=None, w=None, b=None)
-    fitted = [spec for _ in range(2) for spec in list(fresh_data(bare, rng))[:2]]
-    return [build(replace(each, x=None, w=None)) for each in (*drawn, *fitted)]
-
-
-def _other_inputs(case: Case) -> list[Case]:
-    """The same model on multiples of its real inputs, which keep their ties, and on other codes."""
-    rng = np.random.default_rng(DRAWS)
-    return [
-        case.with_inputs({name: _other(array, n, rng) for name, array in case.inputs.items()})
-        for n in range(DRAWS)
-    ]
-
-
-FACTORS = (-1, 3, -3, 5, 2, -5, 7, -7)
-
-
-def _other(array: Array, number: int, rng: np.random.Generator) -> Array:
-    """Codes are random in one draw of two, in the others a few away from those of the case."""
-    if array.dtype.kind == "f":
-        return (array * FACTORS[number]).astype(array.dtype)
-    if array.dtype.itemsize > 2 or array.dtype.kind == "V":
-        return array
-    if array.dtype == np.bool_:
-        return rng.random(array.shape) < 0.5
-    info = np.iinfo(array.dtype)
-    if number % 2:
-        few = rng.integers(-FEW, FEW + 1, array.shape)
-        near: Array = np.clip(array.astype(np.int64) + few, info.min, info.max)
-        return near.astype(array.dtype)
-    return rng.integers(info.min, info.max + 1, array.shape).astype(array.dtype)

@@ -8,7 +8,7 @@ from generators.illegal import breach_of
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.cause import UNEXPLAINED
-from harness.confirm import other_data
+from harness.other_data import other_data
 from harness.outcome import Outcome, Values
 from harness.partner_bugs import every_suspect
 from harness.partners import moved_by

@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 from corpus.case import Case
+from corpus.finding import Match
 from engine.faults import find
 from harness import confirm
 from harness.confirm import Candidate
@@ -126,6 +127,23 @@ def test_a_zero_point_keeps_its_shape_beside_an_equal_one_of_another() -> None:
         ).proto()
         shapes = {each.name: list(each.dims) for each in drawn.graph.initializer}
         assert shapes == {"one": [1], "none": [], "s": []}
+
+
+@pytest.mark.parametrize(
+    ("fault", "held"), [("F70", False), ("F76.wrap", True), ("F70+F76.wrap", False)]
+)
+def test_what_is_right_on_other_data_refutes_who_says_that_it_is_wrong(
+    fault: str, held: bool
+) -> None:
+    """Ties there are; values of 2**31 there are none: F76 cannot show, which is nothing against it."""
+    node = onnx.helper.make_node("QuantizeLinear", ["x", "s", "z"], ["y"])
+    constants: dict[str, Any] = {"s": np.float32(1), "z": np.uint8(9)}
+    model = graph_model([node], {"x": (np.float32, [2])}, {"y": np.uint8}, constants, 13)
+    case = Case(model.SerializeToString(), {"x": np.array([0.5, 2.5], np.float32)})
+    match = Match(find(fault).id, find(fault).title, 1, 1)
+    with bench_of("engine") as bench:
+        sure = confirm.confirmed(bench, bench.specs[0], case, (match,))
+    assert [each.fault for each in sure] == ([match.fault] if held else [])
 
 
 @pytest.mark.parametrize(("foretold", "heard"), [(1, False), (2, True)])
