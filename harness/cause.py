@@ -20,6 +20,9 @@ from harness.passes import passes_of
 from harness.verdicts import is_wrong
 from harness.wording import types_words
 
+OF_VALUES = ("divergent", "rounding-mode", "nonfinite")
+"""The kinds of verdicts that faults are tried for."""
+
 PASS = "pass "
 TIES = "ties"
 UNEXPLAINED = (
@@ -92,7 +95,7 @@ def _diagnosis(
     Those ``known`` from other operations of the graph are tried first. What a large operation does
     is looked at on a part of it.
     """
-    if row.verdict.kind not in ("divergent", "rounding-mode") or row.allowed is None:
+    if row.verdict.kind not in OF_VALUES or row.allowed is None:
         return Diagnosis((), ())
     profile = bench.profile(spec)
     actual, allowed = {row.tensor: row.array}, {row.tensor: row.allowed}

@@ -22,7 +22,7 @@ from harness.emulate import Emulator
 from harness.law.neighbours import Neighbourhood, fresh_data
 from harness.oracle import Allowed, Oracle, Silent, is_outside
 from harness.other_data import other_data, other_inputs
-from harness.outcome import Values
+from harness.outcome import Values, is_same
 from harness.requantized import requantized
 from harness.verdicts import is_suspicious, verdict_on
 
@@ -221,8 +221,10 @@ def _with_other_parameters(case: Case) -> Iterator[Case]:
 
 
 def _is_equal(first: Emulated, second: Emulated) -> bool:
-    pairs = ((array, second[name]) for name, array in first.items())
-    return first.keys() == second.keys() and all(np.array_equal(*each) for each in pairs)
+    return first.keys() == second.keys() and all(
+        array.shape == second[name].shape and bool(is_same(array, second[name]).all())
+        for name, array in first.items()
+    )
 
 
 def _agrees(emulated: Emulated, outcome: Values, allowed: Mapping[str, Allowed]) -> bool:
@@ -233,7 +235,7 @@ def _agrees(emulated: Emulated, outcome: Values, allowed: Mapping[str, Allowed])
         array.shape == emulated[name].shape == allowed[name].low.shape
         and bool(
             (
-                (array == emulated[name])
+                is_same(array, emulated[name])
                 | ~(
                     is_outside(allowed[name], array)
                     | is_outside(allowed[name], emulated[name])

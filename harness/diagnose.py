@@ -11,6 +11,7 @@ from corpus.finding import Match
 from engine.faults import CATALOGUE, Fault, together
 from harness.emulate import FUSED, Emulator
 from harness.oracle import Allowed, is_outside
+from harness.outcome import is_same
 
 EXACT = "spec"
 NEAR = 0.95  # of the wrong elements, what a near miss must reproduce at least
@@ -267,7 +268,7 @@ def _compare(
         if not emulated[name].shape == array.shape == allowed[name].low.shape:
             return None
         outside = is_outside(allowed[name], array)
-        same = emulated[name] == array
+        same = is_same(emulated[name], array)
         if loose:
             same |= _is_near(array, emulated[name], allowed[name])
         alike, total = alike + int(same.sum()), total + same.size
@@ -291,7 +292,8 @@ def _is_near(array: Array, emulated: Array, allowed: Allowed) -> Array:
         width = (
             allowed.high - allowed.low + np.abs(value) * 2 * float(np.finfo(array.dtype).eps)
         )
-        return np.asarray(np.abs(value - emulated) <= width)
+        near = np.isfinite(value) & (np.abs(value - emulated) <= width)
+    return np.asarray(near)
 
 
 def _apart(first: Array, second: Array) -> float:

@@ -71,3 +71,9 @@ class Tapped:
     plan: tuple[FusedOp, ...]
     method: str
     confirmed: bool
+
+
+def is_same(first: Array, second: Array) -> Array:
+    """Which elements are equal; what is no number is equal to what is none."""
+    same: Array = (first == second) | ((first != first) & (second != second))
+    return same

@@ -7,6 +7,7 @@ from corpus.finding import Match
 
 WRONG = "wrong"
 ROUNDING = "rounding-mode"
+NONFINITE = "nonfinite"
 
 CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -25,10 +26,11 @@ TIES = ("F70", "F71", "F75")
 def kind_of_bug(kind: str, matches: Sequence[Match]) -> str:
     """The kind that a bug has whatever data show it.
 
-    A fault that does more than turn ties around is no rounding mode where ties alone are wrong.
+    A fault that does more than turn ties around is no rounding mode where ties alone are wrong. What
+    is no finite number becomes a code behind a QuantizeLinear.
     """
     causes = {cause for each in matches[:1] for cause in each.fault.split("+")}
-    return "divergent" if kind == ROUNDING and causes - {*TIES} else kind
+    return "divergent" if kind in (ROUNDING, NONFINITE) and causes - {*TIES} else kind
 
 
 def told_by(cause: str) -> str:

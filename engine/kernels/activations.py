@@ -13,12 +13,11 @@ from engine.errors import EngineError, InvalidModel
 from engine.ir import Array, Node
 from engine.kernels.elementwise import (
     Function,
-    formula,
     number,
-    of_floats,
     require_number,
 )
 from engine.kernels.error_function import error_function
+from engine.kernels.formulas import formula, of_floats
 from engine.kernels.operator import CONTRIB, Kernel, Operator, Setting, operator
 
 

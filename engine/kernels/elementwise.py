@@ -1,8 +1,4 @@
-"""What element-wise kernels share: types, blocks, one rounding; and functions of one tensor.
-
-A transcendental function is evaluated in float64 and rounded once to the type of its input, block by
-block, so that the wide temporaries stay small beside a big tensor.
-"""
+"""What element-wise kernels share: types, blocks; and functions of one tensor that need no rounding."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +9,7 @@ import numpy as np
 from engine.errors import InvalidModel, Unsupported
 from engine.ir import Array, Node
 from engine.kernels.codes_before import CodesBefore, codes_before
-from engine.kernels.error_function import error_function
-from engine.kernels.number_types import BFLOAT16, round_to
+from engine.kernels.number_types import BFLOAT16
 from engine.kernels.operator import Kernel, Operator, Setting, operator
 
 Function = Callable[[Array], Array]
@@ -97,38 +92,6 @@ def by_blocks(function: Function, x: Array, dtype: Any) -> Array:
     for part in blocks(x.size):
         out[part] = function(flat[part])
     return y
-
-
-def rounded_once(function: Function, x: Array) -> Array:
-    """``fl(f(x))``: evaluated in float64, rounded once to the type of ``x``."""
-
-    def wide(part: Array) -> Array:
-        return round_to(np.asarray(function(part.astype(np.float64))), x.dtype)
-
-    return by_blocks(function if x.dtype == np.float64 else wide, x, x.dtype)
-
-
-def of_floats(node: Node, setting: Setting, function: Function) -> Function:
-    """A kernel of one tensor of floats from its formula in float64.
-
-    Where the profile has a float32 function of its own for the operator, that is used.
-    """
-    in_float32 = setting.profile.elementwise.functions.get(node.op)
-
-    def run(x: Array) -> Array:
-        require_float(node, x)
-        if in_float32 and x.dtype == np.float32:
-            return by_blocks(in_float32, x, x.dtype)
-        return rounded_once(function, x)
-
-    return run
-
-
-def formula(name: str, function: Function, since: int = 1) -> Operator:
-    """An operator that is a formula without parameters, rounded once."""
-    return operator(
-        name, lambda node, setting: of_floats(node, setting, function), since=since
-    )
 
 
 def exact(name: str, function: Function, floats_only: bool = False) -> Operator:
@@ -271,18 +234,4 @@ OPERATORS = (
     exact("Round", np.rint, floats_only=True),
     exact("Sqrt", np.sqrt, floats_only=True),
     exact("Reciprocal", reciprocal, floats_only=True),
-    formula("Exp", np.exp),
-    formula("Log", np.log),
-    formula("Erf", error_function, since=9),
-    formula("Sin", np.sin),
-    formula("Cos", np.cos),
-    formula("Tan", np.tan),
-    formula("Asin", np.arcsin),
-    formula("Acos", np.arccos),
-    formula("Atan", np.arctan),
-    formula("Sinh", np.sinh, since=9),
-    formula("Cosh", np.cosh, since=9),
-    formula("Asinh", np.arcsinh, since=9),
-    formula("Acosh", np.arccosh, since=9),
-    formula("Atanh", np.arctanh, since=9),
 )

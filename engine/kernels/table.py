@@ -166,8 +166,8 @@ def fill_table(parameters: TableParameters, rule: TableRule, setting: Setting) -
     x = codes
     if rule.dequantize is not None:
         x = rule.dequantize(codes, p.x_scale, p.x_zero_point)
-    # what a fault does to Q and D by themselves, it does not do to tables
-    own = {key: each for key, each in setting.replaced.items() if "quantize." not in key}
+    # what a fault does to Q, D and functions by themselves, it does not do to tables
+    own = {key: each for key, each in setting.replaced.items() if not _is_apart(key)}
     program = compile_graph(graph, replace(setting, graph=graph, replaced=own))
     column = x.reshape(-1, *(1,) * len(p.spread))
     y: Array = program.run([np.broadcast_to(column, (len(codes), *p.spread))])[
@@ -177,6 +177,10 @@ def fill_table(parameters: TableParameters, rule: TableRule, setting: Setting) -
         return y
     steps = rule.quantize(y, p.y_scale, np.asarray(p.y_zero_point, np.float32))
     return saturate_codes(np.asarray(steps), p.y_dtype)
+
+
+def _is_apart(stage: str) -> bool:
+    return "quantize." in stage or stage.startswith("formula.")
 
 
 def _between_codes(p: TableParameters, chain: Graph, rule: TableRule) -> Graph:

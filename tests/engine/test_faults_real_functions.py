@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import helper
 
@@ -82,3 +83,43 @@ def test_rows_of_a_softmax(
     assert np.abs(y - np.array(expected)).max() < 1e-6
     right = session("Softmax", opset=opset, **given).run({"x": ROWS})["y"].reshape(-1)
     assert bool(find(fault).places(wrong.plan())) == (np.abs(y - right).max() > 0.01)
+
+
+@pytest.mark.parametrize(
+    ("fault", "op", "last", "expected"),
+    [("F163", "Tanh", 44.18813, np.nan), ("F164", "Softplus", 88.72283, np.inf)],
+)
+def test_an_infinite_exponential(fault: str, op: str, last: float, expected: float) -> None:
+    """OpenCV's values around the last one that it gets right; -inf has an exponential of 0."""
+    end = np.float32(last)
+    x = np.array([end, np.nextafter(end, np.float32(99)), 1e30, np.inf, -1e30, -np.inf, 0, 1])
+    right, wrong = session(op), session(op, fault)
+    y = wrong.run({"x": x.astype(np.float32)})["y"]
+    known = right.run({"x": x.astype(np.float32)})["y"]
+    assert np.array_equal(y[[1, 2, 3]], np.full(3, expected, np.float32), equal_nan=True)
+    assert np.delete(y, [1, 2, 3]).tolist() == np.delete(known, [1, 2, 3]).tolist()
+    assert find(fault).places(right.plan()) == ("a",)
+    assert not find(fault).places(session("Exp").plan())
+
+
+def test_the_last_elements_of_a_tanh_are_computed_one_by_one() -> None:
+    """Behind the last whole 8 of the tensor, whatever its shape."""
+    x = np.full((1, 11, 2), 60)
+    y = session("Tanh", "F163").run({"x": x.astype(np.float32)})["y"].reshape(-1)
+    assert np.isnan(y[:16]).all()
+    assert (y[16:] == 1).all()
+
+
+@pytest.mark.parametrize(("fault", "op"), [("F163", "Tanh"), ("F164", "Softplus")])
+def test_a_function_in_a_table_is_left_alone(fault: str, op: str) -> None:
+    """What a table holds is at no place of the tensor; there the fault is one of operators apart."""
+    model = onnx.parser.parse_model(f"""<ir_version: 8, opset_import: ["" : 17]>
+    g (uint8[256] x) => (uint8[256] y) <float s = {{1}}, uint8 z = {{0}}> {{
+        a = DequantizeLinear (x, s, z) b = {op} (a) y = QuantizeLinear (b, s, z)
+    }}""")
+    x = {"x": np.arange(256, dtype=np.uint8)}
+    fused, apart = (Session(model, fusion=way, faults=[fault]) for way in ("on", "off"))
+    right = Session(model).run(x)["y"].tolist()
+    assert fused.run(x)["y"].tolist() == right != apart.run(x)["y"].tolist()
+    assert not find(fault).places(fused.plan())
+    assert find(fault).places(apart.plan()) == ("b",)

@@ -46,6 +46,8 @@ def test_no_fault_has_two_classes() -> None:
         ("rounding-mode", "F90+F71", "divergent"),
         ("rounding-mode", "", "rounding-mode"),
         ("divergent", "F71", "divergent"),
+        ("nonfinite", "F163", "divergent"),
+        ("nonfinite", "", "nonfinite"),
         ("refused", "", "refused"),
     ],
 )
