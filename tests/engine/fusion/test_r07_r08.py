@@ -146,6 +146,10 @@ def test_r08b_keeps_a_bias_of_whole_steps() -> None:
             "G10: bias 'cf' (4, 6) is no row of columns",
         ),
         (
+            product(bias="float", constants={"cf": np.ones((1, 1, 6), F32)}),
+            "G10: bias 'cf' (1, 1, 6) is no row of columns",
+        ),
+        (
             product(bias="float", quantized=False),
             "G3: 'sf' is a graph output, so it must exist in float",
         ),
@@ -164,6 +168,37 @@ def test_faults_round_a_float_bias_beyond_int32(fault: str, code: int) -> None:
     session = Session(model, faults=[fault])
     assert find(fault).places(session.plan())
     assert (session.run({"a": np.full_like(A, 3)})["y"] == code).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "columns", "rounded"),
+    [
+        ("", 1, True),
+        ("[1]", 1, True),
+        ("[1,1,1]", 1, True),
+        ("[1,2]", 2, True),
+        ("", 2, False),
+    ],
+)
+def test_a_bias_for_each_column_has_any_axes(shape: str, columns: int, rounded: bool) -> None:
+    """OpenCV 5.0.0: half a step of 2 is rounded to 0 wherever there are as many as columns."""
+    ones, zeros = (", ".join([each] * columns) for each in "10")
+    bias = ones if shape == f"[1,{columns}]" else "1"
+    text = f"""<ir_version: 8, opset_import: ["" : 16]>
+    row (int8[1,1,3] x) => (int8[1,1,{columns}] y)
+       <float a = {{2}}, int8 b = {{0}}, int8[3,{columns}] c = {{{zeros}, {zeros}, {zeros}}},
+        float d = {{1}}, float{shape} f = {{{bias}}}>
+    {{
+       i = DequantizeLinear (x, a, b)
+       j = DequantizeLinear (c, d, b)
+       k = MatMul (i, j)
+       l = Add (k, f)
+       y = QuantizeLinear (l, d, b)
+    }}"""
+    session = Session(onnx.parser.parse_model(text), faults=["F63"])
+    y = session.run({"x": np.zeros((1, 1, 3), np.int8)})["y"]
+    assert y.tolist() == [[[0 if rounded else 1] * columns]]
+    assert bool(find("F63").places(session.plan())) == rounded
 
 
 @pytest.mark.parametrize(("fault", "middle"), [("F63.reals", -64), ("F63", 108)])
