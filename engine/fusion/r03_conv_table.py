@@ -36,7 +36,7 @@ def match(view: View, node: Node) -> Answer:
 
 
 def _table(view: View, node: Node, conv: Node) -> dict[str, Any] | Refusal:
-    """The codes of the output by code of the input less the lowest one, and their zero point."""
+    """The codes of the output by code of the input less the lowest one, their zero point, whose they are."""
     setting = Setting(
         replace(view.graph, constants=view.constants),
         view.profile,
@@ -66,7 +66,9 @@ def _table(view: View, node: Node, conv: Node) -> dict[str, Any] | Refusal:
             f"profile {view.profile.name} computes the last of {rules.block} elements otherwise",
         )
     with np.errstate(all="ignore"):
-        return {"table": fill_table(p, rule, setting), "table_zero_point": p.y_zero_point}
+        table = fill_table(p, rule, setting)
+    functions = "+".join(each.op for each in p.chain.nodes)
+    return {"table": table, "table_zero_point": p.y_zero_point, "table_of": functions}
 
 
 RULE = Rule(

@@ -18,7 +18,7 @@ class ConvParameters:
     model says the bias steps are, None where the operator defines them. ``low`` and ``high`` are
     the bounds of the activation in output codes, ``bounds`` the real ones; ``table`` what comes out
     for each code from the lowest on, None where nothing is looked up, ``table_zero_point`` the zero
-    point of that. ``ending`` is what follows the sums: ``codes`` (the usual: requantize, in blocks
+    point of that, ``table_of`` the operators it stands for. ``ending`` is what follows the sums: ``codes`` (the usual: requantize, in blocks
     where that is possible), ``residual``, ``silu``, or ``none``.
     """
 
@@ -41,6 +41,7 @@ class ConvParameters:
     high: int
     table: Array | None = None
     table_zero_point: int | None = None
+    table_of: str = ""
     ending: str = "codes"
     bounds: tuple[float, float] = (-np.inf, np.inf)
 

@@ -142,6 +142,7 @@ def read_parameters(node: Node, arrays: Sequence[Array | None]) -> ConvParameter
         high=extra.get("high", top),
         table=extra.get("table"),
         table_zero_point=extra.get("table_zero_point"),
+        table_of=extra.get("table_of", ""),
         bounds=extra.get("bounds", (-np.inf, np.inf)),
     )
 

@@ -26,9 +26,9 @@ def clip(y: tuple[float, int], low: float, high: float, **given: Any) -> onnx.Mo
     return qdq_conv(DENSE, activation="Clip", bounds=(low, high), y=y, **given)
 
 
-def with_leaky_relu(z: tuple[float, int]) -> onnx.ModelProto:
-    """The codes of a convolution, (0.05, 100), go through QLinearLeakyRelu; those of ``y`` are z's."""
-    model = qlinear_conv(DENSE // 16, y=(0.05, 100))
+def with_table(z: tuple[float, int], op: str = "Sigmoid", **given: Any) -> onnx.ModelProto:
+    """The codes of a convolution, (0.05, 100), go through ``op``; those of ``y`` are z's."""
+    model = qlinear_conv(given.pop("w", DENSE // 16), y=(0.05, 100), **given)
     model.graph.node[0].output[0] = "u"
     constants = {"zs": np.float32(z[0]), "zz": np.uint8(z[1])}
     model.graph.initializer.extend(
@@ -36,9 +36,7 @@ def with_leaky_relu(z: tuple[float, int]) -> onnx.ModelProto:
     )
     names = ["u", "ys", "yz", *constants]
     model.graph.node.append(
-        helper.make_node(
-            "QLinearLeakyRelu", names, ["y"], name="t", domain="com.microsoft", alpha=0.1
-        )
+        helper.make_node(f"QLinear{op}", names, ["y"], name="t", domain="com.microsoft")
     )
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     return model
@@ -100,7 +98,7 @@ ARITHMETIC = {
         conv(weights(8, 2, 3, 3), groups=2, x=(1.0, 3), w_scale=1.0, y=(1.0, 100)),
         conv(weights(8, 2, 3, 3), groups=2),
     ),
-    "F130": (with_leaky_relu((0.05, 7)), with_leaky_relu((0.05, 100))),
+    "F130": (with_table((0.005, 7)), with_table((0.005, 100))),
     "F74": (conv(DENSE, y=(0.05, 100)), conv(DENSE, y=(0.05, 0))),
     "F70": (conv(SMALL, **TIES), conv(SMALL, **TIES | {"x": (0.3, 3)})),
     "F71": (conv(SMALL, **TIES), conv(SMALL, **TIES | {"x": (0.3, 3)})),

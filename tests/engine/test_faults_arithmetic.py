@@ -25,6 +25,7 @@ from engine.faults import (
 )
 from engine.kernels.parameters import ConvParameters
 from generators.graphs import draw_case
+from tests.engine.arithmetic_pairs import with_table
 from tests.engine.models import Array, graph_model, qdq_conv, qlinear_conv
 
 THEME = (
@@ -139,6 +140,32 @@ def test_large_codes_of_a_grouped_convolution() -> None:
     x = np.array([0, 1, 127, 128, 255] * 2, np.uint8).reshape(1, 2, 1, 5)
     assert run(model, x).reshape(2, 5).tolist() == [[100, 255, 255, 255, 255]] * 2
     assert run(model, x, "F169").reshape(2, 5).tolist() == [[100, 255, 255, 0, 0]] * 2
+
+
+BLOCKS = np.arange(16).astype(np.int8).reshape(16, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "op", "places"),
+    [
+        ({}, "Sigmoid", ("c1",)),
+        ({"w": BLOCKS, "groups": 16}, "Sigmoid", ("c1",)),
+        ({"w": BLOCKS, "groups": 2}, "Sigmoid", ("c1",)),
+        ({"w": BLOCKS, "groups": 4}, "Sigmoid", ()),
+        ({"w_zero": 1}, "Sigmoid", ()),
+        ({"w": BLOCKS.view(np.uint8)}, "Sigmoid", ()),
+        ({}, "LeakyRelu", ()),
+    ],
+)
+def test_the_zero_point_of_a_table(
+    given: dict[str, Any], op: str, places: tuple[str, ...]
+) -> None:
+    """OpenCV 5.0.0 takes a Sigmoid along where it computes on integers."""
+    model = with_table((0.005, 7), op, **given)
+    assert find("F130").places(Session(model).plan())[:1] == places
+    shape = tuple(each.dim_value for each in model.graph.input[0].type.tensor_type.shape.dim)
+    x = R.integers(0, 256, shape).astype(np.uint8)
+    assert (run(model, x, "F130") != run(model, x)).any() == bool(places)
 
 
 def test_codes_in_the_type_of_x() -> None:
