@@ -17,13 +17,14 @@ from engine.faults import Fault
 from generators.operators.conv import ConvSpec, build, describe
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
-from harness.diagnose import Tried, decide, variants
+from harness.diagnose import decide, variants
 from harness.emulate import Emulator
 from harness.law.neighbours import Neighbourhood, fresh_data
 from harness.oracle import Allowed, Oracle, Silent, is_outside
 from harness.other_data import other_data, other_inputs
 from harness.outcome import Values, is_same
 from harness.requantized import requantized
+from harness.tried import Tried
 from harness.verdicts import is_suspicious, verdict_on
 
 NEIGHBOURS = 100  # drawn at most; those on which the candidates agree are not run

@@ -1,26 +1,19 @@
 """Diagnosing: the faults of our engine that reproduce a backend's wrong values bit for bit."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 
-import numpy as np
-
-from corpus.case import Array, Case
+from corpus.case import Case
 from corpus.finding import Match
 from engine.faults import CATALOGUE, Fault, together
 from harness.emulate import FUSED, Emulator
-from harness.oracle import Allowed, is_outside
-from harness.outcome import is_same
+from harness.oracle import is_outside
+from harness.tried import AllowedBy, Arrays, Tried, compare, has_reals
 
 EXACT = "spec"
-NEAR = 0.95  # of the wrong elements, what a near miss must reproduce at least
-FEW = 20  # wrong elements, below which a near miss would be all of them
 PARTNERS = 24  # faults that are tried two by two
 LEADERS = 2  # the nearest of them, that are tried with every fault
-
-Arrays = Mapping[str, Array]
-AllowedBy = Mapping[str, Allowed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,43 +22,6 @@ class Diagnosis:
 
     matches: tuple[Match, ...]
     near: tuple[Match, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    """What the emulation of a fault, in one ``way``, has in common with the backend's values.
-
-    Elements alike and all, of them the wrong ones; ``broken`` are right ones that the fault would get
-    wrong. ``distance`` sums the differences, in codes or reals. ``loose`` says that reals need not
-    be equal to be alike.
-    """
-
-    fault: Fault
-    way: str
-    alike: int
-    total: int
-    wrong_alike: int
-    wrong: int
-    broken: int
-    distance: float
-    loose: bool = False
-
-    @property
-    def explains(self) -> bool:
-        """Whether it gives every wrong element, there are some, and it breaks no more of the right ones."""
-        return 0 < self.wrong == self.wrong_alike and self.broken <= self.wrong
-
-    @property
-    def match(self) -> Match:
-        """As a diagnosis gives it."""
-        return Match(self.fault.id, self.fault.title, self.alike, self.total)
-
-    @property
-    def near_miss(self) -> Match | None:
-        """How many of the wrong elements it gives, if it misses only a few."""
-        if self.wrong < FEW or self.wrong_alike <= NEAR * self.wrong:
-            return None
-        return Match(self.fault.id, self.fault.title, self.wrong_alike, self.wrong)
 
 
 def diagnose(
@@ -164,7 +120,7 @@ def _decided(
     """What was found; where the profile alone explains the values, what the exact one gives with the fault."""
     fault, way = found.fault, found.way
     without = emulator.correct_beside(fault, way)
-    own = _compare(fault, way, actual, allowed, without, found.loose)
+    own = compare(fault, way, actual, allowed, without, found.loose)
     if own is None or not own.explains:
         return found
     if emulator.profile == EXACT:
@@ -177,19 +133,10 @@ def _tried(
 ) -> Tried | None:
     """What is to be said of a fault in a way; None where its outputs are others, or of other shapes."""
     emulated = emulator.outputs(fault, way)
-    found = _compare(fault, way, actual, allowed, emulated)
-    if found is None or found.explains or not _has_reals(actual):
+    found = compare(fault, way, actual, allowed, emulated)
+    if found is None or found.explains or not has_reals(actual):
         return found
-    return _compare(fault, way, actual, allowed, emulated, loose=True)
-
-
-def _has_reals(arrays: Arrays) -> bool:
-    return any(_is_real(each) for each in arrays.values())
-
-
-def _is_real(array: Array) -> bool:
-    """Whether it holds reals; some of the codes of 8 bits that are floats say that they do."""
-    return array.dtype.kind == "f" and array.dtype.isbuiltin == 1
+    return compare(fault, way, actual, allowed, emulated, loose=True)
 
 
 def _pairs(tried: Sequence[Tried]) -> list[Fault]:
@@ -250,53 +197,3 @@ def _is_any_outside(actual: Arrays, allowed: AllowedBy) -> bool:
         for name, array in actual.items()
         if name in allowed
     )
-
-
-def _compare(
-    fault: Fault,
-    way: str,
-    actual: Arrays,
-    allowed: AllowedBy,
-    emulated: Arrays,
-    loose: bool = False,
-) -> Tried | None:
-    alike = total = wrong_alike = wrong = broken = 0
-    distance = 0.0
-    for name, array in actual.items():
-        if name not in allowed or name not in emulated:
-            return None
-        if not emulated[name].shape == array.shape == allowed[name].low.shape:
-            return None
-        outside = is_outside(allowed[name], array)
-        same = is_same(emulated[name], array)
-        if loose:
-            same |= _is_near(array, emulated[name], allowed[name])
-        alike, total = alike + int(same.sum()), total + same.size
-        wrong_alike, wrong = wrong_alike + int(same[outside].sum()), wrong + int(outside.sum())
-        if wrong == wrong_alike:
-            away = is_outside(allowed[name], emulated[name]) & ~same
-            broken += int((away & ~outside).sum())
-        distance += _apart(array, emulated[name])
-    return Tried(fault, way, alike, total, wrong_alike, wrong, broken, distance, loose)
-
-
-def _is_near(array: Array, emulated: Array, allowed: Allowed) -> Array:
-    """Whether reals are as near as two right ones may be, for the order of a sum is free.
-
-    To what is allowed there come two roundings of the wrong value, which may be the larger one.
-    """
-    if not _is_real(array):
-        return np.zeros(array.shape, bool)
-    with np.errstate(invalid="ignore", over="ignore"):
-        value = array.astype(np.float64)
-        width = (
-            allowed.high - allowed.low + np.abs(value) * 2 * float(np.finfo(array.dtype).eps)
-        )
-        near = np.isfinite(value) & (np.abs(value - emulated) <= width)
-    return np.asarray(near)
-
-
-def _apart(first: Array, second: Array) -> float:
-    with np.errstate(invalid="ignore", over="ignore"):  # infinite ones that agree, or do not
-        difference = first.astype(np.float64) - second.astype(np.float64)
-        return float(np.abs(np.nan_to_num(difference)).sum())

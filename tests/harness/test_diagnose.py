@@ -255,3 +255,16 @@ def test_reals_may_be_summed_in_another_order() -> None:
     assert "F16" in {each.fault for each in found}
     far = wrong + np.float32(0.001)
     assert not diagnose(case, {"f": far}, allowed, "spec").matches
+
+
+def test_a_fault_may_give_what_is_no_number() -> None:
+    """An infinity is the highest code; where the pair is dropped it is subtracted from itself."""
+    text = """<ir_version: 8, opset_import: ["" : 21]>
+    g (uint8[2] x) => (float[2] y) <float s = {1}, float big = {3e38}, uint16 z = {0}> {
+      r = DequantizeLinear (x, s) e = Mul (r, big) q = QuantizeLinear (e, s, z)
+      d = DequantizeLinear (q, s, z) y = Sub (d, d) }"""
+    case = written(text, np.array([1, 2], np.uint8))
+    told = {"y": np.array([0, np.nan], np.float32)}
+    allowed = Oracle(case.proto()).allowed(case.inputs)
+    found = diagnose(case, told, allowed, "spec", [find("F129")])
+    assert [(each.fault, each.matched) for each in found.matches] == [("F129", 2)]

@@ -130,6 +130,20 @@ def test_what_cannot_be_run_alone_is_looked_at_among_its_neighbours(text: str) -
     assert suspect.signature.cause == "F129"
 
 
+EXPONENTIAL = """<ir_version: 8, opset_import: ["" : 21]>
+g (float[3] x) => (float[3] y) <float s = {1}, uint16 z = {0}> {
+  e = Exp (x) q = QuantizeLinear (e, s, z) y = DequantizeLinear (q, s, z)
+}"""
+
+
+@pytest.mark.parametrize("far", [12, 99])
+def test_a_fault_has_one_kind_whether_reals_stay_finite_or_not(far: float) -> None:
+    inputs = {"x": np.array([0, far, 1], np.float32)}
+    case = Case(onnx.parser.parse_model(EXPONENTIAL).SerializeToString(), inputs)
+    suspect = only_suspect("tests.fakes:drops_pairs_and_reads_no_wide_codes", case)
+    assert (suspect.signature.kind, suspect.signature.cause) == ("divergent", "F129")
+
+
 def test_a_backend_without_taps_is_observed_by_prefixes() -> None:
     suspect = only_suspect("tests.fakes:forgets_zero_point", grouped())
     assert suspect.located_by == "prefixes"

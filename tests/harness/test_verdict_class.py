@@ -19,7 +19,7 @@ from harness.verdict_class import CLASSES, kind_of_bug, told_by, verdict_class
         ("rounding-mode", "", "rounding-mode"),
         ("rounding-mode", "F77", "double rounding"),
         ("refused", "", "refused"),
-        ("nonfinite", "F79a", "nonfinite"),
+        ("nonfinite", "", "nonfinite"),
     ],
 )
 def test_words(kind: str, fault: str, expected: str) -> None:
@@ -47,6 +47,7 @@ def test_no_fault_has_two_classes() -> None:
         ("rounding-mode", "", "rounding-mode"),
         ("divergent", "F71", "divergent"),
         ("nonfinite", "F163", "divergent"),
+        ("nonfinite", "F129", "divergent"),
         ("nonfinite", "", "nonfinite"),
         ("refused", "", "refused"),
     ],
