@@ -29,9 +29,7 @@ def match(view: View, dequantize: Node) -> Answer:
     quantize = view.producer(codes, "QuantizeLinear")
     if quantize is None:
         return None
-    refusal = why_different(view, quantize, dequantize) or single_consumer(
-        view, quantize.outputs[0]
-    )
+    refusal = why_different(view, quantize, dequantize) or _why_needed(view, quantize)
     refusal = refusal or (single_consumer(view, move.outputs[0]) if move else None)
     if refusal:
         return refusal
@@ -53,6 +51,19 @@ def match(view: View, dequantize: Node) -> Answer:
     inputs = (quantize.inputs[0], *move.inputs[1:])
     moved = Node(move.id, move.op, inputs, dequantize.outputs, move.attributes)
     return Replacement((quantize, move, dequantize), (moved,))
+
+
+def _why_needed(view: View, quantize: Node) -> Refusal | None:
+    """G3 of the codes; a fault may remove it where all that read them are the same node, written again."""
+    codes = quantize.outputs[0]
+    first, *others = view.users(codes)
+    same = all(
+        (each.op, each.inputs, each.attributes) == (first.op, first.inputs, first.attributes)
+        for each in others
+    )
+    if others and same and not view.is_output(codes):
+        return view.refuse("G3", f"{codes!r} has {len(others) + 1} readers", "alike")
+    return single_consumer(view, codes)
 
 
 def dropped(view: View, pair: tuple[Node, Node], coding: Coding) -> str:

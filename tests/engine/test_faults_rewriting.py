@@ -131,6 +131,23 @@ def test_a_dropped_pair_copies_its_codes() -> None:
         assert (run(case, key)["y"] == case.inputs["x"]).all()
 
 
+SEVERAL = """<ir_version: 8, opset_import: ["" : 21]>
+g (float[4] x) => (float[4] y) <float s = {1}, float t = {1}, int16 z = {3}> {
+  q = QuantizeLinear (x, s, z) a = DequantizeLinear (q, s, z) b = DequantizeLinear (q, %s, z)
+  y = Add (a, b)
+}"""
+
+
+@pytest.mark.parametrize(("scale", "dropped"), [("s", True), ("t", False)])
+def test_a_pair_is_dropped_with_all_that_undo_it(scale: str, dropped: bool) -> None:
+    """Only where they read the same constant; an equal one of another name keeps the pair."""
+    model = onnx.parser.parse_model(SEVERAL % scale).SerializeToString()
+    case = Case(model, {"x": np.array([-0.3, 0, 1.4, 7.25], np.float32)})
+    assert bool(places(case, find("F129"))) == dropped
+    expected = case.inputs["x"] * 2 if dropped else run(case)["y"]
+    assert run(case, "F129")["y"].tolist() == expected.tolist()
+
+
 def test_merged_pairs_have_the_range_that_both_have() -> None:
     """-4 to 6.2 and -1.5 to 11.25 have -1.5 to 6.2 in common."""
     case = PAIRS["F112"][0]
