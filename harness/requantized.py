@@ -11,6 +11,8 @@ FACTORS = (2**-8, 0.25, 0.5, 1, 2, 4, 0.625, 0.00293)
 """Mostly powers of two: what was a tie may be one again, what fitted may not fit."""
 USUAL = (2.0**-20, 2.0**20)
 """Between these a scale is nothing out of the ordinary."""
+FEW = 9
+"""By so many whole numbers a border moves at most: what drops it and what cuts it off lose less than 1 alike."""
 _CODES = ("int8", "uint8", "int16", "uint16")
 _MADE_OF = {"QuantizeLinear": (1, 2), "DequantizeLinear": (1, 2), "Pad": (2,)}
 
@@ -20,13 +22,13 @@ def requantized(case: Case, rng: np.random.Generator) -> Case:
 
     In one draw of two equal ones stay equal, for rules ask for that, and those that are extreme
     become usual, for nothing fits them; of zero points one in two is kept, and the scales of one
-    tensor stay in proportion in one of two.
+    tensor stay in proportion in one of two. A border that is not 0 moves by a few whole numbers.
     """
     model = case.proto()
     factors: dict[bytes, Array] = {}
     zeros: dict[tuple[str, bytes], Array] = {}
     names, together = set(_parameters(model.graph)), rng.random() < 0.5
-    plain = set(_of_pairs(model.graph))
+    plain, borders = set(_of_pairs(model.graph)), set(_borders(model.graph))
     for each in model.graph.initializer:
         if each.name not in names:
             continue
@@ -35,7 +37,8 @@ def requantized(case: Case, rng: np.random.Generator) -> Case:
             same = array.tobytes() if together else each.name.encode()
             factor = factors.setdefault(same, _factors(array, rng))
             usual = np.sign(array) if together and _is_extreme(array) else array
-            array = np.asarray(usual * factor, array.dtype)
+            moved = rng.integers(-FEW, FEW + 1) if each.name in borders and array.any() else 0
+            array = np.asarray(usual * factor + moved, array.dtype)
         elif array.dtype.name in _CODES and (array.ndim < 2 or each.name in plain):
             same = array.tobytes() if together else each.name.encode()
             drawn = zeros.setdefault((array.dtype.str, same), _zero_points(array, rng))
@@ -61,6 +64,12 @@ def _of_pairs(graph: onnx.GraphProto) -> Iterator[str]:
     for node in graph.node:
         for place in _MADE_OF.get(node.op_type, ()):
             yield from node.input[place : place + 1]
+
+
+def _borders(graph: onnx.GraphProto) -> Iterator[str]:
+    for node in graph.node:
+        if node.op_type == "Pad":
+            yield from node.input[2:3]
 
 
 def _factors(array: Array, rng: np.random.Generator) -> Array:

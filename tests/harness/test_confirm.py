@@ -71,6 +71,21 @@ def test_blocks_are_told_by_parameters_that_all_differ(fault: str) -> None:
     assert blocks(fault) == [fault]
 
 
+FRAMED = """<ir_version: 8, opset_import: ["" : 21]>
+g (int8[1,4,2,1] x) => (int8[1,4,1,3] y) <float s = {1}, float t = {0.03125}, float v = {-0.0234375},
+  int8 z = {0}, int64[8] p = {0, 0, 0, 2, 0, 0, 0, 1}> {
+  r = DequantizeLinear (x, s, z) f = Pad (r, p, v)
+  a = AveragePool <kernel_shape: ints = [2, 2]> (f) y = QuantizeLinear (a, t, z) }"""
+
+
+@pytest.mark.parametrize("fault", ["F22", "F98.real"])
+def test_what_drops_a_border_is_told_from_what_cuts_it_off(fault: str) -> None:
+    """Both make 0 of a border between -1 and 1; they differ in larger ones."""
+    model = onnx.parser.parse_model(FRAMED).SerializeToString()
+    case = Case(model, {"x": np.zeros((1, 4, 2, 1), np.int8)})
+    assert causes(fault, case) == [fault.removesuffix(".real")]
+
+
 def test_of_two_faults_the_case_has_the_one_that_it_shows() -> None:
     """Zeros have no ties: that means are rounded up too is seen on other data only."""
     model = behind(
