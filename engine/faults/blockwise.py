@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from math import prod
 
 import numpy as np
 
@@ -113,14 +115,23 @@ def first_of_blocks(parameter: Array, shape: Shape, given: Granularity) -> Array
     return parameter.reshape(-1)[0] if blocked else spread(parameter, shape, given)
 
 
-def first_of_rows(parameter: Array, shape: Shape, given: Granularity) -> Array:
-    """Of the axes behind that of the blocks the first parameter serves all, rows one by one."""
+def first_row_of_blocks(
+    parameter: Array, shape: Shape, given: Granularity, unwritten: float = 0
+) -> Array:
+    """Of the axes behind that of the blocks the first parameter serves all, in the first row of a block.
+
+    Its other rows are ``unwritten``. Blocks along what is in fact the last axis are right.
+    """
     placed = spread(parameter, shape, given)
-    if given.block_size != 1 or not _is_blocked(parameter, shape, given):
+    if not _is_blocked(parameter, shape, given):
         return placed
     rows = axis_of(parameter, shape, given) + 1
+    if prod(shape[rows:]) == 1:
+        return placed
     first = placed[(slice(None),) * rows + (slice(1),) * (len(shape) - rows)]
-    return np.broadcast_to(first, shape)
+    beside = (-1,) + (1,) * (len(shape) - rows)
+    is_first = np.arange(shape[rows - 1]).reshape(beside) % given.block_size == 0
+    return np.broadcast_to(np.where(is_first, first, parameter.dtype.type(unwritten)), shape)
 
 
 def first_of_weights(w: BlockedWeights) -> Array:
@@ -263,10 +274,13 @@ FAULTS = (
     ),
     Fault(
         "F149",
-        "QuantizeLinear in blocks of one row each takes the parameters of the row's first element",
+        "QuantizeLinear writes one row of each block, with the parameters of its first element: others stay 0",
         "opencv/opencv modules/dnn/src/layers/quantlizelinear_layer.cpp",
-        _moves(first_of_rows),
-        {"quantize.spread": first_of_rows},
+        _moves(first_row_of_blocks),
+        {
+            "quantize.spread": partial(first_row_of_blocks, unwritten=np.inf),
+            "quantize.zero_points": first_row_of_blocks,
+        },
         record=QuantizeParameters,
     ),
     _axis_fault(

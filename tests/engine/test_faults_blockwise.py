@@ -34,14 +34,17 @@ def dequantize(
     return graph_model(nodes, {"x": (np.float32, shape)}, {"y": np.float32}, constants, 21)
 
 
-def quantize(scale: Array, axis: int) -> onnx.ModelProto:
-    """A QuantizeLinear "d" of the graph's input "x", a scale for each element."""
+def quantize(scale: Array, axis: int, block: int = 1, zero: int = 0) -> onnx.ModelProto:
+    """A QuantizeLinear "d" of the graph's input "x", which is as large as its whole blocks."""
+    constants: dict[str, Any] = {
+        "s": scale.astype(np.float32),
+        "z": np.full(scale.shape, zero, np.uint8),
+    }
     node = onnx.helper.make_node(
-        "QuantizeLinear", ["x", "s"], ["y"], name="d", axis=axis, block_size=1
+        "QuantizeLinear", ["x", *constants], ["y"], name="d", axis=axis, block_size=block
     )
-    constants = {"s": scale.astype(np.float32)}
-    inputs = {"x": (np.float32, list(scale.shape))}
-    return graph_model([node], inputs, {"y": np.uint8}, constants, 21)
+    shape = [size * (block if i == axis else 1) for i, size in enumerate(scale.shape)]
+    return graph_model([node], {"x": (np.float32, shape)}, {"y": np.uint8}, constants, 21)
 
 
 def packed_product(codes: Array, scale: Array, zero: Array) -> onnx.ModelProto:
@@ -151,6 +154,20 @@ def test_it_never_shows_where_its_trigger_is_off(fault: Fault) -> None:
         except EngineError:
             continue
     assert quiet > 10
+
+
+def test_one_row_of_a_block_is_written_with_the_parameters_of_its_first_element() -> None:
+    """Values of OpenCV 5.0.0, whose other rows are what memory held."""
+    scale = np.array([[0.5, 1, 2], [0.25, 1, 2]])
+    x = np.arange(1, 13, dtype=np.float32).reshape(4, 3)
+    rows = Session(quantize(scale, axis=0, block=2, zero=7), faults=["F149"])
+    assert rows.run({"x": x})["y"].tolist() == [[9, 11, 13], [0] * 3, [35, 39, 43], [0] * 3]
+    assert not places(quantize(scale, axis=1, block=2), blockwise_fault("F149"))
+    assert not places(quantize(scale[:, :1], axis=0, block=2), blockwise_fault("F149"))
+
+
+def blockwise_fault(key: str) -> Fault:
+    return next(each for each in blockwise.FAULTS if each.key == key)
 
 
 def test_tiled_blocks_are_the_example_of_the_catalogue() -> None:
