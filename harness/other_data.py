@@ -49,7 +49,8 @@ FACTORS = (-1, 3, -3, 5, 2, -5, 7, -7)
 def _other(array: Array, number: int, rng: np.random.Generator) -> Array:
     """Codes are random in one draw of two, in the others a few away from those of the case."""
     if array.dtype.kind == "f":
-        return (array * FACTORS[number]).astype(array.dtype)
+        with np.errstate(over="ignore"):  # what is large may be infinite
+            return np.asarray(array * array.dtype.type(FACTORS[number]))
     if array.dtype.itemsize > 2 or array.dtype.kind == "V":
         return array
     if array.dtype == np.bool_:

@@ -38,7 +38,8 @@ def requantized(case: Case, rng: np.random.Generator) -> Case:
             factor = factors.setdefault(same, _factors(array, rng))
             usual = np.sign(array) if together and _is_extreme(array) else array
             moved = rng.integers(-FEW, FEW + 1) if each.name in borders and array.any() else 0
-            array = np.asarray(usual * factor + moved, array.dtype)
+            with np.errstate(over="ignore"):  # an extreme one may become infinite
+                array = np.asarray(usual * factor + moved, array.dtype)
         elif array.dtype.name in _CODES and (array.ndim < 2 or each.name in plain):
             same = array.tobytes() if together else each.name.encode()
             drawn = zeros.setdefault((array.dtype.str, same), _zero_points(array, rng))
