@@ -15,7 +15,7 @@ from harness.in_graph import diagnose_in_graph
 from harness.locate import Judged
 from harness.observe import CONVERSIONS
 from harness.oracle import Allowed, Verdict
-from harness.outcome import Values
+from harness.outcome import Outcome, Values, is_same
 from harness.passes import passes_of
 from harness.verdicts import is_wrong
 from harness.wording import types_words
@@ -62,7 +62,8 @@ def cause_of(
         return Cause(types, (), (), place="type")
     diagnosis = _diagnosis(bench, spec, alone, row, known)
     outcome = bench.run(alone, spec)
-    if not (isinstance(outcome, Values) and is_wrong(alone, outcome)):
+    seen = diagnosis.matches or _is_as_seen(outcome, row)
+    if not (seen and isinstance(outcome, Values) and is_wrong(alone, outcome)):
         # then its neighbours have a part in it
         found = diagnose_in_graph(bench, spec, blamed.whole, row.unit)
         diagnosis = replace(diagnosis, matches=found)
@@ -74,6 +75,16 @@ def cause_of(
         matches = tuple(each for each in matches if _may_hang_on_a_pass(variants(each)[0]))
     text = matches[0].fault if matches else _without_fault(row.verdict, passes)
     return Cause(text, matches, diagnosis.near)
+
+
+def _is_as_seen(outcome: Outcome, row: Judged) -> bool:
+    """Whether the operation alone gives what it gave in the graph; it may have another bug alone."""
+    array = outcome.arrays.get(row.tensor) if isinstance(outcome, Values) else None
+    return (
+        array is not None
+        and array.shape == row.array.shape
+        and bool(is_same(array, row.array).all())
+    )
 
 
 def _may_hang_on_a_pass(fault: Fault) -> bool:

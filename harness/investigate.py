@@ -24,7 +24,7 @@ from harness.partner_bugs import every_suspect, shown_by_partner
 from harness.partners import Disagreement, left_by_partner
 from harness.passes import passes_of
 from harness.reduce import reduce
-from harness.same import same_bug
+from harness.same import same_bug, shows_bug
 from harness.suspect import Suspect, nondeterministic
 from harness.verdict_class import kind_of_bug, verdict_class
 from harness.verdicts import is_wrong
@@ -153,8 +153,11 @@ def _allowed(case: Case, outcome: Outcome) -> Mapping[str, Allowed]:
 
 
 def is_wrong_alone(bench: Bench, suspect: Suspect) -> bool:
-    """Whether the blamed operation is wrong as a model of its own."""
-    return is_wrong(suspect.case, bench.run(suspect.case, suspect.spec))
+    """Whether the blamed operation is wrong as a model of its own, by the fault that it is blamed for."""
+    outcome = bench.run(suspect.case, suspect.spec)
+    if suspect.matches:
+        return shows_bug(bench, suspect, suspect.case, outcome)
+    return is_wrong(suspect.case, outcome)
 
 
 def main_first(suspect: Suspect) -> tuple[str, ...]:

@@ -130,6 +130,22 @@ def test_what_cannot_be_run_alone_is_looked_at_among_its_neighbours(text: str) -
     assert suspect.signature.cause == "F129"
 
 
+def test_what_is_wrong_in_another_way_alone_is_looked_at_among_its_neighbours() -> None:
+    """The last QuantizeLinear, alone, reads int16 codes: that this is wrong, too, is another bug."""
+    case = Case(
+        onnx.parser.parse_model(PAIR).SerializeToString(),
+        {"x": np.array([-258, 1, 300], np.float32), "c": np.array(True)},
+    )
+    with bench_of("tests.fakes:drops_pairs_and_flips_wide_codes") as bench:
+        spec = bench.specs[0]
+        (suspect,) = suspects(bench, spec, case, bench.run(case, spec))
+        assert suspect.signature.cause == "F129"
+        assert not is_wrong_alone(bench, suspect)
+        small = shrink(bench, suspect)
+        assert small.signature.text == suspect.signature.text
+        assert "QuantizeLinear" in {each.op_type for each in small.whole.proto().graph.node}
+
+
 EXPONENTIAL = """<ir_version: 8, opset_import: ["" : 21]>
 g (float[3] x) => (float[3] y) <float s = {1}, uint16 z = {0}> {
   e = Exp (x) q = QuantizeLinear (e, s, z) y = DequantizeLinear (q, s, z)
