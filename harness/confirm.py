@@ -124,8 +124,8 @@ class _Tally:
     """What a candidate makes of fresh data.
 
     Cases that it ``foretold``; right ones that ``refuted`` it, for they would be wrong; of the
-    wrong ones those it ``explained``, with how many elements ``matched``; the ``clean`` ones of them break nothing that is right, those ``contradicted`` have
-    all that is wrong and do.
+    wrong ones those it ``explained``, with how many elements ``matched``; the ``clean`` ones of
+    them break nothing that is right, those ``contradicted`` have all that is wrong and do.
     """
 
     foretold: int = 0

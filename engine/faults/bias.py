@@ -8,6 +8,7 @@ import numpy as np
 from engine.arithmetic import RANGES
 from engine.faults.conv_reach import reach
 from engine.faults.fault import Fault
+from engine.faults.layout import fills_blocks
 from engine.fusion.match import View
 from engine.ir import Array
 from engine.kernels.conv_transpose import RealTransposeParameters
@@ -56,8 +57,7 @@ def through_float32(p: ConvParameters) -> Array | None:
 
     Groups that do not fill blocks of 8 have a kernel of their own, which is right.
     """
-    small = p.groups > 1 and p.out_per_group % BLOCK
-    if p.bias is None or (small and not p.in_per_group == p.out_per_group == 1):
+    if p.bias is None or not fills_blocks(p):
         return p.bias
     return as_x86_converts(p.bias.astype(np.float32).astype(np.float64)).astype(np.int32)
 

@@ -40,6 +40,11 @@ def pad_unsigned(
     return pad_with(x, pads, border) + shift, p.x_zero_point + shift
 
 
+def fills_blocks(p: ConvParameters) -> bool:
+    """Whether it is one group, plane by plane, or has whole blocks of 8 outputs in each group."""
+    return p.groups == 1 or p.is_depthwise or p.out_per_group % 8 == 0
+
+
 def _shares_blocks(p: ConvParameters) -> bool:
     return p.ending == "codes" and p.groups > 1 and p.out_per_group % 8 != 0
 

@@ -7,12 +7,12 @@ import numpy as np
 from engine.arithmetic import RANGES
 from engine.faults.conv_reach import reach
 from engine.faults.fault import Fault
+from engine.faults.layout import fills_blocks
 from engine.ir import Array
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.stages import Clip, ToCodes, add_zero_point
 
 WORDS = 2**15
-BLOCK = 8
 
 
 def in_type_of_x(p: ConvParameters, offset: int, clip: Clip) -> ToCodes:
@@ -77,14 +77,9 @@ def with_zero_point_of_table(p: ConvParameters, offset: int, clip: Clip) -> ToCo
 
 
 def _is_with_sigmoid(p: ConvParameters) -> bool:
-    """Whether it is one on integers that takes a Sigmoid along.
-
-    Its weights are int8 codes around 0, and it is one group, plane by plane, or of whole blocks of
-    channels.
-    """
-    in_blocks = p.groups == 1 or p.is_depthwise or p.out_per_group % BLOCK == 0
+    """Whether it is one in blocks, with int8 weights around 0, that takes a Sigmoid along."""
     around_0 = p.w.dtype == np.int8 and not p.w_zero_points.any()
-    return p.table_of == "Sigmoid" and around_0 and in_blocks
+    return p.table_of == "Sigmoid" and around_0 and fills_blocks(p)
 
 
 def _saturates_first(p: ConvParameters) -> bool:
