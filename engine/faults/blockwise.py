@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from math import prod
 
 import numpy as np
 
@@ -11,7 +9,7 @@ from engine.errors import EngineError
 from engine.faults.fault import Fault
 from engine.ir import Array
 from engine.kernels.matmul_nbits import BlockedWeights, block_zero_points, over_blocks
-from engine.kernels.quantize_granularity import Granularity, Spread, axis_of, spread
+from engine.kernels.quantize_granularity import Granularity, Spread, spread
 from engine.kernels.quantize_parameters import DequantizeParameters, QuantizeParameters
 
 Shape = tuple[int, ...]
@@ -42,7 +40,7 @@ def by_index(index: Index) -> Spread:
 
     def place(parameter: Array, shape: Shape, given: Granularity) -> Array:
         correct = spread(parameter, shape, given)
-        if not _is_blocked(parameter, shape, given):
+        if not is_blocked(parameter, shape, given):
             return correct
         axis = (given.axis or 0) % len(shape)
         length, blocks = shape[axis], parameter.shape[axis]
@@ -76,7 +74,7 @@ def negative_axis_as_0(parameter: Array, shape: Shape, given: Granularity) -> Ar
 
 
 def _moved(parameter: Array, shape: Shape, given: Granularity, axis: int) -> Array:
-    if not _is_blocked(parameter, shape, given):
+    if not is_blocked(parameter, shape, given):
         return spread(parameter, shape, given)
     turned = parameter.swapaxes(axis, given.axis or 0)
     try:
@@ -95,43 +93,10 @@ def axis_by_rank_of_parameter(parameter: Array, shape: Shape, given: Granularity
         return spread(parameter, shape, given)
 
 
-def first_of_axis(parameter: Array, shape: Shape, given: Granularity) -> Array:
-    """The first of a row of parameters for the whole tensor."""
-    return parameter[0] if parameter.ndim == 1 else spread(parameter, shape, given)
-
-
-def first_of_long_blocks(parameter: Array, shape: Shape, given: Granularity) -> Array:
-    """The same of blocks as long as their axis, where there is a row of them."""
-    is_row = parameter.size == max(parameter.shape, default=1)
-    if not is_row or not _is_blocked(parameter, shape, given):
-        return spread(parameter, shape, given)
-    first: Array = parameter.reshape(-1)[0]
-    return first
-
-
 def first_of_blocks(parameter: Array, shape: Shape, given: Granularity) -> Array:
     """The first of all blocks' parameters for the whole tensor."""
-    blocked = _is_blocked(parameter, shape, given)
+    blocked = is_blocked(parameter, shape, given)
     return parameter.reshape(-1)[0] if blocked else spread(parameter, shape, given)
-
-
-def first_row_of_blocks(
-    parameter: Array, shape: Shape, given: Granularity, unwritten: float = 0
-) -> Array:
-    """Of the axes behind that of the blocks the first parameter serves all, in the first row of a block.
-
-    Its other rows are ``unwritten``. Blocks along what is in fact the last axis are right.
-    """
-    placed = spread(parameter, shape, given)
-    if not _is_blocked(parameter, shape, given):
-        return placed
-    rows = axis_of(parameter, shape, given) + 1
-    if prod(shape[rows:]) == 1:
-        return placed
-    first = placed[(slice(None),) * rows + (slice(1),) * (len(shape) - rows)]
-    beside = (-1,) + (1,) * (len(shape) - rows)
-    is_first = np.arange(shape[rows - 1]).reshape(beside) % given.block_size == 0
-    return np.broadcast_to(np.where(is_first, first, parameter.dtype.type(unwritten)), shape)
 
 
 def first_of_weights(w: BlockedWeights) -> Array:
@@ -139,7 +104,8 @@ def first_of_weights(w: BlockedWeights) -> Array:
     return block_zero_points(w)[:1, :1]
 
 
-def _is_blocked(parameter: Array, shape: Shape, given: Granularity) -> bool:
+def is_blocked(parameter: Array, shape: Shape, given: Granularity) -> bool:
+    """Whether each block of the data has its own element of ``parameter``."""
     return bool(given.block_size) and 0 < parameter.ndim == len(shape)
 
 
@@ -158,7 +124,8 @@ def _differ(place: Spread, parameter: Array | None, p: Linear) -> bool:
     return bool((place(parameter, shape, p.granularity) != correct).any())
 
 
-def _moves(place: Spread) -> Callable[[Linear | BlockedWeights], bool]:
+def moves(place: Spread) -> Callable[[Linear | BlockedWeights], bool]:
+    """The trigger of ``place``: it reads another parameter for some element."""
     return lambda p: (
         not isinstance(p, BlockedWeights)
         and (_differ(place, p.scale, p) or _differ(place, p.zero_point, p))
@@ -166,7 +133,7 @@ def _moves(place: Spread) -> Callable[[Linear | BlockedWeights], bool]:
 
 
 def _reads_others(index: Index) -> Callable[[Linear | BlockedWeights], bool]:
-    linear, packed = _moves(by_index(index)), by_index_in_weights(index)
+    linear, packed = moves(by_index(index)), by_index_in_weights(index)
 
     def shows(p: Linear | BlockedWeights) -> bool:
         if not isinstance(p, BlockedWeights):
@@ -206,12 +173,13 @@ def _index_fault(key: str, title: str, source: str, index: Index) -> Fault:
     )
 
 
-def _axis_fault(key: str, title: str, source: str, place: Spread) -> Fault:
+def axis_fault(key: str, title: str, source: str, place: Spread) -> Fault:
+    """``place`` in QuantizeLinear and DequantizeLinear."""
     return Fault(
         key,
         title,
         source,
-        _moves(place),
+        moves(place),
         {"quantize.spread": place, "dequantize.spread": place},
         record=(QuantizeParameters, DequantizeParameters),
     )
@@ -248,45 +216,22 @@ FAULTS = (
         },
         record=(QuantizeParameters, DequantizeParameters, BlockedWeights),
     ),
-    _axis_fault(
+    axis_fault(
         "F101",
         "a negative axis of blocks is taken for axis 0",
         "an axis that is used before it is normalised",
         negative_axis_as_0,
     ),
-    _axis_fault(
+    axis_fault(
         "F101b",
         "a negative axis is normalised with the rank of the scale",
         "an axis normalised against the wrong tensor",
         axis_by_rank_of_parameter,
     ),
-    _axis_fault(
+    axis_fault(
         "F100c",
         "blocks run along the last axis of a square, whatever axis says",
         "frameworks whose defaults differ",
         along_the_last_axis,
-    ),
-    _axis_fault(
-        "F57",
-        "the first scale and zero point of an axis are used for the whole tensor",
-        "opencv/opencv 5.x reads per-axis parameters with .at(0)",
-        first_of_axis,
-    ),
-    Fault(
-        "F149",
-        "QuantizeLinear writes one row of each block, with the parameters of its first element: others stay 0",
-        "opencv/opencv modules/dnn/src/layers/quantlizelinear_layer.cpp",
-        _moves(first_row_of_blocks),
-        {
-            "quantize.spread": partial(first_row_of_blocks, unwritten=np.inf),
-            "quantize.zero_points": first_row_of_blocks,
-        },
-        record=QuantizeParameters,
-    ),
-    _axis_fault(
-        "F57.block",
-        "of blocks as long as their axis the first scale and zero point are used for the whole tensor",
-        "openvinotoolkit/openvino: FullyConnected with one scale for each row of its weights, measured",
-        first_of_long_blocks,
     ),
 )

@@ -8,12 +8,12 @@ import onnx
 import pytest
 
 from engine import EngineError, Session, load
-from engine.faults import blockwise, sub_byte
+from engine.faults import blockwise, first_parameters, sub_byte
 from engine.faults.fault import Fault
 from generators.graphs import draw_case
 from tests.engine.models import Array, graph_model
 
-FAULTS = (*blockwise.FAULTS, *sub_byte.FAULTS)
+FAULTS = (*blockwise.FAULTS, *first_parameters.FAULTS, *sub_byte.FAULTS)
 INT4 = np.dtype(ml_dtypes.int4)
 
 
@@ -93,6 +93,10 @@ PAIRS = {
     ),
     "F149": (quantize(WIDE, axis=0), quantize(WIDE, axis=1)),
     "F57": (dequantize(SQUARE, ROW, axis=0), dequantize(SQUARE, np.full(6, 0.5), axis=0)),
+    "F57.weights": (
+        dequantize(SQUARE, ROW, axis=0),
+        dequantize(np.arange(6, dtype=np.int8), ROW, axis=0),
+    ),
     "F57.block": (
         dequantize(SQUARE, RISING[:, :1], axis=1, block=6),
         dequantize(SQUARE, RISING, axis=1, block=3),
@@ -167,7 +171,7 @@ def test_one_row_of_a_block_is_written_with_the_parameters_of_its_first_element(
 
 
 def blockwise_fault(key: str) -> Fault:
-    return next(each for each in blockwise.FAULTS if each.key == key)
+    return next(each for each in FAULTS if each.key == key)
 
 
 def test_tiled_blocks_are_the_example_of_the_catalogue() -> None:
