@@ -19,11 +19,15 @@ _TEMPLATES = Path(__file__).parent / "templates" / "repro"
 
 @dataclass(frozen=True, slots=True)
 class OutputFiles:
-    """A graph output to judge: its dtype, and the files of its lowest and highest right values."""
+    """A graph output to judge: its dtype, and the files of its lowest and highest right values.
+
+    ``is_foreign`` says that numpy lacks the dtype.
+    """
 
     dtype: str
     low: str
     high: str
+    is_foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,11 @@ class Recipe:
     partner: PartnerFiles | None = None
     names: tuple[str, ...] = ()
     foreign: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def has_foreign(self) -> bool:
+        """Whether numpy lacks the type of an input or of a judged output."""
+        return bool(self.foreign) or any(each.is_foreign for each in self.outputs.values())
 
 
 def render(finding: Finding, recipe: Recipe) -> str:

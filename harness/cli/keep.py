@@ -149,6 +149,7 @@ def _recipe(spec: BackendSpec, dossier: Dossier) -> Recipe:
                 dtype=dossier.arrays["expected"][name].dtype.name,
                 low=store.file_name("allowed_low", name),
                 high=store.file_name("allowed_high", name),
+                is_foreign=store.is_foreign(dossier.arrays["expected"][name]),
             )
             for name in judged
         },
