@@ -2,19 +2,19 @@
 
 from collections.abc import Collection
 
-from corpus.case import Array, Case
+from corpus.case import Array, Case, node_id
 from engine import EngineError, Plan, Session, load
 from engine.faults import Fault, find
 from engine.fusion.rewrite import RULE_IDS
 from engine.ir import Graph
-from generators.partners.forms import spelled_out
+from generators.partners.forms import spelled_out, whole_of
 from generators.partners.integers import in_integers
 
 FUSED, APART, INTEGERS = "fused", "apart", "integers"
 WAYS: tuple[str, ...] = (FUSED, APART, INTEGERS)
 """As our engine fuses a case; its operators one by one; the same with sums of products on integers."""
 RULE = "rule"
-"""By the rules of the fault alone, where others of our engine come before them."""
+"""By the rules of the fault alone, QLinear operators spelled out, where others of our engine come before them."""
 
 
 class Emulator:
@@ -83,9 +83,12 @@ class Emulator:
 
     def places(self, fault: Fault) -> tuple[str, ...]:
         """The source nodes in which the fault can show, as the case is run with it in any way."""
+        own = {node_id(each) for each in self.case.proto().graph.node}
         return tuple(
             dict.fromkeys(
-                each for way in self.ways(fault) for each in self._places(fault, way)
+                each if each in own else whole_of(each)
+                for way in self.ways(fault)
+                for each in self._places(fault, way)
             )
         )
 
@@ -109,7 +112,7 @@ class Emulator:
         return () if plan is None else fault.places(plan)
 
     def _open(self, faults: tuple[str, ...], way: str) -> Session | None:
-        graph = self._graphs(FUSED if way == RULE else way)
+        graph = self._graphs(APART if way == RULE else way)
         if graph is None:
             return None
         fusion: str | Collection[str] = "on" if way == FUSED else "off"

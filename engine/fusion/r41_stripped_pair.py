@@ -17,6 +17,7 @@ from engine.ir import Array, Node
 from engine.kernels.number_types import INTEGER_CODES
 
 DROPPED, CLIPPED, WHOLE, KEPT = "dropped", "clipped", "whole", "kept"
+BOUNDS_ARE_INPUTS = 11  # the opset
 _MOVES = frozenset(["Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"])
 
 
@@ -73,10 +74,20 @@ def dropped(view: View, pair: tuple[Node, Node], coding: Coding) -> str:
 
 def _clip(view: View, quantize: Node, dequantize: Node, coding: Coding) -> Replacement:
     """The range of the codes is all that is left."""
-    names = [view.new_name(f"{dequantize.key}_{each}") for each in ("low", "high")]
-    constants = dict(zip(names, ends_of(coding), strict=True))
-    node = Node(dequantize.id, "Clip", (quantize.inputs[0], *names), dequantize.outputs, {})
+    node = Node(dequantize.id, "Clip", quantize.inputs[:1], dequantize.outputs, {})
+    node, constants = _given(view, node, dequantize.key, ends_of(coding))
     return Replacement((quantize, dequantize), (node,), constants)
+
+
+def _given(
+    view: View, node: Node, key: str, values: tuple[Array, ...]
+) -> tuple[Node, dict[str, Array]]:
+    """The node with more inputs, and these; the bounds of a Clip were attributes before opset 11."""
+    if node.op == "Clip" and view.graph.opset < BOUNDS_ARE_INPUTS:
+        ends = dict(zip(("min", "max"), map(float, values), strict=True))
+        return replace(node, attributes=ends), {}
+    named = {view.new_name(f"{key}_{n}"): each for n, each in enumerate(values)}
+    return replace(node, inputs=(*node.inputs, *named)), named
 
 
 def ends_of(coding: Coding) -> tuple[Array, ...]:
@@ -109,10 +120,12 @@ def _to_whole(view: View, quantize: Node, dequantize: Node, coding: Coding) -> R
     name = quantize.inputs[0]
     for op, values in steps:
         key = f"{dequantize.key}_{len(nodes)}"
-        given = {view.new_name(f"{key}_{n}"): each for n, each in enumerate(values)}
-        constants |= {each: np.asarray(value, np.float32) for each, value in given.items()}
-        inputs, name = (name, *given), view.new_name(key)
-        nodes.append(Node(dequantize.id, op, inputs, (name,), {}))
+        before, name = name, view.new_name(key)
+        node = Node(dequantize.id, op, (before,), (name,), {})
+        reals = tuple(np.asarray(each, np.float32) for each in values)
+        node, given = _given(view, node, key, reals)
+        constants |= given
+        nodes.append(node)
     last = replace(nodes[-1], outputs=dequantize.outputs)
     return Replacement((quantize, dequantize), (*nodes[:-1], last), constants)
 

@@ -91,6 +91,11 @@ def spelled_out(case: Case) -> Case:
     return case if place == before else surgery.case({})
 
 
+def whole_of(name: str) -> str:
+    """The QLinear operator of which a node with this name is a part, if it is one."""
+    return name.rpartition("_")[0] or name
+
+
 def _joined(surgery: Surgery, node: onnx.NodeProto) -> list[onnx.NodeProto] | None:
     """A QLinearConcat as a Concat of reals; None where a parameter is computed, or no single one.
 

@@ -103,9 +103,9 @@ def one_pair(scale: float, other: float) -> Case:
     return net.graph.case()
 
 
-def pair_before(op: str) -> Case:
+def pair_before(op: str, opset: int = 17) -> Case:
     """A Conv of floats, a pair, and what reads it."""
-    net = Net()
+    net = Net(opset)
     w = net.graph.array(
         "w", (net.random.integers(-9, 10, (3, 3, 1, 1)) / 4).astype(np.float32)
     )

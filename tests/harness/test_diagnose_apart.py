@@ -43,6 +43,16 @@ behind (float[1,1] x, uint8[1,1] r) => (uint8[2,1] y)
    g = Concat <axis: int = 0> (f, e)
    y = QuantizeLinear (g, c, d)
 }"""
+ADDED = """<ir_version: 8, opset_import: ["" : %s]>
+added (int8[1,1,1,2] x, int8[1,1,1,2] z) => (int8[1,1,1,2] y)
+   <float s = {1}, float t = {4}, int8 o = {0}, int8[1,1,1,1] w = {5}>
+{
+   a = QLinearConv (x, s, o, w, s, o, t, o)
+   b = DequantizeLinear (a, t, o)
+   c = DequantizeLinear (z, t, o)
+   d = Add (b, c)
+   y = QuantizeLinear (d, s, o)
+}"""
 FAR = """<ir_version: 8, opset_import: ["" : 13]>
 far (uint8[1,5,1] x) => (uint8[1,5,1] y)
    <float a = {1}, uint8 b = {0}, float c = {1}, uint8 d = {1}>
@@ -115,3 +125,13 @@ def test_what_acts_fused_in_one_place_may_act_unfused_in_another() -> None:
     assert emulator.acts_fused(fault)
     assert emulator.outputs(fault)["y"].tolist() == [[0], [0]]
     assert faults(case, actual, "opencv") == ["F124"]
+
+
+@pytest.mark.parametrize("opset", [10, 13])
+def test_a_fault_of_rewrites_sees_what_a_qlinear_operator_hides(opset: int) -> None:
+    """A QLinearConv ends in a QuantizeLinear: OpenVINO spells it out, and takes that as half of a pair."""
+    sums = 5 * 1 - 4, 4 * 127 - 4 * 128  # 5 is no multiple of 4, 5 * 127 no code
+    x, z, y = (np.array([[[each]]], np.int8) for each in ((1, 127), (-1, -128), sums))
+    case = written(ADDED % opset, x=x, z=z)
+    assert faults(case, y, "spec")[0] == "F151"
+    assert set(Emulator(case, "spec").places(find("F151"))) == {"a", "b"}
