@@ -6,7 +6,7 @@ true one goes on predicting the backend when data and parameters change; the oth
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import chain, combinations
 from random import Random
 
 import numpy as np
@@ -44,9 +44,10 @@ def confirmed(
 
     A variant must explain most of the fresh data that the backend gets wrong; of a ``kind`` only
     those count that are wrong in this way, for an engine may have other bugs. Those left are tried
-    where they differ from each other: on neighbours for which they foretell different values, which
-    for a graph that is not one convolution have other scales and zero points. Of a fault's variants
-    the best one stays.
+    where they differ from each other: on neighbours for which they foretell different values that are
+    not all right. Those of a convolution are others of any kind, then, as those of all graphs, the
+    same one with other scales and zero points, for it may be what is rare in others that shows the
+    fault. Of a fault's variants the best one stays.
     """
     if not matches:
         return ()
@@ -62,7 +63,7 @@ def confirmed(
         for way in emulator.ways(fault)
     ]
     held = _holding(bench, spec, other_data(case), candidates, kind)
-    near = _neighbours(conv) if conv else _with_other_parameters(case)
+    near = chain(_neighbours(conv) if conv else (), _with_other_parameters(case))
     scores = _scores(bench, spec, near, held, profile) if len(held) > 1 else {}
     ranked = sorted(held, key=lambda each: -scores.get(each, 0))
     top = max(scores.values(), default=0)
@@ -184,7 +185,10 @@ def _scores(
 def _contested(
     drawn: Iterator[Case], candidates: Sequence[Candidate], profile: str
 ) -> list[tuple[Case, dict[Candidate, Emulated]]]:
-    """Neighbours that tell faults apart, each pair on a few, and what each candidate foretells."""
+    """Neighbours that tell faults apart, each pair on a few, and what each candidate foretells.
+
+    Where both are right, nobody can say which of them the backend has.
+    """
     pairs = combinations(candidates, 2)
     together = {(a, b): CONTESTED for a, b in pairs if a.fault is not b.fault}
     found: list[tuple[Case, dict[Candidate, Emulated]]] = []
@@ -194,6 +198,8 @@ def _contested(
         emulator = Emulator(case, profile)
         told: dict[Candidate, Emulated] = {each: each.outputs(emulator) for each in candidates}
         apart = [pair for pair in together if not _is_equal(told[pair[0]], told[pair[1]])]
+        allowed = _allowed(case) if apart else {}
+        apart = [(a, b) for a, b in apart if not _agree(told[a], told[b], allowed)]
         if apart:
             found.append((case, told))
         for pair in apart:
@@ -230,20 +236,22 @@ def _is_equal(first: Emulated, second: Emulated) -> bool:
 
 def _agrees(emulated: Emulated, outcome: Values, allowed: Mapping[str, Allowed]) -> bool:
     """Whether every element is what was foretold, or both are right there."""
-    if not outcome.arrays.keys() <= emulated.keys() & allowed.keys():
+    return _agree(emulated, outcome.arrays, allowed)
+
+
+def _agree(first: Emulated, second: Emulated, allowed: Mapping[str, Allowed]) -> bool:
+    """Whether they have each element of the second alike, or right both."""
+    if not second.keys() <= first.keys() & allowed.keys():
         return False
     return all(
-        array.shape == emulated[name].shape == allowed[name].low.shape
+        array.shape == first[name].shape == allowed[name].low.shape
         and bool(
             (
-                is_same(array, emulated[name])
-                | ~(
-                    is_outside(allowed[name], array)
-                    | is_outside(allowed[name], emulated[name])
-                )
+                is_same(array, first[name])
+                | ~(is_outside(allowed[name], array) | is_outside(allowed[name], first[name]))
             ).all()
         )
-        for name, array in outcome.arrays.items()
+        for name, array in second.items()
     )
 
 

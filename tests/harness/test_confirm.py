@@ -86,6 +86,23 @@ def test_what_drops_a_border_is_told_from_what_cuts_it_off(fault: str) -> None:
     assert causes(fault, case) == [fault.removesuffix(".real")]
 
 
+BIASED = """<ir_version: 8, opset_import: ["" : 13]>
+g (uint8[1,1,1,1] x) => (uint8[1,2,1,1] y) <float s = {1}, uint8 z = {0}, int8 o = {0},
+  int8[2,1,1,1] w = {0, 0}, float[2] b = {-4123532, 3781880832}> {
+  r = DequantizeLinear (x, s, z) f = DequantizeLinear (w, s, o)
+  c = Conv <kernel_shape: ints = [1, 1]> (r, f, b) y = QuantizeLinear (c, s, z) }"""
+
+
+@pytest.mark.parametrize("fault", ["F63.convert", "F76"])
+def test_whether_the_bias_or_the_result_is_beyond_int32_is_told_by_another_scale(
+    fault: str,
+) -> None:
+    """Of scale 1 both are the same number; convolutions around it have no such bias."""
+    model = onnx.parser.parse_model(BIASED).SerializeToString()
+    case = Case(model, {"x": np.zeros((1, 1, 1, 1), np.uint8)})
+    assert causes(fault, case) == [fault.removesuffix(".convert")]
+
+
 def test_of_two_faults_the_case_has_the_one_that_it_shows() -> None:
     """Zeros have no ties: that means are rounded up too is seen on other data only."""
     model = behind(
