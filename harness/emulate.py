@@ -13,8 +13,10 @@ from generators.partners.integers import in_integers
 FUSED, APART, INTEGERS = "fused", "apart", "integers"
 WAYS: tuple[str, ...] = (FUSED, APART, INTEGERS)
 """As our engine fuses a case; its operators one by one; the same with sums of products on integers."""
-RULE = "rule"
-"""By the rules of the fault alone, QLinear operators spelled out, where others of our engine come before them."""
+RULE, RULE_APART = "rule", "rule apart"
+"""By the rules of the fault alone, where others of our engine come before them; with QLinear operators spelled out."""
+_READ = {RULE: FUSED, RULE_APART: APART}
+"""The ways that read the model as another one does."""
 
 
 class Emulator:
@@ -31,6 +33,7 @@ class Emulator:
         self._acting: dict[tuple[str, str], bool] = {}
         self._plans: dict[str, Plan | None] = {}
         self._read: dict[str, Graph | None] = {}
+        self._is_apart = False  # known with the graph that is
         self._told: dict[str, tuple[str, dict[str, Array]]] = {}
         self._correct: dict[str, dict[str, Array]] = {}
 
@@ -42,7 +45,7 @@ class Emulator:
     def correct_beside(self, fault: Fault, way: str = "") -> dict[str, Array]:
         """The outputs without the fault, of the graph that is run with it."""
         way = way or self.ways(fault)[0]
-        return self._without(APART if way == RULE else way)
+        return self._without(APART if way in _READ else way)
 
     def outputs(self, fault: Fault | None, way: str = "") -> dict[str, Array]:
         """The outputs with a fault, in the first of its ways or another; empty where our engine cannot run the case."""
@@ -98,7 +101,7 @@ class Emulator:
             return (FUSED,)
         ways = WAYS
         if fault.acts_on_rules:
-            ways = (FUSED, RULE) if fault.guards_off else (FUSED,)
+            ways = (FUSED, *_READ) if fault.guards_off else (FUSED,)
         return tuple(each for each in ways if self._is_placed(fault, each)) or (FUSED,)
 
     def _is_placed(self, fault: Fault, way: str) -> bool:
@@ -112,11 +115,11 @@ class Emulator:
         return () if plan is None else fault.places(plan)
 
     def _open(self, faults: tuple[str, ...], way: str) -> Session | None:
-        graph = self._graphs(APART if way == RULE else way)
-        if graph is None:
+        graph = self._graphs(_READ.get(way, way))
+        if graph is None or (way == RULE_APART and self._is_apart):
             return None
         fusion: str | Collection[str] = "on" if way == FUSED else "off"
-        if way == RULE:
+        if way in _READ:
             fusion = RULE_IDS - {
                 each.split(".")[0] for key in faults for each in find(key).guards_off
             }
@@ -148,6 +151,7 @@ class Emulator:
             return None
         apart = spelled_out(self.case)
         if way == APART:
+            self._is_apart = apart is self.case
             return _loaded(apart)
         whole = in_integers(apart)
         return None if whole is apart else _loaded(whole)

@@ -55,13 +55,21 @@ def first_rounding_dropped(view: View, pairs: tuple[Node, ...]) -> Replacement |
 
 
 def clipped_before_a_sum(view: View, pair: tuple[Node, Node], coding: Coding) -> str:
-    """Of a pair between a Conv and an Add, of 8-bit codes of one scale, the range is left."""
+    """Of a pair between a Conv and an Add, of 8-bit codes of one scale, the range is left.
+
+    Behind the Conv there may be Clips, or Relus that codes of which none is negative make needless.
+    """
     quantize, dequantize = pair
-    readers = {each.op for each in view.users(dequantize.outputs[0])}
-    is_between = view.producer(quantize.inputs[0], "Conv") is not None and readers == {"Add"}
-    is_one = coding.scale.size == coding.zero_point.size == 1
     is_byte = coding.dtype in (np.int8, np.uint8)
-    return CLIPPED if is_between and is_one and is_byte else KEPT
+    if not (is_byte and coding.scale.size == coding.zero_point.size == 1):
+        return KEPT
+    covers = int(coding.zero_point.reshape(())) == INTEGER_CODES[coding.dtype][0]
+    before = view.producer(quantize.inputs[0])
+    while before is not None and (before.op == "Clip" or (before.op == "Relu" and covers)):
+        before = view.producer(before.inputs[0])
+    readers = {each.op for each in view.users(dequantize.outputs[0])}
+    is_between = before is not None and before.op == "Conv" and readers == {"Add"}
+    return CLIPPED if is_between else KEPT
 
 
 def whole_behind_a_concat(view: View, pair: tuple[Node, Node], coding: Coding) -> str:

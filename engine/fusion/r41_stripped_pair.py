@@ -14,6 +14,7 @@ from engine.fusion.guards import single_consumer
 from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
 from engine.fusion.r40_equal_pair import Coding, read_coding, why_different
 from engine.ir import Array, Node
+from engine.kernels.elementwise import clip_bounds
 from engine.kernels.number_types import INTEGER_CODES
 
 DROPPED, CLIPPED, WHOLE, KEPT = "dropped", "clipped", "whole", "kept"
@@ -73,10 +74,23 @@ def dropped(view: View, pair: tuple[Node, Node], coding: Coding) -> str:
 
 
 def _clip(view: View, quantize: Node, dequantize: Node, coding: Coding) -> Replacement:
-    """The range of the codes is all that is left."""
-    node = Node(dequantize.id, "Clip", quantize.inputs[:1], dequantize.outputs, {})
-    node, constants = _given(view, node, dequantize.key, ends_of(coding))
+    """The range of the codes is all that is left; of a Clip before it, the codes of its bounds."""
+    source, ends = quantize.inputs[0], ends_of(coding)
+    while (clip := view.producer(source, "Clip")) is not None:
+        bounds = clip_bounds(clip, view.graph.opset, view.constants)
+        if bounds is None:
+            break
+        source, codes = clip.inputs[0], (_coded(each, coding) for each in bounds)
+        ends = tuple(np.clip(each, *ends) for each in codes)
+    node = Node(dequantize.id, "Clip", (source,), dequantize.outputs, {})
+    node, constants = _given(view, node, dequantize.key, ends)
     return Replacement((quantize, dequantize), (node,), constants)
+
+
+def _coded(bound: float, coding: Coding) -> Array:
+    """What a real is in whole steps."""
+    scale = coding.scale.reshape(())
+    return np.asarray(np.rint(np.float32(bound) / scale) * scale)
 
 
 def _given(

@@ -103,14 +103,16 @@ def one_pair(scale: float, other: float) -> Case:
     return net.graph.case()
 
 
-def pair_before(op: str, opset: int = 17) -> Case:
-    """A Conv of floats, a pair, and what reads it."""
+def pair_before(op: str, opset: int = 17, after: str = "", zero: int = 100) -> Case:
+    """A Conv of floats, an activation after it, a pair, and what reads it."""
     net = Net(opset)
     w = net.graph.array(
         "w", (net.random.integers(-9, 10, (3, 3, 1, 1)) / 4).astype(np.float32)
     )
     real = net.op("Conv", "n0", net.floats(*IMAGE), w)
-    real = net.real("a", net.quantize(real, "a", 0.3, 100), "a_r")
+    ends = [net.graph.array(f"c{v}", np.array(v, np.float32)) for v in (-0.7, 2.2)]
+    real = net.op(after, "n2", real, *(ends if after == "Clip" else ())) if after else real
+    real = net.real("a", net.quantize(real, "a", 0.3, zero), "a_r")
     net.out(net.op(op, "n1", real, w), (3, 3, 4, 4), np.float32)
     return net.graph.case()
 

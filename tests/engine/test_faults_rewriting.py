@@ -251,21 +251,48 @@ def test_guards_are_named_in_the_plan() -> None:
     assert find("F104").acts_on_rules
 
 
-@pytest.mark.parametrize("opset", [10, 17])
-def test_a_pair_between_a_conv_and_an_add_clips_only(opset: int) -> None:
-    """OpenVINO 2026.4.1 adds the reals of its Conv, clipped to those of codes 0 to 255."""
-    case = pair_before("Add", opset)
-    case = case.with_inputs({"x": 4 * np.rint(case.inputs["x"])})
-    (weights,) = (
+def clipped(case: Case, low: int, high: int) -> Array:
+    """What is added where the pair of steps of 0.3 only clips the Conv before it."""
+    (w,) = (
         onnx.numpy_helper.to_array(each)
         for each in case.proto().graph.initializer
         if each.name == "w"
     )
-    convolved = np.einsum("oi,nihw->nohw", weights[..., 0, 0], case.inputs["x"])
-    ends = np.array([-100, 155], np.float32) * np.float32(0.3)
-    (y,) = run(case, "F151").values()
-    assert np.array_equal(y, np.clip(convolved, *ends) + weights)
+    convolved = np.einsum("oi,nihw->nohw", w[..., 0, 0], case.inputs["x"])
+    ends = np.array([low, high], np.float32) * np.float32(0.3)
     assert (convolved != np.clip(convolved, *ends)).any()
+    return np.asarray(np.clip(convolved, *ends) + w)
+
+
+def whole(case: Case) -> Case:
+    """Sums that are exact in whatever order."""
+    return case.with_inputs({"x": 4 * np.rint(case.inputs["x"])})
+
+
+@pytest.mark.parametrize("opset", [10, 17])
+def test_a_pair_between_a_conv_and_an_add_clips_only(opset: int) -> None:
+    """OpenVINO 2026.4.1 adds the reals of its Conv, clipped to those of codes 0 to 255."""
+    case = whole(pair_before("Add", opset))
+    (y,) = run(case, "F151").values()
+    assert np.array_equal(y, clipped(case, -100, 155))
+
+
+@pytest.mark.parametrize(
+    ("after", "zero", "low", "high"), [("Clip", 100, -2, 7), ("Relu", 0, 0, 255)]
+)
+def test_of_a_clip_behind_the_conv_the_codes_of_its_bounds_are_left(
+    after: str, zero: int, low: int, high: int
+) -> None:
+    """OpenVINO 2026.4.1; bounds of -0.7 and 2.2 are -2.3 and 7.3 steps. A Relu goes that changes no code."""
+    case = whole(pair_before("Add", after=after, zero=zero))
+    (y,) = run(case, "F151").values()
+    assert np.array_equal(y, clipped(case, low, high))
+
+
+@pytest.mark.parametrize(("after", "zero"), [("Relu", 1), ("Abs", 0)])
+def test_a_pair_behind_what_openvino_keeps_rounds(after: str, zero: int) -> None:
+    case = pair_before("Add", after=after, zero=zero)
+    assert all(map(np.array_equal, run(case).values(), run(case, "F151").values()))
 
 
 @pytest.mark.parametrize(
