@@ -80,6 +80,12 @@ def of_first_channel(b: Array, p: RealTransposeParameters) -> Array:
     return np.full_like(b, b[0]) if _has_several_scales(p) else b
 
 
+def within_group_of_reals(b: Array, p: RealTransposeParameters) -> Array:
+    """``b[k mod M/groups]`` for ``b[k]``."""
+    local: Array = b[np.arange(b.size) % max(b.size // p.groups, 1)]
+    return local
+
+
 def _has_several_scales(p: RealTransposeParameters) -> bool:
     return p.weights.scale is not None and np.unique(p.weights.scale).size > 1
 
@@ -122,6 +128,14 @@ FAULTS = (
         "apache/tvm#10046, the bias as the scale",
         _changes(within_group),
         {"bias": within_group},
+    ),
+    Fault(
+        "F65.transpose",
+        "the bias index of a ConvTranspose of reals counts within the group",
+        "onnx/onnx reference/ops/op_conv_transpose.py: each group is given the whole bias",
+        lambda p: p.groups > 1 and p.has_bias,
+        {"real_transpose.bias": within_group_of_reals},
+        record=RealTransposeParameters,
     ),
     Fault(
         "F67",

@@ -167,6 +167,8 @@ class RealTransposeParameters:
 
     node: str
     weights: CodesBefore
+    groups: int = 1
+    has_bias: bool = False
 
 
 def conv_transpose(node: Node, setting: Setting) -> Kernel:
@@ -178,7 +180,13 @@ def conv_transpose(node: Node, setting: Setting) -> Kernel:
     Source:
         ONNX ConvTranspose-1, -11, -22.
     """
-    p = RealTransposeParameters(node.id, codes_before(node, setting.graph, 1))
+    given = node.attributes.get("group", 1)
+    p = RealTransposeParameters(
+        node.id,
+        codes_before(node, setting.graph, 1),
+        given if isinstance(given, int) else 1,
+        bool(node.input(2)),
+    )
     bias = setting.stage("real_transpose.bias", as_given)
 
     def run(x: Array, w: Array, b: Array | None = None) -> Array:

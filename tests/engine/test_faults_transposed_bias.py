@@ -1,4 +1,4 @@
-"""The bias of a ConvTranspose, with the values of OpenVINO 2026.4.1."""
+"""The bias of a ConvTranspose, with the values of OpenVINO 2026.4.1 and of onnx.reference."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper
+from onnx.reference import ReferenceEvaluator
 
 from engine.faults import find
 from engine.session import Session
@@ -44,3 +45,33 @@ def test_weights_of_several_scales_leave_the_first_bias_alone(
     assert faulty.run(x)["y"].reshape(-1).tolist() == codes
     assert Session(model).run(x)["y"].reshape(-1).tolist() == BIAS.tolist()
     assert bool(find("F161").places(faulty.plan())) == (codes[1] == codes[0])
+
+
+def grouped(groups: int, *, bias: bool = True) -> onnx.ModelProto:
+    """Four channels, one for each filter where there are four groups."""
+    constants = {
+        "w": np.full((4, 4 // groups, 1), 1, np.float32),
+        "b": np.array([1, 2, 4, 8], np.float32),
+    }
+    inputs = ["x", "w", "b"] if bias else ["x", "w"]
+    node = helper.make_node("ConvTranspose", inputs, ["y"], name="t", group=groups)
+    return graph_model([node], {"x": (np.float32, [1, 4, 1])}, {"y": np.float32}, constants)
+
+
+def test_each_group_takes_the_bias_from_its_first_on_as_the_reference_does() -> None:
+    model, x = grouped(4), {"x": np.array([[[3], [5], [7], [9]]], np.float32)}
+    reference = ReferenceEvaluator(model).run(None, x)[0]
+    (y,) = Session(model, faults=["F65.transpose"]).run(x).values()
+    assert y.tolist() == np.asarray(reference).tolist() == [[[4], [6], [8], [10]]]
+    (y,) = Session(model).run(x).values()
+    assert y.tolist() == [[[4], [7], [11], [17]]]
+    (y,) = Session(grouped(2), faults=["F65.transpose"]).run(x).values()
+    assert y.tolist() == [[[9], [10], [17], [18]]]
+
+
+@pytest.mark.parametrize(("groups", "bias"), [(1, True), (4, False)])
+def test_of_one_group_or_without_a_bias_no_index_is_wrong(groups: int, bias: bool) -> None:
+    model, x = grouped(groups, bias=bias), {"x": np.ones((1, 4, 1), np.float32)}
+    faulty = Session(model, faults=["F65.transpose"])
+    assert not find("F65.transpose").places(faulty.plan())
+    assert all(map(np.array_equal, faulty.run(x).values(), Session(model).run(x).values()))
