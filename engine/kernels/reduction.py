@@ -1,13 +1,13 @@
 """Reductions over axes, and sums and products along one."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from engine.errors import EngineError, InvalidModel
-from engine.ir import Array, Node
+from engine.ir import Array, Graph, Node
 from engine.kernels.operator import Kernel, Operator, Setting, operator
 from engine.kernels.pooling import lowest
 
@@ -59,11 +59,19 @@ def read_reduction(node: Node) -> Reduction:
 
 @dataclass(frozen=True, slots=True)
 class ReductionParameters:
-    """One reduction; ``x_dtype`` is the type of its codes where a rule put it on codes."""
+    """One reduction; ``x_dtype`` is the type of its codes where a rule put it on codes.
+
+    ``axes`` is None where they are computed or left out; ``data`` and ``made`` name what is reduced and
+    the result in ``graph``.
+    """
 
     node: str
     op: str
     x_dtype: np.dtype[Any] | None
+    axes: Axes | None
+    data: str
+    made: str
+    graph: Graph = field(compare=False, repr=False)
 
 
 def reducing(reduce: Reduce) -> Callable[[Node, Setting], Kernel]:
@@ -75,8 +83,7 @@ def reducing(reduce: Reduce) -> Callable[[Node, Setting], Kernel]:
 
     def build(node: Node, setting: Setting) -> Kernel:
         reduction = read_reduction(node)
-        given: Any = node.attributes.get("x_dtype")
-        p = ReductionParameters(node.id, node.op, None if given is None else np.dtype(given))
+        p = _parameters(node, reduction, setting)
         on_codes = setting.stage("reduce.codes", as_it_is)(reduce, p)
 
         def run(x: Array, axes: Array | None = None) -> Array:
@@ -86,6 +93,14 @@ def reducing(reduce: Reduce) -> Callable[[Node, Setting], Kernel]:
         return Kernel(run, parameters=p)
 
     return build
+
+
+def _parameters(node: Node, reduction: Reduction, setting: Setting) -> ReductionParameters:
+    given: Any = node.attributes.get("x_dtype")
+    dtype, named = None if given is None else np.dtype(given), setting.constant(node.input(1))
+    axes = reduction.axes if named is None else tuple(int(each) for each in named.reshape(-1))
+    data, made = node.inputs[0], node.outputs[0]
+    return ReductionParameters(node.id, node.op, dtype, axes, data, made, setting.graph)
 
 
 def as_it_is(reduce: Reduce, p: ReductionParameters) -> Reduce:
