@@ -1,6 +1,7 @@
 """Conv in float32: what a graph runs where nothing is fused."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from engine.kernels.geometry import Window, columns, integers, pad_spatial
 from engine.kernels.known_shape import known_shape
 from engine.kernels.operator import Kernel, Setting, operator
 
+ReadImage = Callable[[Array, tuple[int, ...]], Array]
+"""(image, the pads that are put around it) -> the image that is read."""
 AUTO_PADS = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
 
 
@@ -63,10 +66,15 @@ def groups_of(node: Node, w: Array) -> int:
 
 @dataclass(frozen=True, slots=True)
 class RealConvParameters:
-    """One Conv of reals whose weights have a shape that the graph fixes."""
+    """One Conv of reals whose weights have a shape that the graph fixes.
+
+    ``computed`` says that what it reads is made by another operator.
+    """
 
     node: str
     window: Window
+    groups: int
+    computed: bool
 
 
 def convolution(node: Node, setting: Setting) -> Kernel:
@@ -79,6 +87,8 @@ def convolution(node: Node, setting: Setting) -> Kernel:
         ONNX Conv-1, -11, -22.
     """
     pad = setting.stage("real_conv.pad", pad_with_zeros)
+    p = _parameters(node, setting)
+    read = setting.stage("real_conv.image", image_as_given)(p)
 
     def run(x: Array, w: Array, b: Array | None = None) -> Array:
         wide = _compute_type(node, x, w, b)
@@ -86,7 +96,7 @@ def convolution(node: Node, setting: Setting) -> Kernel:
         _check_shapes(node, x, w, b, groups)
         window = window_from(node, w.shape[2:])
         pads, out = window.resolve(x.shape[2:], node.id)
-        image = x.astype(wide, copy=False)
+        image = read(x.astype(wide, copy=False), pads)
         padded = pad(image, pads, window)
         matrix = w.astype(wide, copy=False).reshape(
             groups, w.shape[0] // groups, math.prod(w.shape[1:])
@@ -97,7 +107,12 @@ def convolution(node: Node, setting: Setting) -> Kernel:
             y += b.reshape(-1, *(1,) * len(out))
         return y.astype(x.dtype, copy=False)
 
-    return Kernel(run, parameters=_parameters(node, setting))
+    return Kernel(run, parameters=p)
+
+
+def image_as_given(p: RealConvParameters | None) -> ReadImage:
+    """The image as it comes, in front of its pads."""
+    return lambda image, pads: image
 
 
 def pad_with_zeros(image: Array, pads: tuple[int, ...], window: Window) -> Array:
@@ -109,7 +124,10 @@ def _parameters(node: Node, setting: Setting) -> RealConvParameters | None:
     shape = known_shape(setting.graph, node.inputs[1])
     if shape is None or len(shape) < 3:
         return None
-    return RealConvParameters(node.id, window_from(node, shape[2:]))
+    computed = any(node.inputs[0] in each.outputs for each in setting.graph.nodes)
+    groups = node.attributes.get("group", 1)
+    given = groups if isinstance(groups, int) else 1
+    return RealConvParameters(node.id, window_from(node, shape[2:]), given, computed)
 
 
 def _compute_type(node: Node, *arrays: Array | None) -> np.dtype[np.generic]:

@@ -38,6 +38,10 @@ GEOMETRY = {
     "F20.pairs": (conv(DENSE, pads=[1, 1, 0, 0]), conv(DENSE, auto_pad="SAME_UPPER")),
     "F21": (conv(DENSE, pads=[1, 1, 1, 1]), conv(DENSE, pads=[1, 0, 1, 0])),
     "F162": (conv(POINTWISE, pads=[1, 1, 1, 1]), conv(POINTWISE, pads=[1, 1, 1, 0])),
+    "F171": (
+        conv(POINTWISE, image=(6, 6), strides=[2, 2], pads=[1, 1, 0, 0]),
+        conv(POINTWISE, image=(6, 6), strides=[2, 2], pads=[0, 0, 1, 1]),
+    ),
     "F79e": (conv(DENSE), conv(DENSE, strides=[2, 2])),
     "F79e.weights": (conv(DENSE), conv(DENSE // np.int8(16))),
     "F79e.f43": (conv(DENSE), conv(DENSE // np.int8(4))),

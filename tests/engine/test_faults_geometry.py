@@ -7,7 +7,16 @@ import onnx
 import pytest
 
 from engine import EngineError, Session, load
-from engine.faults import border_codes, geometry, layout, padding, tails, transposed, winograd
+from engine.faults import (
+    border_codes,
+    early_strides,
+    geometry,
+    layout,
+    padding,
+    tails,
+    transposed,
+    winograd,
+)
 from engine.faults.fault import Fault
 from engine.kernels.conv_epilogue import ResidualParameters
 from engine.kernels.geometry import Window
@@ -19,7 +28,7 @@ from tests.engine.models import Array, graph_model, qlinear_conv
 
 FAULTS = (
     *(layout.FAULTS + border_codes.FAULTS + padding.FAULTS + geometry.FAULTS),
-    *(transposed.FAULTS + winograd.FAULTS + tails.FAULTS),
+    *(transposed.FAULTS + winograd.FAULTS + tails.FAULTS + early_strides.FAULTS),
 )
 
 
