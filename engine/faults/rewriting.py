@@ -9,7 +9,14 @@ from engine.arithmetic import round_half_away
 from engine.faults.fault import Fault
 from engine.fusion.match import Replacement, View
 from engine.fusion.r40_equal_pair import Coding, read_coding
-from engine.fusion.r41_stripped_pair import CLIPPED, KEPT, WHOLE
+from engine.fusion.r41_stripped_pair import (
+    CLIPPED,
+    KEPT,
+    LEVELS,
+    WHOLE,
+    is_constant,
+    rounded_ends,
+)
 from engine.ir import Array, Node
 from engine.kernels.number_types import INTEGER_CODES
 
@@ -73,15 +80,29 @@ def clipped_before_a_sum(view: View, pair: tuple[Node, Node], coding: Coding) ->
 
 
 def whole_behind_a_concat(view: View, pair: tuple[Node, Node], coding: Coding) -> str:
-    """Of a pair between a Concat and Convs, of int8 codes of one scale other than 1, whole numbers are left."""
+    """Of a pair of int8 codes between a Concat and a Conv with dequantized weights, whole numbers are left.
+
+    Where the Concat joins constants, too, the others' codes are spread over a range with whole ends.
+    """
     quantize, dequantize = pair
-    readers = {each.op for each in view.users(dequantize.outputs[0])}
-    is_between = view.producer(quantize.inputs[0], "Concat") is not None and readers == {
-        "Conv"
-    }
+    concat = view.producer(quantize.inputs[0], "Concat")
+    alone = view.only_user(quantize.inputs[0]) is not None
+    convolved = any(
+        each.op == "Conv" and view.producer(each.inputs[1], "DequantizeLinear")
+        for each in view.users(dequantize.outputs[0])
+    )
     is_one = coding.scale.size == coding.zero_point.size == 1
-    loses = coding.dtype == np.int8 and bool((coding.scale != 1).all())
-    return WHOLE if is_between and is_one and loses else KEPT
+    if concat is None or not (alone and convolved and is_one and _loses(coding)):
+        return KEPT
+    return LEVELS if any(is_constant(view, each) for each in concat.inputs) else WHOLE
+
+
+def _loses(coding: Coding) -> bool:
+    """Whether codes are int8 ones of another scale than 1, and their rounded ends more than 1 apart."""
+    if coding.dtype != np.int8 or (coding.scale == 1).all():
+        return False
+    bottom, top = rounded_ends(coding)
+    return top - bottom > 1
 
 
 def unless_whole(view: View, concat: Node, quantize: Node) -> bool:
@@ -217,7 +238,7 @@ FAULTS = (
     ),
     Fault(
         "F157",
-        "between a Concat and a Conv reals become whole numbers from end to rounded end of int8 codes",
+        "between a Concat and a Conv int8 codes span the range between its rounded ends, as whole numbers unless the Concat joins constants",
         "openvinotoolkit/openvino: a pair behind a Concat that moves in front of it, measured",
         stages={
             "rewrite.stripped": whole_behind_a_concat,

@@ -17,8 +17,9 @@ from engine.ir import Array, Node
 from engine.kernels.elementwise import clip_bounds
 from engine.kernels.number_types import INTEGER_CODES
 
-DROPPED, CLIPPED, WHOLE, KEPT = "dropped", "clipped", "whole", "kept"
+DROPPED, CLIPPED, WHOLE, LEVELS, KEPT = "dropped", "clipped", "whole", "levels", "kept"
 BOUNDS_ARE_INPUTS = 11  # the opset
+_Steps = tuple[tuple[str, tuple[Any, ...]], ...]
 _MOVES = frozenset(["Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"])
 
 
@@ -113,15 +114,23 @@ def ends_of(coding: Coding) -> tuple[Array, ...]:
     )
 
 
+def rounded_ends(coding: Coding) -> tuple[float, ...]:
+    """The ends of a coding as whole numbers: halves up, but below -128 away from zero."""
+    ends = (np.float64(each) for each in ends_of(coding))
+    return tuple(
+        float(np.floor(each + 0.5) if each >= -128 else np.ceil(each - 0.5)) for each in ends
+    )
+
+
 def _to_whole(view: View, quantize: Node, dequantize: Node, coding: Coding) -> Replacement:
-    """``clip(rne((x - low) * k + floor(low + 1/2)))``, k from the range to that of its rounded ends.
+    """``clip(rne((x - low) * k + bottom))``, bottom the low end rounded, k from the range to that of its rounded ends.
 
     The reals x are clipped to the range, the whole numbers to the type of the codes.
     """
     low, high = ends_of(coding)
-    bottom, top = (np.floor(np.float64(each) + 0.5) for each in (low, high))
+    bottom, top = rounded_ends(coding)
     factor = np.float32((top - bottom) / (np.float64(high) - low))
-    steps: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    steps: _Steps = (
         ("Clip", (low, high)),
         ("Sub", (low,)),
         ("Mul", (factor,)),
@@ -130,21 +139,68 @@ def _to_whole(view: View, quantize: Node, dequantize: Node, coding: Coding) -> R
         ("Clip", INTEGER_CODES[coding.dtype]),
     )
     constants: dict[str, Array] = {}
+    names = quantize.inputs[0], dequantize.outputs[0]
+    return Replacement(
+        (quantize, dequantize), _chain(view, dequantize, names, steps, constants), constants
+    )
+
+
+def _to_levels(view: View, quantize: Node, dequantize: Node, coding: Coding) -> Replacement:
+    """``rne(x * k - low * k) * l + bottom`` of what a Concat joins, constants apart.
+
+    The reals x are clipped to the range, k is from it to its codes, l from those to the range of its
+    rounded ends; a constant is ``rne((x - low) / (high - low) * 255)`` of the range itself. All in float32.
+    """
+    (concat,) = (each for each in [view.producer(quantize.inputs[0], "Concat")] if each)
+    low, high = ends_of(coding)
+    bottom, top = rounded_ends(coding)
+    lowest, highest = INTEGER_CODES[coding.dtype]
+    levels = np.float32(highest - lowest)
+    factor = levels / (high - low)
+    scaled = ("Mul", (factor,)), ("Add", (-low * factor,)), ("Round", ())
+    divided = ("Sub", (low,)), ("Div", (high - low,)), ("Mul", (levels,)), ("Round", ())
+    clip = ("Clip", (low, high))
+    steps: _Steps = (clip, *scaled, ("Mul", ((top - bottom) / levels,)), ("Add", (bottom,)))
+    of_constants: _Steps = (clip, *divided, ("Mul", ((high - low) / levels,)), ("Add", (low,)))
+    constants: dict[str, Array] = {}
     nodes: list[Node] = []
-    name = quantize.inputs[0]
+    joined = tuple(view.new_name(f"{dequantize.key}_{n}") for n, _ in enumerate(concat.inputs))
+    for names in zip(concat.inputs, joined, strict=True):
+        own = of_constants if is_constant(view, names[0]) else steps
+        nodes += _chain(view, dequantize, names, own, constants)
+    last = replace(concat, inputs=joined, outputs=dequantize.outputs)
+    return Replacement((concat, quantize, dequantize), (*nodes, last), constants)
+
+
+def is_constant(view: View, name: str) -> bool:
+    """Whether a tensor is an initializer, or computed of nothing else."""
+    maker = view.producer(name)
+    if maker is None:
+        return view.constant(name) is not None
+    return all(is_constant(view, each) for each in maker.inputs if each)
+
+
+def _chain(
+    view: View,
+    node: Node,
+    names: tuple[str, str],
+    steps: _Steps,
+    constants: dict[str, Array],
+) -> tuple[Node, ...]:
+    """Nodes from one name to the other that stand for ``node``, their constants float32."""
+    name, last = names
+    nodes: list[Node] = []
     for op, values in steps:
-        key = f"{dequantize.key}_{len(nodes)}"
+        key = f"{last}_{len(nodes)}"
         before, name = name, view.new_name(key)
-        node = Node(dequantize.id, op, (before,), (name,), {})
         reals = tuple(np.asarray(each, np.float32) for each in values)
-        node, given = _given(view, node, key, reals)
+        step, given = _given(view, Node(node.id, op, (before,), (name,), {}), key, reals)
         constants |= given
-        nodes.append(node)
-    last = replace(nodes[-1], outputs=dequantize.outputs)
-    return Replacement((quantize, dequantize), (*nodes[:-1], last), constants)
+        nodes.append(step)
+    return (*nodes[:-1], replace(nodes[-1], outputs=(last,)))
 
 
-_LEFT = {CLIPPED: _clip, WHOLE: _to_whole}
+_LEFT = {CLIPPED: _clip, WHOLE: _to_whole, LEVELS: _to_levels}
 """What is left of a pair, where something is."""
 
 

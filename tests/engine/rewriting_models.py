@@ -117,14 +117,31 @@ def pair_before(op: str, opset: int = 17, after: str = "", zero: int = 100) -> C
     return net.graph.case()
 
 
-def pair_behind_a_concat(scale: float, zero: int, dtype: Any, op: str = "Conv") -> Case:
-    """Two images of one channel each, joined; a pair; a Conv that takes the first one out, or what else."""
+def pair_behind_a_concat(
+    scale: float,
+    zero: int,
+    dtype: Any,
+    op: str = "Conv",
+    constant: Any = None,
+    weights: tuple[int, int] = (1, 0),
+    w_dtype: Any = np.int8,
+) -> Case:
+    """Two images of one channel each, joined; a pair; a Conv that takes the first one out, or what else.
+
+    The second image may be a constant, weights may be real.
+    """
     net = Net()
-    reals = net.random.normal(0, 30, (2, 1, 1, 6, 1)).astype(np.float32)
-    both = [net.graph.input(name, each) for name, each in zip("xz", reals, strict=True)]
+    x, z = net.random.normal(0, 30, (2, 1, 1, 6, 1)).astype(np.float32)
+    both = [net.graph.input("x", x)]
+    if constant is None:
+        both.append(net.graph.input("z", z))
+    else:
+        both.append(net.graph.array("z", np.array(constant, np.float32).reshape(z.shape)))
     real = net.op("Concat", "n0", *both, attributes=[wire.integer("axis", 1)])
     real = net.real("a", net.quantize(real, "a", scale, zero, dtype), "a_r")
-    w = net.graph.array("w", np.array([1, 0], np.float32).reshape(1, 2, 1, 1))
+    w = net.graph.array("w", np.array(weights, w_dtype).reshape(1, 2, 1, 1))
+    if w_dtype != np.float32:
+        w = net.real(w, net.pair(w, 1.0, 0, w_dtype), "w_r")
     shape = (1, 1 if op == "Conv" else 2, 6, 1)
     net.out(net.op(op, "n1", real, *[w] * (op == "Conv")), shape, np.float32)
     return net.graph.case()
