@@ -8,9 +8,10 @@ import numpy as np
 
 from engine.arithmetic import RANGES, fused_multiply_add
 from engine.faults.fault import Fault
+from engine.faults.output import lowest_bits
 from engine.ir import Array, Node
 from engine.kernels.parameters import ConvParameters
-from engine.kernels.stages import clamp
+from engine.kernels.stages import Clip, ToCodes, add_zero_point, clamp
 from engine.profiles import Prepare, Requantization, Rescaling
 
 _F = np.float32
@@ -68,6 +69,39 @@ def _bounds(p: ConvParameters) -> Array:
     return found
 
 
+def clipped_to_own_range(prepare: Prepare, r: Requantization, p: ConvParameters) -> Rescaling:
+    """``rne(clip(sum, l - b, h - b) * (n/(h' - l')) + (-l' * n)/(h' - l'))`` above the lowest code.
+
+    As in `clipped_before_bias`, but of the bounds as they came out, ``l'`` and ``h'``, that n codes span.
+    """
+    if not _is_one_bias(p):
+        return _as_it_should_be(prepare, r, p)
+    bias = _real_bias(p).reshape(-1, 1)
+    lowest, highest = RANGES[p.y_dtype]
+    low, high = (_F(code - p.y_zero_point) * p.y_scale - bias for code in (lowest, highest))
+    scale = (p.x_scale * r.w_scale).astype(np.float64)
+    levels = _F(highest - lowest)
+    factor, offset = levels / (high - low), -low * levels / (high - low)
+
+    def steps(acc: Array) -> Array:
+        codes = np.clip(np.asarray(acc * scale, _F), low, high) * factor + offset
+        found: Array = np.rint(codes).astype(np.float64) + (lowest - p.y_zero_point)
+        return found
+
+    return replace(prepare(replace(r, bias=None)), steps=steps, bias=None)
+
+
+def _is_one_bias(p: ConvParameters) -> bool:
+    """Whether it is that of the only channel, with no activation behind it."""
+    has_bias = p.bias is not None and bool(p.bias.any())
+    return has_bias and len(p.w) == 1 and not p.activation
+
+
+def stored_as_they_are(p: ConvParameters, offset: int, clip: Clip) -> ToCodes:
+    """The lowest bits of codes that were clipped before."""
+    return lowest_bits(p, offset, clip) if _is_one_bias(p) else add_zero_point(p, offset, clip)
+
+
 def _moves_bounds(p: ConvParameters) -> bool:
     """Whether there is a bias, and the weights do without int8 kernels: of uint8, or with zero points."""
     in_reals = p.w_zero_points.any() or p.w.dtype == np.uint8
@@ -111,5 +145,16 @@ FAULTS = (
         _moves_bounds,
         {**_STAGES, "rewrite.bias_steps": without_rounding},
         guards_off=("G10/scale", "R51.opt-in"),
+    ),
+    Fault(
+        "F152.stored",
+        f"{_TITLE}, and codes past the highest are stored without being clipped",
+        "openvinotoolkit/openvino without low precision: the bias of one channel in the FakeQuantize behind a Conv, measured",
+        _is_one_bias,
+        {
+            "rescaling": clipped_to_own_range,
+            "to_codes": stored_as_they_are,
+            "layout": as_channels,
+        },
     ),
 )

@@ -82,6 +82,10 @@ ARITHMETIC = {
         conv(DENSE, bias=BIAS * 300_007, w_zero=1, y=(1e-4, 5)),
         conv(DENSE, bias=BIAS * 300_007, y=(1e-4, 5)),
     ),
+    "F152.stored": (
+        conv(DENSE[:1], bias=np.array([2**30]), y=(0.01, 5)),
+        conv(DENSE[:2], bias=np.array([2**30, 0]), y=(0.01, 5)),
+    ),
     "F61": (conv(DENSE, bias=BIAS), conv(DENSE, bias=BIAS * 0)),
     "F80": (
         relu((0.2, 20), **INT8, x=(0.02, 3)),

@@ -102,7 +102,41 @@ def test_weights_of_uint8_do_without_int8_kernels_too() -> None:
     assert faulty.run(x)["y"].reshape(-1).tolist() == [255, 0, 44]
 
 
-def test_extreme_scales_pass_without_a_warning() -> None:
+@pytest.mark.parametrize(
+    ("dtype", "w", "w_zero", "bias", "y", "x", "code"),
+    [
+        (np.int8, 0, 1, 2147324092, (1.0, 0), 0, -128),
+        (np.int8, 0, 1, 2**30, (1.0, 0), 0, -128),
+        (np.int8, 0, 1, 2**24, (1.0, 0), 0, 127),
+        (np.int8, 3, 0, -455147999, (0.5, 0), 5, -128),
+        (np.int8, 3, 0, 40188361, (0.827119, 78), 5, 124),
+        (np.uint8, 3, 0, 27627522, (0.5, 57), 5, 4),
+        (np.int8, 3, 1, 1000, (0.05, 0), 5, 127),
+    ],
+)
+def test_without_low_precision_codes_past_the_highest_wrap(
+    dtype: Any, w: int, w_zero: int, bias: int, y: tuple[float, int], x: int, code: int
+) -> None:
+    """Right are the highest and the lowest code; where ranges come out longer than they are, others."""
+    model = qlinear_conv(
+        np.full((1, 1, 1, 1), w, np.int8),
+        x_dtype=dtype,
+        y_dtype=dtype,
+        x=(1.0, 0),
+        w_scale=1.0,
+        w_zero=w_zero,
+        y=y,
+        bias=np.array([bias]),
+        image=(1, 1),
+    )
+    given = {"x": np.full((1, 1, 1, 1), x, dtype)}
+    right = (np.iinfo(dtype).min, np.iinfo(dtype).max)[bias > 0]
+    assert Session(model).run(given)["y"] == right
+    assert Session(model, faults=["F152.stored"]).run(given)["y"] == code
+
+
+@pytest.mark.parametrize("key", ["F152", "F152.stored"])
+def test_extreme_scales_pass_without_a_warning(key: str) -> None:
     model = qdq_conv(
         np.ones((1, 1, 1, 1), np.int8),
         x=(1.0, 0),
@@ -111,5 +145,5 @@ def test_extreme_scales_pass_without_a_warning() -> None:
         bias=np.array([5]),
         image=(1, 1),
     )
-    faulty = Session(model, faults=["F152"])
-    assert find("F152").places(faulty.plan()) == ("dx", "dw", "db", "c1", "qy")
+    faulty = Session(model, faults=[key])
+    assert find(key).places(faulty.plan()) == ("dx", "dw", "db", "c1", "qy")
