@@ -40,7 +40,8 @@ def locate(
 
     Judging starts at codes, not at the reals that a DequantizeLinear made of them: what a kernel
     may do with a float bias depends on the scales; what is wrong itself is taken as it is. An
-    operation that the oracle is silent about, or whose tensors were not observed, is left out.
+    operation that the oracle is silent about, or whose tensors were not observed, is left out, and
+    what is made of a tensor of the wrong shape: its own is none that the model says.
     ``told`` hears how many tensors are judged.
     """
     oracle = Oracle(model)
@@ -52,14 +53,22 @@ def locate(
     }
     made = [(unit, tensor) for unit in tapped.plan for tensor in unit.outputs]
     rows = []
+    misshapen: set[str] = set()
     for number, (unit, tensor) in enumerate(made, 1):
-        row = _judge_locally(oracle, tapped, unit, tensor, dequantized)
+        is_behind = not misshapen.isdisjoint(unit.inputs)
+        row = None if is_behind else _judge_locally(oracle, tapped, unit, tensor, dequantized)
         told(number, len(made))
+        if is_behind or (row is not None and _has_other_shape(row)):
+            misshapen.add(tensor)
         if row is not None:
             rows.append(row)
             if row.verdict.is_wrong:  # what comes behind it starts at what it made
                 dequantized.discard(tensor)
     return tuple(rows)
+
+
+def _has_other_shape(row: Judged) -> bool:
+    return row.allowed is not None and row.array.shape != row.allowed.low.shape
 
 
 def alone(case: Case, row: Judged, rows: Iterable[Judged]) -> Case:
