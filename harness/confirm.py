@@ -65,10 +65,10 @@ def confirmed(
     held = _holding(bench, spec, other_data(case), candidates, kind)
     near = chain(_neighbours(conv) if conv else (), _with_other_parameters(case))
     scores = _scores(bench, spec, near, held, profile) if len(held) > 1 else {}
-    ranked = sorted(held, key=lambda each: -scores.get(each, 0))
-    top = max(scores.values(), default=0)
+    ranked = sorted(held, key=lambda each: scores.get(each, (0, 0)), reverse=True)
+    top = max((foretold for foretold, _ in scores.values()), default=0)
     best: dict[str, Match] = {}
-    for each in (each for each in ranked if scores.get(each, 0) >= REFUTED * top):
+    for each in (each for each in ranked if scores.get(each, (0, 0))[0] >= REFUTED * top):
         fault = each.fault
         best.setdefault(fault.id, replace(found[fault.id], title=fault.title))
     return tuple(best.values())
@@ -165,21 +165,25 @@ def _scores(
     drawn: Iterator[Case],
     candidates: Sequence[Candidate],
     profile: str,
-) -> dict[Candidate, int]:
-    """On how many contested neighbours each candidate foretells what the backend gets wrong or right.
+) -> dict[Candidate, tuple[int, int]]:
+    """On how many contested neighbours each candidate foretells what the backend gives, and on how many wrong ones.
 
-    Nothing where nobody foretells most of them: then other bugs show there.
+    To be right is nothing special, to be wrong in the way foretold is. Nothing where nobody foretells
+    most of them: then other bugs show there.
     """
     near = _contested(drawn, candidates, profile)
-    scores, answered = dict.fromkeys(candidates, 0), 0
+    scores, answered = dict.fromkeys(candidates, (0, 0)), 0
     cases = [case for case, _ in near]
     for (case, told), outcomes in zip(near, bench.pool.run(cases, [spec]), strict=True):
         outcome = outcomes[spec.text]
         if isinstance(outcome, Values):
             allowed, answered = _allowed(case), answered + 1
+            is_wrong = is_suspicious(verdict_on(outcome, allowed), outcome)
             for key, emulated in told.items():
-                scores[key] += _agrees(emulated, outcome, allowed)
-    return scores if max(scores.values()) >= HELD * answered else {}
+                foretold, wrong = scores[key]
+                agrees = _agrees(emulated, outcome, allowed)
+                scores[key] = foretold + agrees, wrong + (agrees and is_wrong)
+    return scores if max(scores.values())[0] >= HELD * answered else {}
 
 
 def _contested(

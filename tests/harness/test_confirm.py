@@ -196,4 +196,41 @@ def test_neighbours_refute_nobody_where_nobody_foretells_most_of_them(
         near = [(case, told)] * foretold + [(case, dict.fromkeys(told, other))] * 4
         monkeypatch.setattr(confirm, "_contested", lambda *_: near[:4])
         scores = confirm._scores(bench, bench.specs[0], iter(()), list(told), "spec")
-    assert list(scores.values()) == ([foretold, 0] if heard else [])
+    assert list(scores.values()) == ([(foretold, 0), (0, 0)] if heard else [])
+
+
+def test_wrong_values_that_are_foretold_are_counted_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case = Case(behind("Relu").SerializeToString(), {"x": np.zeros((2, 4), np.uint8)})
+    with bench_of("engine", "tests.fakes:flips_a_bit") as bench:
+        right, wrong = (bench.run(case, each) for each in bench.specs)
+        assert isinstance(right, Values)
+        assert isinstance(wrong, Values)
+        told = {
+            Candidate(find("F70"), "fused"): right.arrays,
+            Candidate(find("F71"), "fused"): wrong.arrays,
+        }
+        monkeypatch.setattr(confirm, "_contested", lambda *_: [(case, told)])
+        for spec, expected in zip(
+            bench.specs, ([(1, 0), (0, 0)], [(0, 0), (1, 1)]), strict=True
+        ):
+            scores = confirm._scores(bench, spec, iter(()), list(told), "spec")
+            assert list(scores.values()) == expected
+
+
+def test_of_two_that_foretell_as_much_the_one_comes_first_that_foretells_wrong_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    node = onnx.helper.make_node("QuantizeLinear", ["x", "s"], ["y"])
+    model = graph_model(
+        [node], {"x": (np.float32, [2])}, {"y": np.uint8}, {"s": np.array(1, np.float32)}, 13
+    )
+    case = Case(model.SerializeToString(), {"x": np.array([2.0**31, 2.5], np.float32)})
+    matches = [Match(each, find(each).title, 1, 1) for each in ("F76", "F152")]
+    held = [Candidate(find(each), "fused") for each in ("F76", "F152")]
+    monkeypatch.setattr(confirm, "_holding", lambda *_: held)
+    monkeypatch.setattr(confirm, "_scores", lambda *_: {held[0]: (4, 1), held[1]: (4, 2)})
+    with bench_of("engine") as bench:
+        sure = confirm.confirmed(bench, bench.specs[0], case, matches)
+    assert [each.fault for each in sure] == ["F152", "F76"]
