@@ -128,8 +128,8 @@ def as_channels(p: ConvParameters) -> str:
     return "bounds are kept by channel"
 
 
-_TITLE = "a convolution is clipped before its bias, to bounds less the bias in float32: a large one leaves nothing of them"
-_SOURCE = "openvinotoolkit/openvino: a Conv whose weights have a zero point or are uint8, with the Clip and the FakeQuantize behind it, measured"
+TITLE = "a convolution is clipped before its bias, to bounds less the bias in float32: a large one leaves nothing of them"
+SOURCE = "openvinotoolkit/openvino: a Conv whose weights have a zero point or are uint8, with the Clip and the FakeQuantize behind it, measured"
 _STAGES: Mapping[str, Callable[..., Any]] = {
     "rescaling": clipped_before_bias,
     "layout": as_channels,
@@ -137,18 +137,18 @@ _STAGES: Mapping[str, Callable[..., Any]] = {
 }
 
 FAULTS = (
-    Fault("F152", _TITLE, _SOURCE, _moves_bounds, _STAGES),
+    Fault("F152", TITLE, SOURCE, _moves_bounds, _STAGES),
     Fault(
         "F152.real",
-        f"{_TITLE}, whether it is a real or has a scale of its own",
-        _SOURCE,
+        f"{TITLE}, whether it is a real or has a scale of its own",
+        SOURCE,
         _moves_bounds,
         {**_STAGES, "rewrite.bias_steps": without_rounding},
         guards_off=("G10/scale", "R51.opt-in"),
     ),
     Fault(
         "F152.stored",
-        f"{_TITLE}, and codes past the highest are stored without being clipped",
+        f"{TITLE}, and codes past the highest are stored without being clipped",
         "openvinotoolkit/openvino without low precision: the bias of one channel in the FakeQuantize behind a Conv, measured",
         _is_one_bias,
         {

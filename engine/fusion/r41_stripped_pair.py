@@ -19,7 +19,7 @@ from engine.kernels.number_types import INTEGER_CODES
 
 DROPPED, CLIPPED, WHOLE, LEVELS, KEPT = "dropped", "clipped", "whole", "levels", "kept"
 BOUNDS_ARE_INPUTS = 11  # the opset
-_Steps = tuple[tuple[str, tuple[Any, ...]], ...]
+Steps = tuple[tuple[str, tuple[Any, ...]], ...]
 _MOVES = frozenset(["Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze"])
 
 
@@ -42,6 +42,8 @@ def match(view: View, dequantize: Node) -> Answer:
             "G7", f"{quantize.id} reads {source}, {dequantize.id} gives another type"
         )
     how = view.by_stage("rewrite.stripped", dropped, view, (quantize, dequantize), coding)
+    if isinstance(how, Replacement):
+        return how
     if how == KEPT:
         return Refusal("G7", f"{dequantize.id} has {coding.dtype} codes")
     if how in _LEFT and move is None:
@@ -130,7 +132,7 @@ def _to_whole(view: View, quantize: Node, dequantize: Node, coding: Coding) -> R
     low, high = ends_of(coding)
     bottom, top = rounded_ends(coding)
     factor = np.float32((top - bottom) / (np.float64(high) - low))
-    steps: _Steps = (
+    steps: Steps = (
         ("Clip", (low, high)),
         ("Sub", (low,)),
         ("Mul", (factor,)),
@@ -141,7 +143,7 @@ def _to_whole(view: View, quantize: Node, dequantize: Node, coding: Coding) -> R
     constants: dict[str, Array] = {}
     names = quantize.inputs[0], dequantize.outputs[0]
     return Replacement(
-        (quantize, dequantize), _chain(view, dequantize, names, steps, constants), constants
+        (quantize, dequantize), chain(view, dequantize, names, steps, constants), constants
     )
 
 
@@ -160,14 +162,14 @@ def _to_levels(view: View, quantize: Node, dequantize: Node, coding: Coding) -> 
     scaled = ("Mul", (factor,)), ("Add", (-low * factor,)), ("Round", ())
     divided = ("Sub", (low,)), ("Div", (high - low,)), ("Mul", (levels,)), ("Round", ())
     clip = ("Clip", (low, high))
-    steps: _Steps = (clip, *scaled, ("Mul", ((top - bottom) / levels,)), ("Add", (bottom,)))
-    of_constants: _Steps = (clip, *divided, ("Mul", ((high - low) / levels,)), ("Add", (low,)))
+    steps: Steps = (clip, *scaled, ("Mul", ((top - bottom) / levels,)), ("Add", (bottom,)))
+    of_constants: Steps = (clip, *divided, ("Mul", ((high - low) / levels,)), ("Add", (low,)))
     constants: dict[str, Array] = {}
     nodes: list[Node] = []
     joined = tuple(view.new_name(f"{dequantize.key}_{n}") for n, _ in enumerate(concat.inputs))
     for names in zip(concat.inputs, joined, strict=True):
         own = of_constants if is_constant(view, names[0]) else steps
-        nodes += _chain(view, dequantize, names, own, constants)
+        nodes += chain(view, dequantize, names, own, constants)
     last = replace(concat, inputs=joined, outputs=dequantize.outputs)
     return Replacement((concat, quantize, dequantize), (*nodes, last), constants)
 
@@ -180,11 +182,11 @@ def is_constant(view: View, name: str) -> bool:
     return all(is_constant(view, each) for each in maker.inputs if each)
 
 
-def _chain(
+def chain(
     view: View,
     node: Node,
     names: tuple[str, str],
-    steps: _Steps,
+    steps: Steps,
     constants: dict[str, Array],
 ) -> tuple[Node, ...]:
     """Nodes from one name to the other that stand for ``node``, their constants float32."""
