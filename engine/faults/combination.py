@@ -168,16 +168,7 @@ def _fault(
     replacement: Callable[..., Any],
     concerns: Callable[[CombinationParameters], bool] = lambda _: True,
 ) -> Fault:
-    return _of_stages(key, title, source, {f"elementwise.{stage}": replacement}, concerns)
-
-
-def _of_stages(
-    key: str,
-    title: str,
-    source: str,
-    stages: Mapping[str, Callable[..., Any]],
-    concerns: Callable[[CombinationParameters], bool] = lambda _: True,
-) -> Fault:
+    stages = {f"elementwise.{stage}": replacement}
     shows = every_pair_differs(stages)
     return Fault(
         key,
@@ -283,15 +274,5 @@ FAULTS = (
         "tinygrad/tinygrad#8546",
         "saturate",
         wrapped,
-    ),
-    _of_stages(
-        "F128",
-        "element-wise results become codes by a cast: zero point added, fraction cut off, lowest bits kept",
-        "openvinotoolkit/openvino: the ONNX front end's QLinear operators, measured",
-        {
-            "elementwise.combination": with_zero_point_in_float32,
-            "elementwise.round": np.trunc,
-            "elementwise.saturate": wrapped,
-        },
     ),
 )

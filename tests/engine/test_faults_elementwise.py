@@ -7,13 +7,19 @@ import onnx
 import pytest
 
 from engine import PROFILES, EngineError, Session
-from engine.faults import combination, combined_reals, elementwise, residual
+from engine.faults import (
+    combination,
+    combination_casts,
+    combined_reals,
+    elementwise,
+    residual,
+)
 from engine.faults.fault import Fault
 from engine.kernels.combination_parameters import CombinationParameters
 from generators.graphs import draw_case
 from tests.engine.models import Array, graph_model
 
-FAULTS = elementwise.FAULTS + combination.FAULTS
+FAULTS = elementwise.FAULTS + combination.FAULTS + combination_casts.FAULTS
 EVERY = np.arange(256, dtype=np.uint8)
 LEFT, RIGHT = np.repeat(EVERY, 256).reshape(256, 256), np.tile(EVERY, (256, 1))
 """All pairs of codes."""
@@ -61,6 +67,7 @@ SMALL: dict[str, Any] = {"y": (0.5, 100)}
 HALVES = combined("Add", (0.5, 3), (0.5, 3), y=(1.0, 101))
 WHOLE = combined("Add", (1.0, 3), (1.0, 3), y=(1.0, 101))
 CLIPPED = combined("Add", A, B, y=(0.2, 40), tail="Clip")
+NOTHING = combined("Add", (1.0, 128), (0.0078125, 0), y=(1024.0, 0))
 SQUARE, ROW, COLUMN = (3, 3), (3,), (3, 1)
 
 PAIRS = {
@@ -98,7 +105,9 @@ PAIRS = {
         combined("Add", A, B, y=(0.2, 100)),
         combined("Add", (0.1, 128), (0.1, 128), y=(0.3, 128)),
     ),
-    "F128": (HALVES, combined("Add", (1.0, 128), (0.0078125, 0), y=(1024.0, 0))),
+    "F128": (HALVES, NOTHING),
+    "F128.fused": (HALVES, NOTHING),
+    "F128.clipped": (HALVES, NOTHING),
     "F38.add": (SUM, combined("Add", (0.1, 128), (0.1, 128), y=(0.3, 128))),
 }
 
