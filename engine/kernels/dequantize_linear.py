@@ -22,6 +22,7 @@ from engine.profiles.quantization import Scale
 _F = np.float32
 Centre = Callable[[Array, Array | None], Array]
 """(codes, zero point) -> steps from real 0, float32."""
+Operands = tuple[Array, Array, Array | None]
 Dequantize = Callable[[Array, Array, Array | None], Array]
 """(codes, scale, zero point), which broadcast -> float32 reals."""
 _READ = frozenset([*INTEGER_CODES, *FLOAT_CODES, np.dtype(np.int32)])
@@ -54,10 +55,11 @@ def centre(q: Array, zero_point: Code | None) -> Array:
 def dequantize_operator(node: Node, setting: Setting) -> Kernel:
     """DequantizeLinear as a function of ``(q, scale[, zero_point])``.
 
-    Stages: spread the parameters over the codes, centre them on the zero point, the product, in
-    float32; rounded once more where the output is narrower. Constants are dequantized once.
+    Stages: take the operands, spread the parameters over the codes, centre them on the zero point, the product,
+    in float32; rounded once more where the output is narrower. Constants are dequantized once.
     """
     p = read_dequantize(node, setting)
+    operands = setting.stage("dequantize.operands", operands_as_given)
     place = setting.stage("dequantize.spread", spread)
     place_zero = setting.stage("dequantize.zero_points", place)
     middle = setting.stage("dequantize.centre", centre)
@@ -69,6 +71,7 @@ def dequantize_operator(node: Node, setting: Setting) -> Kernel:
     where = p.granularity.node
 
     def run(q: Array, scale: Array, zero_point: Array | None = None) -> Array:
+        q, scale, zero_point = operands(p, q, scale, zero_point)
         if q.dtype not in _READ:
             raise Unsupported(f"{where}: codes of type {q.dtype}")
         if p.scale is None:
@@ -86,6 +89,13 @@ def dequantize_operator(node: Node, setting: Setting) -> Kernel:
         return reals if dtype == FLOAT32 else round_to(reals, dtype)
 
     return Kernel(_once(node, setting, run) or run, parameters=p)
+
+
+def operands_as_given(
+    p: DequantizeParameters, q: Array, scale: Array, zero_point: Array | None
+) -> Operands:
+    """What the node reads."""
+    return q, scale, zero_point
 
 
 def real_of(middle: Centre) -> Dequantize:
