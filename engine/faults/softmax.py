@@ -9,7 +9,7 @@ from engine.faults.fault import Fault
 from engine.faults.roundings import cast_then_moved, wrap_between
 from engine.ir import Array
 from engine.kernels.qlinear_softmax import SoftmaxParameters, saturate_steps
-from engine.profiles.tables import onnxruntime_softmax
+from engine.profiles.tables import exact_softmax, onnxruntime_softmax
 
 
 def clipped_at_255(steps: Array, p: SoftmaxParameters) -> Array:
@@ -77,6 +77,15 @@ def _is_seen(p: SoftmaxParameters) -> bool:
     return float(p.y_scale) < 2
 
 
+def stored_unsigned(
+    rows: Array, x_scale: np.float32, y_scale: np.float32, y_zero_point: int, signed: bool
+) -> Array:
+    """Those of uint8 codes for int8 ones: what overflows is 0."""
+    if not signed:
+        return exact_softmax(rows, x_scale, y_scale, y_zero_point, signed)
+    return onnxruntime_softmax(rows, x_scale, y_scale, y_zero_point, False)
+
+
 def unrounded(steps: Array) -> Array:
     """The steps, to be cast."""
     return steps
@@ -104,6 +113,14 @@ FAULTS = (
         "microsoft/onnxruntime contrib_ops/cpu/quantization/qlinear_softmax.cc, measured",
         _may_overflow,
         {"softmax.steps": onnxruntime_softmax},
+        record=SoftmaxParameters,
+    ),
+    Fault(
+        "F131.unsigned",
+        "the steps of a softmax of int8 codes overflow as those of uint8 codes do: the largest become none",
+        "microsoft/onnxruntime: pairs around a Softmax whose int8 codes are made uint8, measured",
+        lambda p: p.dtype == np.int8 and _may_overflow(p),
+        {"softmax.steps": stored_unsigned},
         record=SoftmaxParameters,
     ),
     Fault(

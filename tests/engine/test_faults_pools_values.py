@@ -134,6 +134,19 @@ def test_the_axes_of_a_softmax() -> None:
     assert row_of("F37", "Softmax", one.view(np.int8), opset=13, **signed) == [-1]
 
 
+@pytest.mark.parametrize("zero", [-128, -85, 0, 5, 100])
+@pytest.mark.parametrize("step", [1 / 150, 1 / 256, 1 / 1024])
+def test_a_softmax_between_pairs_of_int8_codes_overflows_to_real_0(
+    step: float, zero: int
+) -> None:
+    """As onnxruntime 1.31.1 has it; of its QLinearSoftmax of int8 codes F131 gives the ends of the range."""
+    x, given = np.array([[[33], [-8], [0]]], np.int8), {"x": (1.0, 33), "y": (step, zero)}
+    found = row_of("F131.unsigned", "Softmax", x, opset=12, axis=2, **given)
+    assert found == [zero] * 3
+    ends = [127 if zero < 0 else -128] * 3
+    assert row_of("F131", "Softmax", x, opset=12, axis=2, **given) == ends
+
+
 def test_a_resize_of_codes_truncates_them() -> None:
     """Twice as long, half_pixel: quarters and three quarters of neighbours."""
     x = np.array([[[-9, 20, -31, 6]]], np.int8)
