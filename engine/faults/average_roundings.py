@@ -9,7 +9,9 @@ from engine.arithmetic import RANGES, round_half_away
 from engine.faults.fault import Fault
 from engine.faults.rounding import with_zero_point_inside
 from engine.faults.roundings import (
+    Move,
     cast_then_moved,
+    clipped_then_moved,
     half_up,
     has_tie,
     has_tie_of_fractions,
@@ -28,9 +30,9 @@ def _range(p: AverageParameters) -> tuple[int, int]:
     return RANGES[p.x.x_dtype if p.y_dtype is None else p.y_dtype]
 
 
-def cast(steps: Array, zero_point: int, p: AverageParameters) -> Array:
-    """``sat(trunc(v) modulo 256 + z)``."""
-    return cast_then_moved(steps, zero_point, *_range(p))
+def moved_by(move: Move) -> Callable[[Array, int, AverageParameters], Array]:
+    """Unrounded steps, cast and then moved by the zero point."""
+    return lambda steps, zero_point, p: move(steps, zero_point, *_range(p))
 
 
 def rescaled_twice(steps: Array, zero_point: int, p: AverageParameters) -> Array:
@@ -123,6 +125,11 @@ def _leaves_codes(p: AverageParameters) -> bool:
     return not p.divides or any(not low <= each <= high for each in ends)
 
 
+def _is_converted(p: AverageParameters) -> bool:
+    """Whether a step is not whole or beyond the codes of y, before the zero point is added or behind that."""
+    return _has_fraction(p) or _saturates(p) or _leaves_codes(p)
+
+
 FAULTS = (
     Fault(
         "F70.average",
@@ -176,8 +183,16 @@ FAULTS = (
         "F128.average",
         "means and sums become codes by a cast: fraction cut off, lowest bits kept, then zero point added",
         "openvinotoolkit/openvino: the ONNX front end's QLinear pools, measured",
-        lambda p: _has_fraction(p) or _saturates(p) or _leaves_codes(p),
-        {"average.encode": cast},
+        _is_converted,
+        {"average.encode": moved_by(cast_then_moved)},
+        record=AverageParameters,
+    ),
+    Fault(
+        "F128.average.clipped",
+        "means and sums become codes by a conversion: clipped, fraction cut off, then zero point added",
+        "openvinotoolkit/openvino: the ONNX front end's QLinear pools behind an open batch, measured",
+        _is_converted,
+        {"average.encode": moved_by(clipped_then_moved)},
         record=AverageParameters,
     ),
     Fault(

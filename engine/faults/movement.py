@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from engine.arithmetic import RANGES, round_half_away, round_half_even
-from engine.faults.dequantize import distributed_at_once
 from engine.faults.fault import Fault
-from engine.faults.roundings import cast_then_moved, half_up, wrap_between
+from engine.faults.roundings import half_up, wrap_between
 from engine.ir import Array
 from engine.kernels.known_shape import known_shape, known_shapes
 from engine.kernels.movement import FlatParameters
@@ -59,37 +58,7 @@ def rescaled_by(rounding: Round, saturating: Saturate = saturate) -> Prepare:
     return prepare
 
 
-def cast(index: int, p: SelectParameters, profile: Profile) -> Requantize | None:
-    """``trunc((q - xz) xs/ys + yz)`` modulo 256, of every code, looked up.
-
-    A choice adds yz to what was cast: ``sat(trunc((q - xz) xs/ys) modulo 256 + yz)``.
-    """
-    x, (low, high) = p.inputs[index], RANGES[p.dtype]
-    if by_table(index, p, profile) is None:
-        return None
-    steps = (every_code(p.dtype).astype(np.float32) - np.float32(x.zero_point)) * x.scale
-    steps /= p.y_scale
-    if p.op == "QLinearWhere":
-        codes = cast_then_moved(steps, p.y_zero_point, low, high)
-    else:
-        codes = wrap_between(np.trunc(steps + p.y_zero_point), low, high)
-    return _looked_up(codes, p)
-
-
-def cast_at_once(index: int, p: SelectParameters, profile: Profile) -> Requantize | None:
-    """``trunc(fl(r * fl(1/ys) + yz))`` modulo 256, ``r = fl(q * xs - fl(xz * xs))``, equal parameters or not."""
-    if p.op != "QLinearConcat":
-        return by_table(index, p, profile)
-    x, (low, high) = p.inputs[index], RANGES[p.dtype]
-    scale, zero_point = np.asarray(x.scale, np.float32), np.asarray(x.zero_point, np.int16)
-    reals = distributed_at_once(every_code(p.dtype), scale, zero_point)
-    reciprocal = np.float32(1) / np.float32(p.y_scale)
-    steps = reals.astype(np.float64) * np.float64(reciprocal) + p.y_zero_point
-    codes = wrap_between(np.trunc(steps.astype(np.float32)), low, high)
-    return _looked_up(codes, p)
-
-
-def _looked_up(codes: Array, p: SelectParameters) -> Requantize:
+def looked_up(codes: Array, p: SelectParameters) -> Requantize:
     """A table of what every code becomes."""
     table, low = codes.astype(p.dtype), RANGES[p.dtype][0]
     return lambda q: table[q.astype(np.int16) - low]
@@ -179,7 +148,8 @@ def _select(
     return Fault(key, title, source, trigger, stages, record=SelectParameters)
 
 
-def _requantizing(key: str, title: str, source: str, prepare: Prepare) -> Fault:
+def requantizing(key: str, title: str, source: str, prepare: Prepare) -> Fault:
+    """A fault of what rescales codes, by a table of every one of them."""
     stages = {"select.requantize": prepare}
     return _select(key, title, source, stages, _requantizes(prepare))
 
@@ -191,13 +161,13 @@ FAULTS = (
         "rules that compare scales only",
         guards_off=("R40.G5/type",),
     ),
-    _requantizing(
+    requantizing(
         "F96",
         "a concatenation copies the codes of its inputs without rescaling them",
         "pytorch/pytorch#46604; huggingface/optimum-quanto#74",
         copied_in("QLinearConcat"),
     ),
-    _requantizing(
+    requantizing(
         "F96.first",
         "a concatenation or choice reads every input with the scale and zero point of the first",
         "one set of parameters for a list of tensors",
@@ -209,7 +179,7 @@ FAULTS = (
         "pytorch/pytorch#46604",
         guards_off=("R18.G5/scale", "R18.G5/zero point"),
     ),
-    _requantizing(
+    requantizing(
         "F98",
         "a choice copies codes, a constant's among them, that have another scale or zero point",
         "constants stored in codes of their own parameters",
@@ -235,31 +205,31 @@ FAULTS = (
         {"select.join": joined_blocks},
         _joins(joined_blocks),
     ),
-    _requantizing(
+    requantizing(
         "F70.concat",
         "codes that a concatenation or choice rescales are rounded with ties away from zero",
         "microsoft/onnxruntime#25045",
         rescaled_by(round_half_away),
     ),
-    _requantizing(
+    requantizing(
         "F71.concat",
         "codes that a concatenation or choice rescales are rounded with ties up",
         "tenstorrent/tt-metal#56525",
         rescaled_by(half_up),
     ),
-    _requantizing(
+    requantizing(
         "F72.concat",
         "codes that a concatenation or choice rescales are truncated",
         "microsoft/onnxruntime PR 32452",
         rescaled_by(np.trunc),
     ),
-    _requantizing(
+    requantizing(
         "F73a.concat",
         "codes that a concatenation or choice rescales are rounded down",
         "casts that floor",
         rescaled_by(np.floor),
     ),
-    _requantizing(
+    requantizing(
         "F38.concat",
         "codes that a concatenation or choice rescales are stored without being clipped",
         "tinygrad/tinygrad#8546",
@@ -272,17 +242,5 @@ FAULTS = (
         _has_absent_lanes,
         {"movement.order": from_blocks},
         record=FlatParameters,
-    ),
-    _requantizing(
-        "F128.concat",
-        "codes that a concatenation or choice rescales are cast: fraction cut off, lowest bits kept",
-        "openvinotoolkit/openvino: the ONNX front end's QLinearConcat and QLinearWhere, measured",
-        cast,
-    ),
-    _requantizing(
-        "F128.concat.fused",
-        "codes of a concatenation, rescaled or not, are cast behind two multiply-adds, one with a reciprocal",
-        "openvinotoolkit/openvino: the ONNX front end's QLinearConcat in generated code, measured",
-        cast_at_once,
     ),
 )

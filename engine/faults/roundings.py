@@ -1,11 +1,14 @@
 """Roundings that faults of several families have in common, and when they can show."""
 
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 
 from engine.ir import Array
 
+Move = Callable[[Array, int, int, int], Array]
+"""(unrounded steps, zero point, lowest and highest code) -> codes."""
 _FAR = 2.0**31
 _LARGEST_NUMERATOR = 2**16
 _CODES = 256
@@ -32,6 +35,13 @@ def cast_then_moved(steps: Array, zero_point: int, low: int, high: int) -> Array
     """
     code = wrap_between(np.trunc(steps.astype(np.float32)), low, high)
     moved: Array = np.clip(code + zero_point, low, high)
+    return moved
+
+
+def clipped_then_moved(steps: Array, zero_point: int, low: int, high: int) -> Array:
+    """``sat(trunc(sat(v)) + z)``: a conversion to the type of codes that clips, whose sum with z is clipped."""
+    numbers = np.where(np.isnan(steps), 0, steps).astype(np.float32)
+    moved: Array = np.clip(np.trunc(np.clip(numbers, low, high)) + zero_point, low, high)
     return moved
 
 

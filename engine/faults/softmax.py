@@ -1,12 +1,13 @@
 """Faults of softmax: which elements make a row, what is exponentiated, how steps become codes."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from engine.arithmetic import RANGES
 from engine.faults.fault import Fault
-from engine.faults.roundings import cast_then_moved, wrap_between
+from engine.faults.roundings import Move, cast_then_moved, clipped_then_moved, wrap_between
 from engine.ir import Array
 from engine.kernels.qlinear_softmax import SoftmaxParameters, saturate_steps
 from engine.profiles.tables import exact_softmax, onnxruntime_softmax
@@ -91,11 +92,14 @@ def unrounded(steps: Array) -> Array:
     return steps
 
 
-def cast_steps(steps: Array, p: SoftmaxParameters) -> Array:
-    """``trunc(v)`` modulo 256, clipped where the zero point, added then, leads beyond the codes."""
-    moved = cast_then_moved(steps, p.y_zero_point, *RANGES[p.dtype])
-    codes: Array = moved - p.y_zero_point
-    return codes
+def moved_by(move: Move) -> Callable[[Array, SoftmaxParameters], Array]:
+    """Unrounded steps, cast and then moved by the zero point, which is added again."""
+
+    def saturate(steps: Array, p: SoftmaxParameters) -> Array:
+        codes: Array = move(steps, p.y_zero_point, *RANGES[p.dtype]) - p.y_zero_point
+        return codes
+
+    return saturate
 
 
 FAULTS = (
@@ -176,7 +180,15 @@ FAULTS = (
         "the codes of a softmax are cast: fraction cut off, lowest bits kept, then zero point added",
         "openvinotoolkit/openvino: the ONNX front end's QLinearSoftmax, measured",
         _is_seen,
-        {"softmax.round": unrounded, "softmax.saturate": cast_steps},
+        {"softmax.round": unrounded, "softmax.saturate": moved_by(cast_then_moved)},
+        record=SoftmaxParameters,
+    ),
+    Fault(
+        "F128.softmax.clipped",
+        "the codes of a softmax are converted: clipped, fraction cut off, then zero point added",
+        "openvinotoolkit/openvino: the ONNX front end's QLinearSoftmax behind an open batch, measured",
+        _is_seen,
+        {"softmax.round": unrounded, "softmax.saturate": moved_by(clipped_then_moved)},
         record=SoftmaxParameters,
     ),
 )

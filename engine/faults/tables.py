@@ -9,7 +9,13 @@ import numpy as np
 from engine.arithmetic import RANGES, round_half_away
 from engine.faults.fault import Fault
 from engine.faults.rounding import quantize_with_zero_point_inside
-from engine.faults.roundings import cast_then_moved, half_up, wrap_between
+from engine.faults.roundings import (
+    Move,
+    cast_then_moved,
+    clipped_then_moved,
+    half_up,
+    wrap_between,
+)
 from engine.ir import Array, Graph, Node
 from engine.kernels.operator import Setting
 from engine.kernels.operators import OPERATORS
@@ -110,13 +116,16 @@ def wrapped(rule: TableRule, p: TableParameters) -> TableRule:
     return replace(rule, quantize=quantize)
 
 
-def cast(rule: TableRule, p: TableParameters) -> TableRule:
-    """``sat(trunc(fl(f(x) / ys)) modulo 256 + yz)``."""
+def by_a_cast(move: Move) -> Callable[[TableRule, TableParameters], TableRule]:
+    """``fl(f(x) / ys)``, cast and then moved by yz."""
 
-    def quantize(x: Array, scale: Scale, zero_point: Array) -> Array:
-        return cast_then_moved(x / scale, p.y_zero_point, *RANGES[p.y_dtype])
+    def rule(given: TableRule, p: TableParameters) -> TableRule:
+        def quantize(x: Array, scale: Scale, zero_point: Array) -> Array:
+            return move(x / scale, p.y_zero_point, *RANGES[p.y_dtype])
 
-    return replace(rule, quantize=quantize)
+        return replace(given, quantize=quantize)
+
+    return rule
 
 
 def table_with(p: TableParameters, stages: Mapping[str, Callable[..., Any]]) -> Array:
@@ -237,6 +246,13 @@ FAULTS = (
         "the entries of a table are cast: fraction cut off, lowest bits kept, then zero point added",
         "openvinotoolkit/openvino: the ONNX front end's QLinear operators, measured",
         "rule",
-        cast,
+        by_a_cast(cast_then_moved),
+    ),
+    table_fault(
+        "F128.table.clipped",
+        "the entries of a table are converted: clipped, fraction cut off, then zero point added",
+        "openvinotoolkit/openvino: the ONNX front end's QLinear operators behind an open batch, measured",
+        "rule",
+        by_a_cast(clipped_then_moved),
     ),
 )

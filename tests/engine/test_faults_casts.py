@@ -13,8 +13,10 @@ from tests.engine.models import Array, graph_model
 Codes = tuple[float, int]
 
 
-def cast_of(key: str, op: str, x: Array, read: Codes, written: Codes, **given: Any) -> Any:
-    """What one operator of com.microsoft makes of codes, with a fault."""
+def cast_of(
+    key: str, op: str, x: Array, read: Codes, written: Codes, tensors: int = 1, **given: Any
+) -> Any:
+    """What one operator of com.microsoft makes of codes, with a fault; a concatenation of as many tensors."""
     constants: dict[str, Any] = {
         "xs": np.float32(read[0]),
         "xz": np.array(read[1], x.dtype),
@@ -27,7 +29,7 @@ def cast_of(key: str, op: str, x: Array, read: Codes, written: Codes, **given: A
     if op == "QLinearAdd":
         names = [*names[:3], *names]
     if op == "QLinearConcat":
-        names = [*names[3:], *names[:3]]
+        names = [*names[3:], *names[:3] * tensors]
     if op == "QLinearWhere":
         names = ["k", *names[:3], "x", "xs", "xz", *names[3:]]
         shapes["k"], inputs["k"] = (np.dtype(bool), list(x.shape)), x > 0
@@ -63,25 +65,98 @@ def test_a_choice_adds_the_zero_point_to_what_it_cast() -> None:
     assert cast_of("F128.concat", "QLinearWhere", x, (1.0, 1), (1.0, 255)) == [255, 255]
 
 
+JOINED = {
+    "equal parameters": ([-116, -32, 1, 2, 127], (0.047727272, -7), (0.047727272, -7)),
+    "others": ([-128, -127, -124, -101, 127], (0.06459722, 8), (0.06459722, 4)),
+}
+
+
 @pytest.mark.parametrize(
-    ("codes", "read", "written", "expected"),
+    ("name", "tensors", "expected"),
     [
-        ([-116, -32, 1, 2, 127], (0.047727272, -7), (0.047727272, -7), [-115, -31, 0, 1, 127]),
-        (
-            [-128, -127, -124, -101, 127],
-            (0.06459722, 8),
-            (0.06459722, 4),
-            [124, 125, -127, -104, 122],
-        ),
+        ("equal parameters", 2, [-115, -31, 0, 1, 127]),
+        ("equal parameters", 1, [-116, -32, 0, 1, 127]),
+        ("others", 2, [124, 125, -127, -104, 122]),
+        ("others", 1, [124, 125, -128, -105, 123]),
     ],
 )
 def test_a_concatenation_in_generated_code_multiplies_by_a_reciprocal(
-    codes: list[int], read: Codes, written: Codes, expected: list[int]
+    name: str, tensors: int, expected: list[int]
 ) -> None:
-    """Codes one off, also where they should only be copied, and one that is not."""
-    x = np.array([codes], np.int8)
-    found = cast_of("F128.concat.fused", "QLinearConcat", x, read, written, axis=1)
-    assert found == expected
+    """Codes one off, also where they should only be copied; that of one tensor has one factor and one addend."""
+    codes, read, written = JOINED[name]
+    x, key = np.array([codes], np.int8), "F128.concat.fused"
+    found = cast_of(key, "QLinearConcat", x, read, written, tensors, axis=1)
+    assert found == expected * tensors
+
+
+def test_a_choice_in_generated_code_multiplies_by_a_reciprocal_too() -> None:
+    x = np.array([[1, 9, 16, 100, 127]], np.int8)
+    found = cast_of("F128.concat", "QLinearWhere", x, (0.3, 7), (0.3, 7))
+    assert found == [1, 8, 16, 100, 127]
+
+
+def converted(op: str, codes: list[int], dtype: Any, read: Codes, written: Codes) -> Any:
+    """What is made of them behind an open batch."""
+    kind = {"QLinearSigmoid": "table", "QLinearSoftmax": "softmax"}.get(op, "concat")
+    given: dict[str, Any] = {"QLinearSoftmax": {"axis": 1, "opset": 13}}.get(op, {})
+    given |= {"axis": 1} if op == "QLinearConcat" else {}
+    return cast_of(
+        f"F128.{kind}.clipped", op, np.array([codes], dtype), read, written, **given
+    )
+
+
+@pytest.mark.parametrize(
+    ("op", "codes", "dtype", "read", "written", "expected"),
+    [
+        ("QLinearSigmoid", [0, 10, 14, 30], "u1", (0.5, 10), (1 / 300, 7), [9, 157, 255, 255]),
+        (
+            "QLinearSigmoid",
+            [0, 10, -10, 30],
+            "i1",
+            (0.5, 10),
+            (1 / 150, -7),
+            [-6, 68, -7, 120],
+        ),
+        ("QLinearWhere", [1, 9, 16, 100], "u1", (0.3, 7), (0.1, 20), [20, 25, 47, 255]),
+        ("QLinearWhere", [1, 9, 16, 127], "i1", (0.3, 7), (0.3, 7), [1, 8, 16, 127]),
+        ("QLinearConcat", [0, 3, 9, 16, 200], "u1", (0.3, 7), (0.1, 20), [0, 7, 25, 47, 255]),
+        (
+            "QLinearSoftmax",
+            [0, 0, 3, 9, 16],
+            "u1",
+            (0.3, 0),
+            (1 / 300, 7),
+            [9, 9, 12, 38, 255],
+        ),
+        ("QLinearSoftmax", [0, 0, 9, 126], "i1", (0.3, 0), (1 / 300, 7), [7, 7, 7, 127]),
+    ],
+)
+def test_behind_an_open_batch_codes_are_clipped(
+    op: str, codes: list[int], dtype: Any, read: Codes, written: Codes, expected: list[int]
+) -> None:
+    assert converted(op, codes, dtype, read, written) == expected
+
+
+def test_two_tensors_behind_an_open_batch_are_two_products_each() -> None:
+    x, key = np.array([[0, 3, 9, 16, 200]], np.uint8), "F128.concat.clipped"
+    found = cast_of(key, "QLinearConcat", x, (0.3, 7), (0.1, 20), 2, axis=1)
+    assert found == [0, 8, 26, 47, 255] * 2
+
+
+@pytest.mark.parametrize(
+    ("dtype", "codes", "written", "expected"),
+    [
+        (np.uint8, [0, 7, 8, 200, 203], (1.0, 9), [9, 9, 106, 203]),
+        (np.int8, [0, 7, 8, 100, -103], (0.25, -9), [-23, -7, 118, -43]),
+    ],
+)
+def test_so_is_the_mean_of_a_pool(
+    dtype: Any, codes: list[int], written: Codes, expected: list[int]
+) -> None:
+    given: dict[str, Any] = {"kernel_shape": [2], "strides": [1]}
+    x, key = np.array([[codes]], dtype), "F128.average.clipped"
+    assert cast_of(key, "QLinearAveragePool", x, (1.0, 7), written, **given) == expected
 
 
 @pytest.mark.parametrize(
@@ -100,7 +175,7 @@ def test_the_codes_of_a_softmax(codes: Array, step: float, expected: list[int]) 
 
 def test_the_mean_of_a_pool() -> None:
     x = np.array([[[0, 7, 8, 200, 203]]], np.uint8)
-    given = {"kernel_shape": [2], "strides": [1]}
+    given: dict[str, Any] = {"kernel_shape": [2], "strides": [1]}
     found = cast_of("F128.average", "QLinearAveragePool", x, (1.0, 7), (1.0, 9), **given)
     assert found == [255, 9, 106, 203]
 
@@ -133,5 +208,5 @@ def test_what_follows_a_pool_is_done_twice(
 def test_what_no_int32_holds_becomes_code_zero(key: str, op: str, expected: list[int]) -> None:
     """Steps of 12246143 and their multiples, twice these of a sum, where the zero point is lost."""
     x = np.array([[[[100, -100, 1, 127, -3, 7]]]], np.int8)
-    given = {"kernel_shape": [1, 1]} if op == "QLinearAveragePool" else {}
+    given: dict[str, Any] = {"kernel_shape": [1, 1]} if op == "QLinearAveragePool" else {}
     assert cast_of(key, op, x, (1.0, 0), (2.0**-24 * 1.37, 3), **given) == expected

@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from engine import EngineError, Session
-from engine.faults import borders, find, movement
+from engine.faults import borders, find, movement, movement_casts
 from engine.faults.fault import Fault
 from generators.graphs import draw_case
 from tests.engine.models import Array, element_type, graph_model
@@ -104,7 +104,7 @@ def reshape(y_dtype: Any) -> onnx.ModelProto:
 HALVES = concat((0.5, 10), (1.0, 3), (1.0, 40), 1)
 WHOLE = concat((1.0, 10), (2.0, 3), (1.0, 40), 1)
 
-FAULTS = (*movement.FAULTS, *borders.FAULTS)
+FAULTS = (*movement.FAULTS, *movement_casts.FAULTS, *borders.FAULTS)
 PAIRS = {
     "F39": (reshape(np.int8), reshape(np.uint8)),
     "F96": (concat(A, B, Y, 1), concat(A, A, A, 1)),
@@ -123,6 +123,7 @@ PAIRS = {
     "F73a.concat": (HALVES, WHOLE),
     "F128.concat": (HALVES, concat(Y, Y, Y, 1)),
     "F128.concat.fused": (HALVES, concat((0.5, 7), (0.5, 7), (0.5, 7), 1)),
+    "F128.concat.clipped": (HALVES, concat((0.5, 7), (0.5, 7), (0.5, 7), 1)),
     "F38.concat": (concat(A, B, Y, 1), concat(A, (0.25, 20), (0.5, 64), 1)),
     "F05": (flatten(IMAGE), flatten((1, 3, 2, 3))),
 }

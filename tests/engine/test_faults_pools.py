@@ -162,11 +162,19 @@ PAIRS = {
         behind("AveragePool", **OTHER, **BARE),
         behind("AveragePool", x=(0.5, 0), y=(0.5, 0), **ONE),
     ),
+    "F128.average.clipped": (
+        behind("AveragePool", **OTHER, **BARE),
+        behind("AveragePool", x=(0.5, 0), y=(0.5, 0), **ONE),
+    ),
     "F142": (
         behind("AveragePool", **OTHER, **BARE),
         behind("AveragePool", **SAME, **ONE),
     ),
     "F128.softmax": (
+        behind("Softmax", **PROBABILITY),
+        behind("Softmax", **PROBABILITY | {"y": (4.0, 0)}),
+    ),
+    "F128.softmax.clipped": (
         behind("Softmax", **PROBABILITY),
         behind("Softmax", **PROBABILITY | {"y": (4.0, 0)}),
     ),

@@ -79,6 +79,7 @@ PAIRS = {
     "F73a.table": (unary("Abs", **HALF), unary("Abs", x=(1.0, 3), y=(1.0, 4))),
     "F38.table": (unary("Abs"), unary("Sigmoid", y=(0.05, 0))),
     "F128.table": (unary("Abs", **HALF), unary("Relu", x=(1.0, 3), y=(1.0, 3))),
+    "F128.table.clipped": (unary("Abs", **HALF), unary("Relu", x=(1.0, 3), y=(1.0, 3))),
 }
 
 
