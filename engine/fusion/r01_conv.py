@@ -31,8 +31,21 @@ Bias = tuple[tuple[Node, ...], Array | None]
 
 def match(view: View, conv: Node) -> Answer:
     """A Conv that a QuantizeLinear follows."""
+    if changed := for_readers(view, conv):
+        return changed
     quantize = quantize_after(view, conv.outputs[0])
     return fuse(view, conv, (), quantize, {}) if quantize else None
+
+
+def for_readers(view: View, node: Node) -> Replacement | None:
+    """What a fault makes of sums of products and of those who read them."""
+    found: Replacement | None = view.by_stage("rewrite.sums", the_same, view, node)
+    return found
+
+
+def the_same(view: View, node: Node) -> Replacement | None:
+    """What becomes of sums that several read: nothing, all read the same."""
+    return None
 
 
 def quantize_after(view: View, name: str) -> Node | None:

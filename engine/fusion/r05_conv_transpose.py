@@ -12,6 +12,8 @@ from engine.ir import Node
 
 def match(view: View, conv: Node) -> Answer:
     """A ConvTranspose that a QuantizeLinear follows, maybe behind an activation."""
+    if changed := r01_conv.for_readers(view, conv):
+        return changed
     found = activation_after(view, conv)
     if found is None:
         return r01_conv.match(view, conv)

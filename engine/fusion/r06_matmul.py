@@ -10,12 +10,14 @@ from typing import Any
 from engine.fusion.guards import per_tensor, read_affine, single_consumer, with_zero_points
 from engine.fusion.match import Answer, Refusal, Replacement, Rule, View
 from engine.fusion.products import sides
-from engine.fusion.r01_conv import quantize_after
+from engine.fusion.r01_conv import for_readers, quantize_after
 from engine.ir import Node
 
 
 def match(view: View, matmul: Node) -> Answer:
     """A MatMul that a QuantizeLinear follows."""
+    if changed := for_readers(view, matmul):
+        return changed
     quantize = quantize_after(view, matmul.outputs[0])
     return fuse(view, matmul, (), quantize, {}) if quantize else None
 
