@@ -65,7 +65,8 @@ def cause_of(
     seen = diagnosis.matches or _is_as_seen(outcome, row)
     if not (seen and isinstance(outcome, Values) and is_wrong(alone, outcome)):
         # then its neighbours have a part in it
-        found = diagnose_in_graph(bench, spec, blamed.whole, row.unit)
+        likely = _fitting(alone, row, bench.profile(spec))
+        found = diagnose_in_graph(bench, spec, blamed.whole, row.unit, likely)
         diagnosis = replace(diagnosis, matches=found)
     matches = diagnosis.matches
     passes = (
@@ -75,6 +76,14 @@ def cause_of(
         matches = tuple(each for each in matches if _may_hang_on_a_pass(variants(each)[0]))
     text = matches[0].fault if matches else _without_fault(row.verdict, passes)
     return Cause(text, matches, diagnosis.near)
+
+
+def _fitting(alone: Case, row: Judged, profile: str) -> list[Fault]:
+    """The faults that give what was seen in the graph, whether the operation alone has it or not."""
+    if row.verdict.kind not in OF_VALUES or row.allowed is None:
+        return []
+    found = diagnose(alone, {row.tensor: row.array}, {row.tensor: row.allowed}, profile)
+    return [fault for match in found.matches for fault in variants(match)]
 
 
 def _is_as_seen(outcome: Outcome, row: Judged) -> bool:

@@ -1,8 +1,10 @@
 """Diagnosing what an operation gets wrong only among its neighbours: faults of the whole graph."""
 
+from collections.abc import Iterable
+
 from corpus.case import Case
 from corpus.finding import Match
-from engine.faults import CATALOGUE
+from engine.faults import CATALOGUE, Fault
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.confirm import confirmed
@@ -16,12 +18,12 @@ FEW_NODES = 8  # the same, with every fault
 
 
 def diagnose_in_graph(
-    bench: Bench, spec: BackendSpec, whole: Case, unit: FusedOp
+    bench: Bench, spec: BackendSpec, whole: Case, unit: FusedOp, likely: Iterable[Fault] = ()
 ) -> tuple[Match, ...]:
     """The faults of rewrites that explain the outputs of the whole graph and show in ``unit``.
 
-    In a small graph that none of them explains, those of kernels too: of what the backend makes of
-    several operations at once.
+    Where none of them does, those of kernels too, of what the backend makes of several operations at
+    once: in a small graph all, in a larger one those that are ``likely``.
     """
     model = whole.proto()
     if len(model.graph.node) > MOST_NODES:
@@ -34,10 +36,10 @@ def diagnose_in_graph(
     if not isinstance(outcome, Values):
         return ()
     emulator = Emulator(whole, profile)
-    for of_rules in (True, False):
-        if not of_rules and len(model.graph.node) > FEW_NODES:
-            break
-        faults = [each for each in CATALOGUE if each.acts_on_rules == of_rules]
+    few = CATALOGUE if len(model.graph.node) <= FEW_NODES else likely
+    rewrites = [each for each in CATALOGUE if each.acts_on_rules]
+    kernels = [each for each in few if not each.acts_on_rules]
+    for faults in (rewrites, kernels):
         found = diagnose(whole, outcome.arrays, allowed, profile, faults).matches
         sure = confirmed(bench, spec, whole, found)
         if here := tuple(each for each in sure if _is_in(emulator, each, unit)):

@@ -185,6 +185,15 @@ def drops_pairs_and_flips_wide_codes(model: onnx.ModelProto, inputs: Arrays) -> 
     return {name: each ^ 21 if wide else each for name, each in found.items()}
 
 
+def interpolates_in_company(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
+    """DequantizeLinear interpolates between its lowest and highest real where there are other operators."""
+    others = {each.op_type for each in model.graph.node} - {
+        "QuantizeLinear",
+        "DequantizeLinear",
+    }
+    return Session(model, faults=("F127",) if others else ()).run(inputs)
+
+
 def lies_about_shape(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
     """The right numbers in the wrong shape."""
     return {name: array.reshape(-1) for name, array in perfect(model, inputs).items()}

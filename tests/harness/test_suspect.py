@@ -15,6 +15,7 @@ from generators.graphs import draw_case
 from generators.operators.conv import build, describe
 from generators.operators.node import NodeSpec, Operand
 from generators.operators.node import build as build_node
+from harness.in_graph import FEW_NODES
 from harness.investigate import as_before, is_wrong_alone, shrink
 from harness.outcome import Crashed, Refused, Values
 from harness.same import same_bug
@@ -144,6 +145,23 @@ def test_what_is_wrong_in_another_way_alone_is_looked_at_among_its_neighbours() 
         small = shrink(bench, suspect)
         assert small.signature.text == suspect.signature.text
         assert "QuantizeLinear" in {each.op_type for each in small.whole.proto().graph.node}
+
+
+BESIDE = f"""<ir_version: 8, opset_import: ["" : 21]>
+g (float[3] x) => (float[3] y, float[3] a0) <float s = {{{{0.1}}}}, int8 z = {{{{0}}}}> {{{{
+  q = QuantizeLinear (x, s, z) y = DequantizeLinear (q, s, z)
+  a9 = Neg (x) {" ".join(f"a{n} = Neg (a{n + 1})" for n in reversed(range(9)))}
+}}}}"""
+
+
+def test_what_is_right_alone_is_looked_at_in_a_large_graph_for_what_would_explain_it() -> None:
+    case = Case(
+        onnx.parser.parse_model(BESIDE.format()).SerializeToString(),
+        {"x": np.array([-9, 1.7, 5], np.float32)},
+    )
+    assert len(case.proto().graph.node) > FEW_NODES
+    suspect = only_suspect("tests.fakes:interpolates_in_company", case)
+    assert suspect.signature.cause == "F127"
 
 
 EXPONENTIAL = """<ir_version: 8, opset_import: ["" : 21]>
