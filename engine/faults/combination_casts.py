@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.arithmetic import fused_multiply_add
 from engine.faults.combination import every_pair_differs, with_zero_point_in_float32
 from engine.faults.fault import Fault
 from engine.faults.roundings import wrap_between
@@ -26,12 +27,6 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "QLinearAdd": np.add,
     "QLinearMul": np.multiply,
 }
-
-
-def multiply_add(x: Array, factor: Any, addend: Any) -> Array:
-    """``fl(x f + c)``; float64 holds the product exactly."""
-    wide = x.astype(np.float64) * factor + addend
-    return np.asarray(wide).astype(_F)
 
 
 def multiply_and_add(x: Array, factor: Any, addend: Any) -> Array:
@@ -147,7 +142,7 @@ FAULTS = (
     _fault(
         "F128.fused",
         "element-wise results are made by multiply-adds and cast: fraction cut off, lowest bits kept",
-        in_reals(multiply_add),
+        in_reals(fused_multiply_add),
         lowest_bits,
     ),
     _fault(

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from engine.arithmetic import RANGES
-from engine.faults.combination_casts import Affine, multiply_add, multiply_and_add
+from engine.arithmetic import RANGES, fused_multiply_add
+from engine.faults.combination_casts import Affine, multiply_and_add
 from engine.faults.dequantize import distributed, distributed_at_once
 from engine.faults.movement import looked_up, requantizing
 from engine.faults.roundings import cast_then_moved, clipped_then_moved, wrap_between
@@ -38,7 +38,7 @@ def cast_at_once(index: int, p: SelectParameters, profile: Profile) -> Requantiz
     """
     if p.op != "QLinearConcat":
         return by_table(index, p, profile)
-    steps = np.trunc(_joined(index, p, multiply_add))
+    steps = np.trunc(_joined(index, p, fused_multiply_add))
     return looked_up(wrap_between(steps, *RANGES[p.dtype]), p)
 
 
