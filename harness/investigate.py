@@ -25,7 +25,7 @@ from harness.partners import Disagreement, left_by_partner
 from harness.passes import passes_of
 from harness.reduce import reduce
 from harness.same import same_bug, shows_bug
-from harness.suspect import Suspect, nondeterministic
+from harness.suspect import EARLIER, Suspect, nondeterministic
 from harness.verdict_class import kind_of_bug, verdict_class
 from harness.verdicts import is_wrong
 
@@ -54,6 +54,8 @@ def shrink(bench: Bench, suspect: Suspect, *, budget_s: float = 20.0) -> Suspect
     """
     if breach_of(suspect.case):
         return suspect  # broken in one way on purpose: what is smaller is not broken alike
+    if suspect.signature.place == EARLIER:
+        return suspect  # no part of the case shows it
     same = same_bug(bench, suspect)
     start = suspect.case if same(suspect.case) else suspect.whole
     values = {row.tensor: row.array for row in suspect.rows}

@@ -247,19 +247,29 @@ class Campaign:
             dossier = investigate(self.bench, suspect, seed=self.plan.seed, law=False)
         except (BadInput, OSError):
             raise  # no matter of the finding: it is looked into again on --resume
-        except Exception:  # the campaign goes on without it, and says so
-            backend, op = suspect.spec.text, suspect.signature.op
-            yield LookedInto(backend, op, "keeping", failure=traceback.format_exc())
-            with self.guard():
-                self.journal.handled(*where)
+        except Exception:
+            yield self._without(suspect, where)
             return
         yield from self._keep(suspect, dossier, where)
+
+    def _without(self, suspect: Suspect, where: Where) -> LookedInto:
+        """The campaign goes on without a finding that cannot be kept, and says so."""
+        with self.guard():
+            self.journal.handled(*where)
+        backend, op = suspect.spec.text, suspect.signature.op
+        return LookedInto(backend, op, "keeping", failure=traceback.format_exc())
 
     def _keep(
         self, suspect: Suspect, dossier: Dossier, where: Where, *, wants_law: bool = False
     ) -> Iterator[Event]:
         with self.guard():
-            saved = self.keep(dossier)
+            try:
+                saved = self.keep(dossier)
+            except (BadInput, OSError):
+                raise  # of the folder, not of the finding
+            except Exception:
+                yield self._without(suspect, where)
+                return
             self.known.found(bug_of(suspect))
             self.journal.handled(*where)
             self.supply.known = self.known.knowledge()

@@ -17,7 +17,7 @@ from harness.locate import Judged, alone, culprits, locate
 from harness.observe import CONVERSIONS, PREFIXES, main_op, observe, whole_graph
 from harness.opened import opened
 from harness.oracle import Oracle, judge
-from harness.outcome import FusedOp, Outcome, Values
+from harness.outcome import FusedOp, Outcome, Refused, Values
 from harness.single import each_operator
 from harness.stability import is_stable, unstable_part
 from harness.verdict_class import kind_of_bug, told_by
@@ -26,6 +26,7 @@ from harness.wording import message_words, plain_op, said_place
 
 TWO_RUNS = "two runs of the same case differ"
 BROKEN = "broken model"  # whatever operators are in it
+EARLIER = "harm of an earlier case"
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +241,16 @@ def _placed(bench: Bench, suspect: Suspect) -> Suspect:
 def nondeterministic(
     bench: Bench, spec: BackendSpec, case: Case, message: str = TWO_RUNS
 ) -> Suspect:
-    """The suspect for a backend that answers one case in different ways: the first operator that does."""
+    """The suspect for a backend that answers one case in different ways: the first operator that does.
+
+    Where it died of a case that it does not take, the engine never saw the model: no operator of it
+    is at fault, and what is, cannot be told from it.
+    """
+    again = bench.run(case, spec)
+    if isinstance(again, Refused) and again.documented:
+        harmed = _whole(spec, case, "nondeterministic", message)
+        signature = replace(harmed.signature, op="", cause=EARLIER, place=EARLIER)
+        return replace(harmed, signature=signature)
     part = unstable_part(bench, spec, case)
     suspect = _whole(spec, part, "nondeterministic", message)
     first = part.proto().graph.node[0].op_type  # of two conversions the codes' own

@@ -101,7 +101,7 @@ class Recipe:
     ``inputs`` maps each graph input to its ``.npy`` file, ``outputs`` each judged graph output to
     its files; all files lie beside the script; ``names`` are all graph outputs, those that an engine
     gave no values for too; ``foreign`` the types, by input, that numpy lacks and whose bytes alone a file
-    holds. ``torch`` is needed by ``torch-*`` only. With a
+    holds. ``torch`` is for ``torch-*`` alone: without it, the engine takes no such model. With a
     ``partner`` both are run, but for ``torch-*``, whose answer to it is in the allowed values.
     """
 
@@ -127,12 +127,7 @@ def render(finding: Finding, recipe: Recipe) -> str:
 
     Its exit status is 1 where the wrong answer appears again, 0 where it does not, and 2 where the
     engine cannot be run.
-
-    Raises:
-        ValueError: a ``torch-*`` recipe without its convolution.
     """
-    if recipe.name.startswith("torch-") and recipe.torch is None:
-        raise ValueError(f"repro.py of {finding.id}: {recipe.name} needs Recipe.torch")
     template = _environment().get_template(_engine_template(recipe.name))
     return template.render(
         finding=finding,

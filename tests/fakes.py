@@ -410,6 +410,14 @@ def dies_once(model: onnx.ModelProto, inputs: Arrays, mark: str) -> Arrays:
     return perfect(model, inputs)
 
 
+def dies_once_of_what_it_refuses(model: onnx.ModelProto, inputs: Arrays, mark: str) -> Arrays:
+    """Dies once of a model that it does not take, as of what was written beside a tensor before."""
+    from harness.backends.protocol import Limit
+
+    dies_once(model, inputs, mark)
+    raise Limit("nothing is taken")
+
+
 def flushes_denormals_at_the_end(model: onnx.ModelProto, inputs: Arrays) -> Arrays:
     """The last column of a QLinearMatMul is 0 where a scale is denormal: nobody says what is right."""
     found = perfect(model, inputs)

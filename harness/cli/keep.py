@@ -13,7 +13,9 @@ from pathlib import Path
 
 import engine
 from corpus import store
+from corpus.case import Case
 from corpus.finding import Finding
+from harness.backends.protocol import Limit
 from harness.backends.spec import BackendSpec, parse
 from harness.cli.torch_recipe import torch_conv
 from harness.events import FindingSaved, finite
@@ -22,7 +24,7 @@ from harness.partner_folder import FOLDER, contents_of
 from harness.partners import Disagreement
 from harness.run import Keep
 from reports.folder import write_finding
-from reports.repro import OutputFiles, PartnerFiles, Recipe, render
+from reports.repro import OutputFiles, PartnerFiles, Recipe, TorchConv, render
 
 FINDINGS = "findings"
 FINDING = "finding.json"
@@ -140,7 +142,6 @@ def as_json(finding: Finding) -> str:
 def _recipe(spec: BackendSpec, dossier: Dossier) -> Recipe:
     case = dossier.case
     judged = dossier.arrays.get("allowed_low", {})
-    engine_name = spec.name.removeprefix("torch-")
     return Recipe(
         name=spec.name,
         inputs={name: store.file_name("input", name) for name in case.inputs},
@@ -155,7 +156,7 @@ def _recipe(spec: BackendSpec, dossier: Dossier) -> Recipe:
         },
         options=dict(spec.options),
         python=spec.python,
-        torch=torch_conv(engine_name, case) if engine_name != spec.name else None,
+        torch=_torch(spec, case),
         partner=_partner_files(dossier.partner),
         names=tuple(each.name for each in case.proto().graph.output),
         foreign={
@@ -164,6 +165,17 @@ def _recipe(spec: BackendSpec, dossier: Dossier) -> Recipe:
             if store.is_foreign(each)
         },
     )
+
+
+def _torch(spec: BackendSpec, case: Case) -> TorchConv | None:
+    """What the script asks torch for; None of other engines, and of a case that torch does not take."""
+    engine = spec.name.removeprefix("torch-")
+    if engine == spec.name:
+        return None
+    try:
+        return torch_conv(engine, case)
+    except Limit:
+        return None
 
 
 def _partner_files(found: Disagreement | None) -> PartnerFiles | None:

@@ -79,6 +79,16 @@ def test_a_fault_of_ours_in_every_way_to_keep_a_finding_costs_that_finding_alone
     )
 
 
+def test_a_finding_that_cannot_be_stored_costs_that_finding_alone() -> None:
+    def fails(_: Dossier) -> FindingSaved:
+        raise ZeroDivisionError("of ours")
+
+    with bench_of("engine:fault=F25") as bench:
+        report = replay(Campaign(bench, plan(128), fails).events())
+    assert (report.state, report.cases, report.findings) == ("finished", 128, ())
+    assert "keeping engine:fault=F25" in report.failures[0]
+
+
 @pytest.mark.parametrize("step", ["shrink", "law_of"])
 def test_a_fault_of_ours_costs_neither_the_campaign_nor_the_finding(
     step: str, monkeypatch: pytest.MonkeyPatch

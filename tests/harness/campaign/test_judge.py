@@ -6,6 +6,7 @@ from pathlib import Path
 from harness.campaign.judge import Task, judge
 from harness.campaign.plan import Plan
 from harness.campaign.suspicions import Knowledge, bug_of
+from harness.investigate import shrink
 from harness.suspect import Suspect
 from tests.harness.benches import bench_of
 
@@ -56,6 +57,21 @@ def test_a_crash_that_does_not_come_again_is_nondeterministic(tmp_path: Path) ->
     (suspect,) = suspicion.suspects or ()
     assert isinstance(suspect, Suspect)
     assert suspect.signature.kind == "nondeterministic"
+    assert suspect.message == "crashed in one run, not in another: signal SIGABRT: only once"
+
+
+def test_a_crash_of_a_model_that_the_engine_never_saw_is_no_operators_bug(
+    tmp_path: Path,
+) -> None:
+    name = f"tests.fakes:dies_once_of_what_it_refuses:mark={tmp_path / 'mark'}"
+    with bench_of(name) as bench:
+        (suspicion,) = judge(bench, PLAN, Task(range(4)), deep=True).suspicions
+        (suspect,) = suspicion.suspects or ()
+        assert isinstance(suspect, Suspect)
+        small = shrink(bench, suspect)
+    assert small is suspect
+    cause = "nondeterministic | harm of an earlier case | harm of an earlier case"
+    assert suspect.signature.text.endswith(cause)
     assert suspect.message == "crashed in one run, not in another: signal SIGABRT: only once"
 
 
