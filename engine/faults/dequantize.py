@@ -43,7 +43,7 @@ def distributed_at_once(q: Array, scale: Array, zero_point: Array | None) -> Arr
 
 def of_one_factor(p: BinaryParameters, function: Combined) -> Combined:
     """``fl(q * fl(s * b) - fl(fl(z * s) * b))`` of the reals that are made of codes q, and a constant b."""
-    place, codes = _multiplied(p)
+    place, codes = multiplied_codes(p)
     if codes.scale is None or codes.scale.size != 1:
         return function
     scale = codes.scale.reshape(())
@@ -59,10 +59,10 @@ def of_one_factor(p: BinaryParameters, function: Combined) -> Combined:
     return multiplied
 
 
-def _multiplied(p: BinaryParameters) -> tuple[int, CodesBefore]:
-    """Which operand of a Mul with a constant is made of which codes."""
+def multiplied_codes(p: BinaryParameters, op: str = "Mul") -> tuple[int, CodesBefore]:
+    """Which operand of a Mul with a constant, or of another operator, is made of which codes."""
     fixed = [is_fixed(each, p.graph) for each in p.node.inputs]
-    if p.node.op != "Mul" or fixed.count(True) != 1:
+    if p.node.op != op or fixed.count(True) != 1:
         return 0, CodesBefore()
     place = fixed.index(False)
     return place, codes_before(p.node, p.graph, place)
@@ -145,7 +145,7 @@ def _rounds(p: DequantizeParameters) -> bool:
 
 def _has_zero_point(p: BinaryParameters) -> bool:
     """Whether codes of one scale, with a zero point other than 0, are multiplied with a constant."""
-    _, codes = _multiplied(p)
+    _, codes = multiplied_codes(p)
     if codes.scale is None or codes.zero_point is None:
         return False
     return codes.scale.size == codes.zero_point.size == 1 and bool(codes.zero_point.any())

@@ -5,14 +5,32 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.ir import Array, Graph, Node
+from engine.kernels.number_types import Dtype
+from engine.kernels.quantize_granularity import Granularity, read_granularity
+
+_ONE = np.float32(1)
 
 
 @dataclass(frozen=True, slots=True)
 class CodesBefore:
-    """Scale and zero point of a DequantizeLinear, each None where it is left out or computed."""
+    """Scale and zero point of a DequantizeLinear, each None where it is left out or computed.
 
-    scale: Array | None = None
+    ``factor`` is the product of the numbers on the way, ``dtype`` the type of the codes, None where
+    neither a zero point nor a QuantizeLinear tells it; ``granularity`` is the DequantizeLinear's.
+    """
+
+    own_scale: Array | None = None
     zero_point: Array | None = None
+    factor: np.float32 = _ONE
+    dtype: Dtype | None = None
+    granularity: Granularity | None = None
+
+    @property
+    def scale(self) -> Array | None:
+        """``fl(s * factor)``."""
+        if self.own_scale is None or self.factor == 1:
+            return self.own_scale
+        return np.asarray(self.own_scale * self.factor)
 
 
 def codes_before(node: Node, graph: Graph, place: int = 0) -> CodesBefore:
@@ -20,7 +38,7 @@ def codes_before(node: Node, graph: Graph, place: int = 0) -> CodesBefore:
 
     Products with a number, or with a constant of equal ones, on the way are taken into the scale.
     """
-    name, factor = node.inputs[place], np.float32(1)
+    name, factor = node.inputs[place], _ONE
     while (before := _maker(name, graph)) is not None and before.op == "Mul":
         numbers = [_number(each, graph) for each in before.inputs]
         if sum(each is None for each in numbers) != 1:
@@ -30,9 +48,8 @@ def codes_before(node: Node, graph: Graph, place: int = 0) -> CodesBefore:
     if before is None or before.op != "DequantizeLinear":
         return CodesBefore()
     scale, zero_point = (_constant(graph, before.input(n)) for n in (1, 2))
-    if scale is not None and factor != 1:
-        scale = np.asarray(scale * factor)
-    return CodesBefore(scale, zero_point)
+    granularity = read_granularity(before, graph.opset)
+    return CodesBefore(scale, zero_point, factor, _type_of_codes(before, graph), granularity)
 
 
 def is_fixed(name: str, graph: Graph) -> bool:
@@ -43,6 +60,14 @@ def is_fixed(name: str, graph: Graph) -> bool:
     if made is None or made.op != "DequantizeLinear":
         return False
     return all(_constant(graph, each) is not None for each in made.inputs if each)
+
+
+def _type_of_codes(node: Node, graph: Graph) -> Dtype | None:
+    """That of the zero points of a DequantizeLinear, or of the QuantizeLinear before it."""
+    before = _maker(node.input(0), graph)
+    behind = [] if before is None or before.op != "QuantizeLinear" else [before]
+    given = [_constant(graph, each.input(2)) for each in (node, *behind)]
+    return next((each.dtype for each in given if each is not None), None)
 
 
 def _constant(graph: Graph, name: str) -> Array | None:

@@ -6,18 +6,31 @@ nothing here.
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from engine.errors import EngineError, InvalidModel, Unsupported
-from engine.ir import Array, Node
+from engine.ir import Array, Graph, Node
 from engine.kernels.elementwise import number, require_float
 from engine.kernels.number_types import round_to
-from engine.kernels.operator import Setting, operator
+from engine.kernels.operator import Kernel, Setting, operator
+
+Normalized = Callable[[Array, Array, Array, Array, Array], Array]
+"""(x, scale, bias, mean, variance), which broadcast -> y."""
 
 
-def batch_normalization(node: Node, setting: Setting) -> Callable[..., Array]:
+@dataclass(frozen=True, slots=True)
+class BatchParameters:
+    """A BatchNormalization, and the graph that it is in."""
+
+    node: Node
+    graph: Graph
+    epsilon: float
+
+
+def batch_normalization(node: Node, setting: Setting) -> Kernel:
     """``y = scale * (x - mean) / sqrt(var + epsilon) + bias``, channel by channel (axis 1).
 
     Shapes:
@@ -37,6 +50,9 @@ def batch_normalization(node: Node, setting: Setting) -> Callable[..., Array]:
             f"channel is supported; export the model for inference"
         )
 
+    p = BatchParameters(node, setting.graph, epsilon)
+    normalized = setting.stage("batch.function", function_as_defined)(p, _normalized(epsilon))
+
     def run(x: Array, scale: Array, bias: Array, mean: Array, variance: Array) -> Array:
         require_float(node, x)
         channels = x.shape[1] if x.ndim > 1 else 1
@@ -45,13 +61,28 @@ def batch_normalization(node: Node, setting: Setting) -> Callable[..., Array]:
             raise EngineError(
                 f"BatchNormalization {node.id!r}: parameters of {scale.shape} for {x.shape}"
             )
+        own = (each.reshape(shape) for each in (scale, bias, mean, variance))
+        return normalized(x, *own)
+
+    return Kernel(run, parameters=p)
+
+
+def function_as_defined(p: BatchParameters, function: Normalized) -> Normalized:
+    """The operator's own function."""
+    return function
+
+
+def _normalized(epsilon: float) -> Normalized:
+    """``scale * (x - mean) / sqrt(var + epsilon) + bias``, rounded once."""
+
+    def normalized(x: Array, scale: Array, bias: Array, mean: Array, variance: Array) -> Array:
         factor = scale.astype(np.float64) / np.sqrt(variance.astype(np.float64) + epsilon)
-        y = x - mean.astype(np.float64).reshape(shape)
-        y *= factor.reshape(shape)
-        y += bias.reshape(shape)
+        y = x - mean.astype(np.float64)
+        y *= factor
+        y += bias
         return round_to(y, x.dtype)
 
-    return run
+    return normalized
 
 
 def _centred(x: Array, axes: tuple[int, ...], epsilon: float) -> tuple[Array, Array, Array]:
