@@ -30,6 +30,29 @@ def borne_out(
     )
 
 
+def of_consequence(case: Case, rows: tuple[Judged, ...]) -> tuple[Judged, ...]:
+    """The rows without wrong codes of which everything right is made, in a graph that ends right.
+
+    An optimizer may give codes other parameters, and what reads them, too: they are other codes
+    than the model's, of which the same reals are made. What nobody was seen to read stays.
+    """
+    kept: list[Judged] = []
+    others: set[str] = set()
+    for row in rows:
+        readers = [each for each in rows if row.tensor in each.unit.inputs]
+        told = [row] if others.intersection(row.unit.inputs) else readers
+        are_codes = row.verdict.is_wrong and row.array.dtype.kind in "iu"
+        if (
+            are_codes
+            and told
+            and not any(_is_wrong_from_the_start(case, each) for each in told)
+        ):
+            others.add(row.tensor)
+        else:
+            kept.append(row)
+    return tuple(kept)
+
+
 def _is_wrong_from_the_start(case: Case, row: Judged) -> bool:
     try:
         allowed = Oracle(case.proto()).allowed(case.inputs, [row.tensor])[row.tensor]

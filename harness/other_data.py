@@ -11,6 +11,7 @@ from harness.law.neighbours import fresh_data
 
 DRAWS = 8
 FEW = 9  # codes
+CHANGED = 3  # codes of an input, in every fourth draw
 
 
 def other_data(case: Case) -> list[Case]:
@@ -47,7 +48,11 @@ FACTORS = (-1, 3, -3, 5, 2, -5, 7, -7)
 
 
 def _other(array: Array, number: int, rng: np.random.Generator) -> Array:
-    """Codes are random in one draw of two, in the others a few away from those of the case."""
+    """Codes are random in one draw of two, in the others a few away from those of the case.
+
+    In one of four all but three are those of the case: where few codes are other than 0, sums of all
+    of them saturate, and no tie shows how it is rounded.
+    """
     if array.dtype.kind == "f":
         with np.errstate(over="ignore"):  # what is large may be infinite
             return np.asarray(array * array.dtype.type(FACTORS[number]))
@@ -58,6 +63,10 @@ def _other(array: Array, number: int, rng: np.random.Generator) -> Array:
     info = np.iinfo(array.dtype)
     if number % 2:
         few = rng.integers(-FEW, FEW + 1, array.shape)
-        near: Array = np.clip(array.astype(np.int64) + few, info.min, info.max)
+        if number % 4 == 3:
+            own = np.random.default_rng(number)
+            few = np.sign(few) * (own.permutation(array.size).reshape(array.shape) < CHANGED)
+        near: Array = array.astype(np.int64) + few
+        near = np.where((near < info.min) | (near > info.max), near - 2 * few, near)
         return near.astype(array.dtype)
     return rng.integers(info.min, info.max + 1, array.shape).astype(array.dtype)

@@ -10,7 +10,7 @@ from engine.faults import CATALOGUE
 from generators.illegal import breach_of
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
-from harness.borne_out import borne_out
+from harness.borne_out import borne_out, of_consequence
 from harness.cause import PASS, UNEXPLAINED, Blamed, cause_of, telling_passes
 from harness.failing import failing_part
 from harness.locate import Judged, alone, culprits, locate
@@ -126,8 +126,10 @@ def blamed(
     many operations are looked into, and of how many.
     """
     wrong = culprits(rows)
-    if not wrong and not wrong_at_end():
-        return ()
+    if not wrong_at_end():
+        wrong = culprits(of_consequence(case, rows))
+        if not wrong:
+            return ()
     if not is_stable(bench, spec, case, outcome):
         return (nondeterministic(bench, spec, case),)
     found: list[Suspect] = []

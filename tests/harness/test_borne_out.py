@@ -5,7 +5,7 @@ import onnx
 import pytest
 
 from corpus.case import Case
-from harness.borne_out import borne_out
+from harness.borne_out import borne_out, of_consequence
 from harness.locate import Judged, culprits, locate
 from harness.observe import PREFIXES, units
 from harness.oracle import Oracle
@@ -63,3 +63,17 @@ def test_an_operation_that_is_wrong_alone_is_blamed_all_the_same() -> None:
     with bench_of("tests.fakes:takes_options:add=-1") as bench:
         found = borne_out(bench, bench.specs[0], CASE, seen, PREFIXES)
     assert [each.tensor for each in culprits(found)] == ["y"]
+
+
+@pytest.mark.parametrize(
+    ("q", "y", "blamed"),
+    [
+        (9, -3, []),  # other codes than the model's, of which what is right was made
+        (9, -9, ["q"]),  # what was made of them is wrong, too
+        (2, -3, ["y"]),  # nobody reads it, so that it is judged by what it was made of
+    ],
+)
+def test_a_wrong_tensor_of_which_all_that_is_right_was_made_is_of_no_consequence(
+    q: int, y: int, blamed: list[str]
+) -> None:
+    assert [each.tensor for each in culprits(of_consequence(CASE, rows(q, y)))] == blamed

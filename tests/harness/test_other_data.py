@@ -25,3 +25,12 @@ def test_codes_are_near_those_of_the_case_in_one_draw_of_two(dtype: type) -> Non
     assert {each.dtype for each in drawn} == {x.dtype}
     near = [bool((np.abs(each.astype(int) - x.astype(int)) <= 9).all()) for each in drawn]
     assert near == [False, True] * (len(drawn) // 2)
+
+
+def test_in_one_draw_of_four_three_codes_at_most_are_others_beside_them() -> None:
+    x: Array = np.zeros((5, 10), np.uint8)
+    drawn = [each.inputs["x"] for each in other_inputs(Case(b"", {"x": x}))]
+    changed = [int((each != x).sum()) for each in drawn]
+    assert all(0 < each <= 3 for each in changed[3::4])
+    assert all(each > 25 for n, each in enumerate(changed) if n % 4 != 3)
+    assert {each.max() for each in drawn[3::4]} == {1}
