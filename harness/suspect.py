@@ -255,9 +255,20 @@ def nondeterministic(
         return replace(harmed, signature=signature)
     part = unstable_part(bench, spec, case)
     suspect = _whole(spec, part, "nondeterministic", message)
-    first = part.proto().graph.node[0].op_type  # of two conversions the codes' own
-    op = first if suspect.signature.op in CONVERSIONS else suspect.signature.op
+    op = _changing(part, suspect.signature.op)
     return replace(suspect, whole=case, signature=replace(suspect.signature, op=op))
+
+
+def _changing(part: Case, main: str) -> str:
+    """The operator of a part whose last tensor has several values: its ``main`` one as a rule.
+
+    Of two conversions it is the first, that of the codes. A QuantizeLinear behind reals that are
+    made of no codes is in no fused operation: what is in front of it has one answer.
+    """
+    ops: list[str] = [each.op_type for each in part.proto().graph.node]
+    if ops[-1] == "QuantizeLinear" and "DequantizeLinear" not in ops:
+        return ops[-1]
+    return ops[0] if main in CONVERSIONS else main
 
 
 def _whole(spec: BackendSpec, case: Case, kind: str, message: str) -> Suspect:

@@ -44,3 +44,22 @@ def test_all_of_a_graph_whose_parts_have_one_answer_each() -> None:
         suspect = nondeterministic(bench, spec, CASE, "crashed in one run, not in another")
     assert suspect.case == CASE
     assert suspect.signature.op == "Abs"
+
+
+@pytest.mark.parametrize(
+    ("codes", "op"),
+    [
+        ("", "QuantizeLinear"),
+        ("q = QuantizeLinear (x, a, b) r = DequantizeLinear (q, a, b)", "Abs"),
+    ],
+)
+def test_a_quantize_linear_behind_reals_alone_is_named_itself(codes: str, op: str) -> None:
+    """OpenCV's reads beside its blocks where something is computed in front of it."""
+    read = "r" if codes else "x"
+    text = f"""<ir_version: 11, opset_import: ["" : 23]>
+    g (float[3] x) => (int8[3] y) <float a = {{0.5}}, int8 b = {{3}}>
+    {{ {codes} s = Abs ({read}) y = QuantizeLinear (s, a, b) }}"""
+    case = Case(onnx.parser.parse_model(text).SerializeToString(), X)
+    with bench_of("tests.fakes:perfect") as bench:
+        suspect = nondeterministic(bench, bench.specs[0], case)
+    assert suspect.signature.op == op
