@@ -38,9 +38,12 @@ def bound_of_codes_of_x(bound: float, p: TableParameters) -> Array:
 
 
 def cut_to_codes(bound: Array, p: ClipParameters) -> Array:
-    """``(trunc(bound / xs + xz) - xz) xs`` for codes of one scale that a Clip of reals reads."""
+    """``(trunc(bound / xs + xz) - xz) xs`` for codes of one scale that a Clip of reals reads.
+
+    By a factor of 0 in front of it nothing is cut.
+    """
     scale, zero_point = p.codes.scale, p.codes.zero_point
-    if scale is None or scale.size != 1 or not np.isfinite(bound):
+    if scale is None or scale.size != 1 or not scale.any() or not np.isfinite(bound):
         return bound
     xz = np.float64(0) if zero_point is None else zero_point.astype(np.float64).reshape(())
     steps = np.trunc(float(bound) / float(scale.item()) + xz) - xz

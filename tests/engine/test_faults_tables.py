@@ -211,6 +211,21 @@ def test_bounds_of_reals_that_are_cut_to_codes(
     assert find("F84.input").places(session.plan()) == ("c",)
 
 
+def test_behind_a_product_with_0_no_bound_is_cut() -> None:
+    constants: dict[str, Any] = {"s": np.float32(1), "k": np.float32(0)}
+    constants |= {"low": np.float32(0.25), "high": np.float32(2)}
+    make = onnx.helper.make_node
+    nodes = [
+        make("DequantizeLinear", ["x", "s"], ["r"], name="d"),
+        make("Mul", ["r", "k"], ["m"], name="m"),
+        make("Clip", ["m", "low", "high"], ["y"], name="c"),
+    ]
+    model = graph_model(nodes, {"x": (np.int8, [3])}, {"y": np.float32}, constants, 17)
+    session = Session(model, faults=["F84.input"])
+    assert session.run({"x": np.array([-1, 0, 1], np.int8)})["y"].tolist() == [0.25] * 3
+    assert find("F84.input").places(session.plan()) == ()
+
+
 @pytest.mark.parametrize("shape", [(), (3,)])
 def test_a_product_in_front_is_part_of_the_scale_that_bounds_are_cut_with(
     shape: tuple[int, ...],
