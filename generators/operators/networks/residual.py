@@ -6,12 +6,18 @@ import numpy as np
 
 from generators import wire
 from generators.operators.networks.drawing import RELATIONS, Kind, Network, Real
-from generators.operators.networks.layers import binary, binary_real, conv, conv_real
+from generators.operators.networks.layers import (
+    binary,
+    binary_real,
+    conv,
+    conv_real,
+    linear_real,
+)
 
 TAILS = ("no tail", "Relu", "Clip")
 SKIPS = (
     *(f"{relation} scales" if "equal" in relation else relation for relation in RELATIONS),
-    *("float skip", "projection", "unquantized sum", "two blocks"),
+    *("float skip", "projection", "unquantized sum", "two blocks", "rows"),
 )
 CELLS = (
     *(f"graphs residual {each}" for each in (*SKIPS, *TAILS)),
@@ -23,10 +29,9 @@ def residual(net: Network) -> None:
     """``y = f(x) + x``; the skip is one of ``SKIPS``."""
     skip = net.choices.spread(SKIPS)
     net.cell(skip)
-    grow = {"float skip": _float_skip, "unquantized sum": _unquantized}.get(skip)
-    if grow is not None:
+    if skip in _OF_REALS:
         net.on_codes = False
-        grow(net)
+        _OF_REALS[skip](net)
         return
     x = net.input(net.image())
     kernel, relu = net.choices.pick((3, 1)), net.choices.flag()
@@ -61,6 +66,17 @@ def _unquantized(net: Network) -> None:
     x = net.input(net.image())
     y = conv_real(net, net.real(x), x.shape[1], net.choices.pick((3, 1)), target=x.parameters)
     _finished(net, binary_real(net, "Add", y, net.real(x)))
+
+
+def _rows(net: Network) -> None:
+    """No image: a MatMul, as in a transformer's block, quantized in some relation to what is added."""
+    x = net.input((net.batch, net.width()))
+    target = net.related(x.parameters, net.choices.pick(RELATIONS))
+    y = net.codes(linear_real(net, net.real(x), x.shape[1], target), target)
+    _finished(net, binary_real(net, "Add", net.real(y), net.real(x)))
+
+
+_OF_REALS = {"float skip": _float_skip, "unquantized sum": _unquantized, "rows": _rows}
 
 
 def _finished(net: Network, y: Real) -> None:
