@@ -131,13 +131,19 @@ def _rounding(
     rule: ChooseRule,
     quantizes: Callable[[object], bool],
 ) -> Fault:
-    """A fault of convolutions and of QuantizeLinear, with the condition on each."""
+    """A fault of convolutions and of QuantizeLinear, with the condition on each.
+
+    Where it cannot show, the right rule stays: it may be computed by a better way than its own.
+    """
 
     def shows(p: object) -> bool:
         own = isinstance(p, ConvParameters) and trigger(p)
         return own or quantizes(p)
 
-    return Fault(key, title, source, shows, {**stages, "quantize.rule": rule}, record=object)
+    def chosen(right: Rule, p: object) -> Rule:
+        return rule(right, p) if quantizes(p) else right
+
+    return Fault(key, title, source, shows, {**stages, "quantize.rule": chosen}, record=object)
 
 
 FAULTS = (

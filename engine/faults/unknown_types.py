@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from engine.faults.fault import Fault
-from engine.faults.quantize import may_be_single, multiplied
+from engine.faults.quantize import multiplied
 from engine.kernels.quantize_parameters import QuantizeParameters
 
 _UINT8 = np.dtype(np.uint8)
@@ -35,7 +35,7 @@ FAULTS = (
         "F156.multiplied",
         "codes of another type than 8 or 16 bits are uint8, made by a product where one follows the axis",
         f"{_SOURCE}: as F124 makes those of uint8",
-        lambda p: _is_unknown(p) and may_be_single(p),
+        _is_unknown,
         {"quantize.parameters": of_known_type, "quantize.rule": multiplied},
         record=QuantizeParameters,
     ),
