@@ -3,13 +3,13 @@
 import numpy as np
 
 from engine.faults.fault import Fault
-from engine.faults.rounding import quantize_with_zero_point_inside
 from engine.fusion.match import Refusal, Replacement, View
 from engine.fusion.r40_equal_pair import Coding, read_coding
 from engine.fusion.r41_stripped_pair import KEPT, Steps, chain, is_constant
 from engine.ir import Array, Node
 from engine.kernels.number_types import INTEGER_CODES
 
+_STAGE = "rewrite.stripped"
 _CODES = (np.int8, np.uint8)
 _PRODUCTS = frozenset(["Conv", "Gemm", "MatMul"])
 _ALONE = frozenset(
@@ -54,6 +54,15 @@ def rounded_with_the_other(
     if others[0] == add.inputs[0] and _takes_it_itself(view, pair[0], maker):
         return KEPT
     zero_point = _odd_zero_point(view, maker, coding)
+    return KEPT if zero_point is None else _rounded(view, pair, coding, zero_point)
+
+
+def rounded_each(view: View, pair: tuple[Node, Node], coding: Coding) -> Replacement | str:
+    """The same, and where such a pair is, or was, every other adds its own odd zero point before it rounds."""
+    found = rounded_with_the_other(view, pair, coding)
+    if found is not KEPT or not any(_STAGE in each.guards for each in view.removed):
+        return found
+    zero_point = _odd_zero_point(view, pair[1], coding)
     return KEPT if zero_point is None else _rounded(view, pair, coding, zero_point)
 
 
@@ -138,15 +147,20 @@ def _back_to_products(view: View, name: str) -> tuple[str, ...]:
 
 _TITLE = "the odd zero point of what is added to quantized products is added before they are rounded: ties go to odd steps"
 _SOURCE = "openvinotoolkit/openvino: low precision, an Add of two tensors of one scale, the zero point moved into the FakeQuantize behind a Conv or MatMul, measured"
-_STAGES = {"rewrite.stripped": rounded_with_the_other}
 
 FAULTS = (
-    Fault("F174", _TITLE, _SOURCE, stages=_STAGES, guards_off=("R41.opt-in",)),
+    Fault(
+        "F174",
+        _TITLE,
+        _SOURCE,
+        stages={_STAGE: rounded_with_the_other},
+        guards_off=("R41.opt-in",),
+    ),
     Fault(
         "F174.each",
-        f"{_TITLE}, and every other QuantizeLinear adds its own",
+        f"{_TITLE}, and every other pair adds its own",
         _SOURCE,
-        stages={**_STAGES, "quantize.rule": lambda right, p: quantize_with_zero_point_inside},
+        stages={_STAGE: rounded_each},
         guards_off=("R41.opt-in",),
     ),
 )
