@@ -4,9 +4,9 @@ Where results saturate, or where a convolution is too small to tell, several fau
 true one goes on predicting the backend when data and parameters change; the others do not.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, combinations
+from itertools import chain, combinations, islice
 from random import Random
 
 import numpy as np
@@ -17,7 +17,7 @@ from engine.faults import Fault
 from generators.operators.conv import ConvSpec, build, describe
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
-from harness.diagnose import decide, variants
+from harness.diagnose import decide, is_any_outside, variants
 from harness.emulate import Emulator
 from harness.law.neighbours import Neighbourhood, fresh_data
 from harness.oracle import Allowed, Oracle, Silent, is_outside
@@ -33,6 +33,7 @@ CONTESTED = 4  # that tell each pair of candidates apart
 REFUTED = 0.5  # of the best one's neighbours: who foretells fewer only looked alike
 HELD = 0.5  # of what the backend gets wrong on fresh data, and of neighbours: how much must be explained
 ENOUGH_FOR_TWO = 3  # fresh draws that two faults at once must explain
+CONTESTED_BY_TWO = 12  # neighbours that they must foretell most of
 
 Emulated = Mapping[str, Array]
 
@@ -62,9 +63,16 @@ def confirmed(
         if emulator.acts(fault)
         for way in emulator.ways(fault)
     ]
-    held = _holding(bench, spec, other_data(case), candidates, kind)
-    near = chain(_neighbours(conv) if conv else (), _with_other_parameters(case))
-    scores = _scores(bench, spec, near, held, profile) if len(held) > 1 else {}
+
+    def near() -> Iterator[Case]:
+        return chain(_neighbours(conv) if conv else (), _with_other_parameters(case))
+
+    held = [
+        each
+        for each in _holding(bench, spec, other_data(case), candidates, kind)
+        if not each.fault.parts or _foretells(bench, spec, near(), each, profile)
+    ]
+    scores = _scores(bench, spec, near(), held, profile) if len(held) > 1 else {}
     ranked = sorted(held, key=lambda each: scores.get(each, (0, 0)), reverse=True)
     top = max((foretold for foretold, _ in scores.values()), default=0)
     best: dict[str, Match] = {}
@@ -159,10 +167,28 @@ def _holds(fault: Fault, tally: _Tally, wrong: int) -> bool:
     return tally.explained >= HELD * wrong
 
 
+def _foretells(
+    bench: Bench, spec: BackendSpec, near: Iterable[Case], pair: Candidate, profile: str
+) -> bool:
+    """Whether most neighbours in which two faults at once say that something is wrong are wrong like that.
+
+    Under the same parameters they may come to what another one does.
+    """
+    made = ((case, pair.outputs(Emulator(case, profile)), _allowed(case)) for case in near)
+    told = list(islice((each for each in made if is_any_outside(*each[1:])), CONTESTED_BY_TWO))
+    outcomes = bench.pool.run([case for case, *_ in told], [spec])
+    answered = [
+        _agrees(emulated, outcome, allowed)
+        for (_, emulated, allowed), each in zip(told, outcomes, strict=True)
+        if isinstance(outcome := each[spec.text], Values)
+    ]
+    return sum(answered) >= HELD * len(answered)
+
+
 def _scores(
     bench: Bench,
     spec: BackendSpec,
-    drawn: Iterator[Case],
+    drawn: Iterable[Case],
     candidates: Sequence[Candidate],
     profile: str,
 ) -> dict[Candidate, tuple[int, int]]:
@@ -187,7 +213,7 @@ def _scores(
 
 
 def _contested(
-    drawn: Iterator[Case], candidates: Sequence[Candidate], profile: str
+    drawn: Iterable[Case], candidates: Sequence[Candidate], profile: str
 ) -> list[tuple[Case, dict[Candidate, Emulated]]]:
     """Neighbours that tell faults apart, each pair on a few, and what each candidate foretells.
 

@@ -53,7 +53,7 @@ def diagnoses(
     faults: Iterable[Fault] = CATALOGUE,
 ) -> Iterator[Diagnosis]:
     """What `diagnose` tries in turn; the last one has the near misses. One at least."""
-    if not _is_any_outside(actual, allowed):
+    if not is_any_outside(actual, allowed):
         yield Diagnosis((), ())
         return
     emulator = Emulator(case, profile)
@@ -191,7 +191,8 @@ def is_triggered(case: Case, profile: str, fault: Fault) -> bool:
     return Emulator(case, profile).acts(fault)
 
 
-def _is_any_outside(actual: Arrays, allowed: AllowedBy) -> bool:
+def is_any_outside(actual: Arrays, allowed: AllowedBy) -> bool:
+    """Whether some element is not allowed; of outputs of other shapes nothing is said."""
     return any(
         array.shape == allowed[name].low.shape and is_outside(allowed[name], array).any()
         for name, array in actual.items()

@@ -33,7 +33,8 @@ EARLIER = "harm of an earlier case"
 class Signature:
     """What makes two findings the same bug.
 
-    ``cause`` is the best fault's id; without a diagnosis, the passes whose removal restores the
+    ``kind`` is that of the verdict, with a fault the fault's: nobody sees that a refusal and wrong
+    values have one root. ``cause`` is the best fault's id; without a diagnosis, the passes whose removal restores the
     answer, else ``unexplained``, or the backend's message without its numbers. A fault or a pass is
     the same bug in whatever operation it shows, also beside another fault; only where neither is
     known do ``fused_as`` and ``op`` tell bugs apart, ``fused_as`` alone where a conversion of the

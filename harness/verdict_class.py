@@ -26,11 +26,14 @@ TIES = ("F70", "F71", "F75")
 def kind_of_bug(kind: str, matches: Sequence[Match]) -> str:
     """The kind that a bug has whatever data show it.
 
-    A fault that does more than turn ties around is no rounding mode where ties alone are wrong. What
-    is no finite number becomes a code behind a QuantizeLinear.
+    A fault that does more than turn ties around is no rounding mode where ties alone are wrong, and
+    one that does not is one where a sum that is rounded makes a tie of what is none. What is no
+    finite number becomes a code behind a QuantizeLinear.
     """
     causes = {cause for each in matches[:1] for cause in each.fault.split("+")}
-    return "divergent" if kind in (ROUNDING, NONFINITE) and causes - {*TIES} else kind
+    if not causes or kind not in ("divergent", ROUNDING, NONFINITE):
+        return kind
+    return "divergent" if causes - {*TIES} else ROUNDING
 
 
 def told_by(cause: str) -> str:

@@ -234,3 +234,22 @@ def test_of_two_that_foretell_as_much_the_one_comes_first_that_foretells_wrong_v
     with bench_of("engine") as bench:
         sure = confirm.confirmed(bench, bench.specs[0], case, matches)
     assert [each.fault for each in sure] == ["F152", "F76"]
+
+
+def test_two_faults_at_once_must_hold_under_other_parameters() -> None:
+    """The reference evaluator takes the scales of a 3-D QLinearConv along the depth of the image.
+
+    Where one plane of five is no border, that is one scale for all: the first one, doubled.
+    """
+    text = """<ir_version: 7, opset_import: ["" : 13]>
+    one (int8[1,5,1,1,1] x) => (int8[1,5,5,3,3] y)
+    <float xs = {1}, int8 xz = {0}, uint8[5,1,1,1,1] w = {255, 0, 255, 0, 255}, uint8 wz = {0},
+     float[5] ws = {0.015625, 0.015625, 0.03125, 0.03125, 0.03125}, float ys = {1024}, int8 yz = {0}>
+    { y = QLinearConv <group: int = 5, pads: ints = [2, 1, 2, 2, 1, 0]> (x, xs, xz, w, ws, wz, ys, yz) }"""
+    model = onnx.parser.parse_model(text)
+    x = np.array([102, 0, 102, 0, 102], np.int8).reshape(1, 5, 1, 1, 1)
+    case = Case(model.SerializeToString(), {"x": x})
+    with bench_of("onnx-reference") as bench:
+        spec = bench.specs[0]
+        found = suspects(bench, spec, case, bench.run(case, spec))
+    assert [each.signature.cause for each in found] == ["unexplained"]

@@ -45,7 +45,7 @@ def test_no_fault_has_two_classes() -> None:
         ("rounding-mode", "F128", "divergent"),
         ("rounding-mode", "F90+F71", "divergent"),
         ("rounding-mode", "", "rounding-mode"),
-        ("divergent", "F71", "divergent"),
+        ("divergent", "F71", "rounding-mode"),
         ("nonfinite", "F163", "divergent"),
         ("nonfinite", "F129", "divergent"),
         ("nonfinite", "", "nonfinite"),
