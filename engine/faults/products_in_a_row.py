@@ -12,7 +12,7 @@ from engine.kernels.quantize_granularity import read_granularity
 _F = np.float32
 _ROWS, _WIDEST, _LONGEST = 8, 256, 7
 _CODES = (np.int8, np.uint8)
-_PRODUCTS = frozenset(["Gemm", "MatMul"])
+PRODUCTS = frozenset(["Gemm", "MatMul"])
 _ALONE = frozenset(["Clip", "Elu", "Gelu", "HardSwish", "Relu", "Sigmoid", "Softmax", "Tanh"])
 _WITH_ANOTHER = frozenset(["Add", "Div", "Mul", "Sub"])
 _BETWEEN = _ALONE | _WITH_ANOTHER | {"DequantizeLinear", "QuantizeLinear"}
@@ -39,8 +39,12 @@ class Product:
 
 
 def row_of(graph: Graph, node: Node | None) -> tuple[Product, ...]:
-    """All products of the row in which a node is one; () where it is in none."""
-    if node is None or _operands(graph, node) is None:
+    """All products of the row in which a node is one; () where it is in none, or rules of ours left only a part of it."""
+    if (
+        node is None
+        or _operands(graph, node) is None
+        or any(each.rules for each in graph.nodes)
+    ):
         return ()
     first = node
     while (before := _before(graph, first)) is not None:
@@ -87,7 +91,7 @@ def _behind(graph: Graph, node: Node) -> tuple[tuple[Node, ...], Node | None]:
     """What one alone reads of another, from a product on, and the next product, if there is one."""
     nodes: list[Node] = []
     while (user := _only_user(graph, node.outputs[0])) is not None:
-        if user.op in _PRODUCTS and user.inputs[0] == node.outputs[0]:
+        if user.op in PRODUCTS and user.inputs[0] == node.outputs[0]:
             return tuple(nodes), user
         if user.op not in _BETWEEN:
             break
@@ -103,7 +107,7 @@ def _before(graph: Graph, node: Node) -> Node | None:
         made = maker(graph, names.pop())
         if made is None or _only_user(graph, made.outputs[0]) is None:
             continue
-        if made.op in _PRODUCTS and _operands(graph, made) is not None:
+        if made.op in PRODUCTS and _operands(graph, made) is not None:
             return made
         if made.op in _BETWEEN:
             names += made.inputs if made.op in _WITH_ANOTHER else made.inputs[:1]
@@ -117,7 +121,7 @@ def _only_user(graph: Graph, name: str) -> Node | None:
 
 def _operands(graph: Graph, node: Node) -> tuple[Array, Array] | None:
     """Scale and zeros of a product of codes with constant int8 ones around 0, neither of them large."""
-    if node.op not in _PRODUCTS or not _is_plain(node):
+    if node.op not in PRODUCTS or not _is_plain(node):
         return None
     before = maker(graph, node.inputs[0])
     if before is None or before.op != "DequantizeLinear":

@@ -1,43 +1,22 @@
 """A fault of products that run as one: what columns have of their own is taken in reverse order."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
 
+from engine.faults.columns_of_products import Constants, Place, code_type, places_of, taken
 from engine.faults.fault import Fault
-from engine.faults.products_in_a_row import (
-    Product,
-    constant_real,
-    maker,
-    row_of,
-    scalar_coding,
-)
+from engine.faults.products_in_a_row import PRODUCTS, maker, row_of
 from engine.faults.rounding import quantize_with_zero_point_inside
 from engine.fusion.match import View
 from engine.fusion.r40_equal_pair import Coding
 from engine.fusion.r41_stripped_pair import KEPT
 from engine.ir import Array, Graph, Node
-from engine.kernels.number_types import INTEGER_CODES, Dtype
+from engine.kernels.number_types import INTEGER_CODES
 from engine.kernels.quantize_parameters import DequantizeParameters, QuantizeParameters
 from engine.profiles.quantization import Rule, Scale
 
 _F = np.float32
-_CLOSE = 1e-4
-Constants = tuple[Array, ...]
-Place = tuple[Product, Node, Constants]
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """How sums of products become codes: ``min(max(sum, low), high) * factor - shift``, without a shift where it is the lowest code.
-
-    ``taken`` are the constants that are in their places.
-    """
-
-    product: Product
-    taken: Constants
-    lowest: int
 
 
 def in_reverse_order(rule: Rule, p: QuantizeParameters) -> Rule:
@@ -45,17 +24,15 @@ def in_reverse_order(rule: Rule, p: QuantizeParameters) -> Rule:
 
     acc are the sums of products of codes and weights, zero points among them. Of one QuantizeLinear
     these are c = (low * k, k, high, low) for (low, high, k, low * k); with neither shift nor zero points
-    c = (k, high, low) for (low, high, k), and nothing is added.
+    c = (k, high, low) for (low, high, k), and nothing is added. What is not taken in, zero points,
+    scales and a bias, comes first, in order: where others precede it, it takes theirs.
     """
-    quantize = _quantize_of(p)
-    found = None if quantize is None else _columns(p.graph, quantize)
-    return rule if found is None else _swapped(found)
+    return _swapped(rule, p) or rule
 
 
 def in_reverse_order_or_rounded(rule: Rule, p: QuantizeParameters) -> Rule:
     """The same; of others ``rne(fl(x/s) + z)``."""
-    found = in_reverse_order(rule, p)
-    return quantize_with_zero_point_inside if found is rule else found
+    return _swapped(quantize_with_zero_point_inside, p) or quantize_with_zero_point_inside
 
 
 def left_alone(view: View, pair: tuple[Node, Node], coding: Coding) -> str:
@@ -63,42 +40,72 @@ def left_alone(view: View, pair: tuple[Node, Node], coding: Coding) -> str:
     return KEPT
 
 
-def _swapped(found: Columns) -> Rule:
-    first, second, third, *rest = found.taken
-    scale, zeros = found.product.scale, found.product.zeros
+def _swapped(rule: Rule, p: QuantizeParameters) -> Rule | None:
+    quantize = _quantize_of(p)
+    found = None if quantize is None else _found(p.graph, quantize)
+    if quantize is None or found is None:
+        return None
+    place, constants = found
+    if place.is_alone:
+        return _alone(rule, place, constants)
+    return _taken_in(place, constants, INTEGER_CODES[code_type(p.graph, quantize)][0])
+
+
+def _taken_in(place: Place, constants: Constants, lowest: int) -> Rule:
+    first, second, third, *shift = constants
+    scale, zeros = place.product.scale, place.product.zeros
 
     def run(x: Array, s: Scale, zero_point: Array) -> Array:
         with np.errstate(all="ignore"):
             sums = np.rint(x / scale) + zeros
             product = np.minimum(np.maximum(sums, first), second) * third
-            return np.asarray(
-                np.rint(product - rest[0]) + _F(found.lowest) if rest else np.rint(product)
-            )
+            if not shift:
+                return np.asarray(np.rint(product))
+            return np.asarray(np.rint(product - shift[0]) + _F(lowest))
 
     return run
 
 
-def _columns(graph: Graph, quantize: Node) -> Columns | None:
-    """The constants of a QuantizeLinear and those in their places; None where it has no columns, or others are not known."""
-    made = maker(graph, quantize.inputs[0])
-    if made is not None and made.op == "Relu":
-        made = maker(graph, made.inputs[0])
-    places = _in_order(graph, row_of(graph, made))
-    own = [each for each in places if each[1] is quantize]
-    if not own:
-        return None
-    product, _, right = own[0]
-    start = sum(len(each[2]) for each in places[: places.index(own[0])])
-    given = [constant for each in places for constant in each[2]][::-1]
-    taken = tuple(_fitted(each, right[0].size) for each in given[start : start + len(right)])
-    return Columns(product, taken, INTEGER_CODES[_dtype(graph, quantize)][0])
-
-
-def _fitted(constants: Array, columns: int) -> Array:
-    """As many as there are columns; 0 is what mostly lies behind the end of those of fewer columns."""
-    return np.concatenate(
-        [constants[:columns], np.zeros(max(columns - constants.size, 0), _F)]
+def _alone(rule: Rule, place: Place, constants: Constants) -> Rule:
+    """``(acc - c0) * c1 + c2``, quantized; what columns have in common is no constant of theirs."""
+    right = place.product.zeros, place.product.scale, place.bias
+    given = iter(constants)
+    ours = [any(each is own for own in place.constants) for each in right]
+    zeros, scale, bias = (
+        next(given) if own else each for each, own in zip(right, ours, strict=True)
     )
+
+    def run(x: Array, s: Scale, zero_point: Array) -> Array:
+        with np.errstate(all="ignore"):
+            sums = np.rint((x - right[2]) / right[1]) + right[0]
+            return rule(np.asarray((sums - zeros) * scale + bias), s, zero_point)
+
+    return run
+
+
+def _found(graph: Graph, quantize: Node) -> tuple[Place, Constants] | None:
+    """The place of a QuantizeLinear with the constants that are in it; None where they are the right ones, or not known."""
+    places = places_of(graph, row_of(graph, _product_before(graph, quantize)))
+    own: tuple[Place, Constants] | None = None
+    for place, constants in zip(places, taken(places), strict=True):
+        if all(map(np.array_equal, place.constants, constants)):
+            continue
+        if place.quantize is None:
+            return None
+        if place.quantize is quantize:
+            own = place, constants
+    return own
+
+
+def _product_before(graph: Graph, node: Node) -> Node | None:
+    """The product that a QuantizeLinear reads, with a bias or a Relu between."""
+    for name in node.inputs:
+        made = maker(graph, name)
+        if made is not None and made.op in ("Add", "Relu") and node.op == "QuantizeLinear":
+            return _product_before(graph, made)
+        if made is not None and made.op in PRODUCTS:
+            return made
+    return None
 
 
 def _quantize_of(p: QuantizeParameters) -> Node | None:
@@ -114,89 +121,6 @@ def _quantize_of(p: QuantizeParameters) -> Node | None:
     )
 
 
-def _in_order(graph: Graph, row: tuple[Product, ...]) -> list[Place]:
-    """The QuantizeLinears of a row whose constants differ by column; none where others follow them, which come first."""
-    found: list[Place] = []
-    for product in row:
-        at = _place(product)
-        constants = None if at is None else _constants(graph, product, product.behind[at])
-        rest = product.behind if at is None else product.behind[at + 1 :]
-        if at is not None and constants is not None:
-            found.append((product, product.behind[at], constants))
-        others = at is None and (product.differs or len(product.node.inputs) > 2)
-        others = others or _has_columns(graph, rest)
-        if (found and others) or (at is not None and _has_columns(graph, rest)):
-            return []
-        if at is None and product.differs and _is_taken_in(graph, rest):
-            return []
-    return found
-
-
-def _place(product: Product) -> int | None:
-    """Where the QuantizeLinear is that takes in scales and zero points: behind the product, or a Relu and no zero points."""
-    names = [each.op for each in product.behind[:2]]
-    if len(product.node.inputs) > 2:
-        return None
-    if names[:1] == ["QuantizeLinear"]:
-        return 0
-    is_scaled = names == ["Relu", "QuantizeLinear"] and not product.zeros.any()
-    return 1 if is_scaled else None
-
-
-def _has_columns(graph: Graph, nodes: tuple[Node, ...]) -> bool:
-    """Whether one of these computes with a constant of more than one element."""
-    reals = (
-        constant_real(graph, name)
-        for each in nodes
-        if each.op not in ("DequantizeLinear", "QuantizeLinear")
-        for name in each.inputs
-    )
-    return any(each is not None and each.size > 1 for each in reals)
-
-
-def _is_taken_in(graph: Graph, nodes: tuple[Node, ...]) -> bool:
-    """Whether a QuantizeLinear may take in what is in front of it: a sum with a number, or a Relu that it makes needless."""
-    for place, each in enumerate(nodes):
-        if each.op == "QuantizeLinear":
-            is_needless = _dtype(graph, each) == np.uint8
-            return is_needless and nodes[place - 1].op == "Relu"
-        reals = [constant_real(graph, name) for name in each.inputs]
-        if each.op != "Clip" and any(real is not None and real.size == 1 for real in reals):
-            return True
-    return False
-
-
-def _constants(graph: Graph, product: Product, quantize: Node) -> Constants | None:
-    """``(low, high, k)`` and ``low * k`` of sums of products, one for each column; None where all columns are alike."""
-    coding = scalar_coding(graph, quantize)
-    if coding is None or not product.differs:
-        return None
-    dtype = _dtype(graph, quantize)
-    with np.errstate(all="ignore"):
-        low, high = (
-            np.asarray(_F(_F(end - coding[1]) * coding[0]) / product.scale + product.zeros)
-            for end in INTEGER_CODES[dtype]
-        )
-        factor = np.asarray(_F(255) / (high - low))
-    if all((each == each[:1]).all() for each in (low, high)):
-        return None
-    return tuple(_without_shift(low, high, factor, dtype == np.int8))
-
-
-def _without_shift(low: Array, high: Array, factor: Array, is_signed: bool) -> Iterator[Array]:
-    """The constants; the shift is none of them where the ends are those of the codes, or 0."""
-    shift = np.asarray(low * factor)
-    yield from (low, high, factor)
-    ends = ((shift, -128), (np.asarray(high * factor), 127)) if is_signed else ((low, 0),)
-    if any((np.abs(each - end) >= (_CLOSE if end else _F(1e-38))).any() for each, end in ends):
-        yield shift
-
-
-def _dtype(graph: Graph, quantize: Node) -> Dtype:
-    given = graph.constant(quantize.input(2))
-    return np.dtype(np.uint8) if given is None else given.dtype
-
-
 def _is_swapped(p: QuantizeParameters | DequantizeParameters) -> bool:
     """Whether a QuantizeLinear takes other constants, or a DequantizeLinear reads its codes."""
     if isinstance(p, DequantizeParameters):
@@ -205,7 +129,7 @@ def _is_swapped(p: QuantizeParameters | DequantizeParameters) -> bool:
         quantize = _quantize_of(p)
     if quantize is None or quantize.op != "QuantizeLinear":
         return False
-    return _columns(p.graph, quantize) is not None
+    return _found(p.graph, quantize) is not None
 
 
 _TITLE = "where products run as one, what the columns of a QuantizeLinear have of their own is taken in reverse order"

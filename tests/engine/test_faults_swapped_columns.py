@@ -13,7 +13,7 @@ CODES = np.array([[-90, 0, 1, -1, 0, 0], [10, 1, -2, 0, 0, 0]], np.int8)
 SECOND = "u = MatMul (k, v)"
 PAIR = "q = QuantizeLinear (p, f, z) k = DequantizeLinear (q, f, z)"
 LAST = "y = QuantizeLinear (u, g, o)"
-INTEGERS = "<float s = {1}, float f = {1}, float n = {7}"
+INTEGERS = "<float s = {1}, float f = {1}, float n = {7}, float two = {2}"
 
 
 def in_a_row(
@@ -82,6 +82,11 @@ WRONG = {
     "a Relu in front": in_a_row(zero=1, first="m = MatMul (d, e) p = Relu (m)"),
     "a Relu behind": in_a_row(columns=SCALES, second="m = MatMul (k, v) u = Relu (m)"),
     "a bias in front": in_a_row(zero=1, first="m = MatMul (d, e) p = Add (m, r)"),
+    "a bias behind": in_a_row(zero_x=1, second="m = MatMul (k, v) u = Add (m, r)"),
+    "a bias of a Gemm behind": in_a_row(zero_x=1, zero=1, second="u = Gemm (k, v, r)"),
+    "a bias and scales behind": in_a_row(
+        zero_x=1, zero=1, columns=SCALES, second="m = MatMul (k, v) u = Add (m, r)"
+    ),
     "three products": in_a_row(
         zero=1,
         second="m = MatMul (k, v) b = QuantizeLinear (m, n, z) l = DequantizeLinear (b, s, i) u = MatMul (l, e)",
@@ -179,6 +184,22 @@ OPENVINO = {
     "a Relu in front": [127, 0, 127, 127, 127, 127, 127, 127, 127, 127, 127, 127],
     "a Relu behind": [-128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128, -128],
     "a bias in front": [-128, -128, -128, -128, -128, -128, 127, 127, 127, 127, 127, 127],
+    "a bias behind": [-128, -126, -128, -128, -128, -128, -128, -126, -128, -128, -128, -128],
+    "a bias of a Gemm behind": [-128] * 12,
+    "a bias and scales behind": [
+        127,
+        -127,
+        -128,
+        -128,
+        -128,
+        -128,
+        127,
+        -128,
+        -128,
+        -128,
+        -128,
+        -128,
+    ],
     "three products": [-128, -128, -128, -128, 0, -128, 127, 127, 127, 127, 0, 127],
     "fewer columns": [-128, -128, -128, -128, -128, -1, 127, 127],
     "other parameters behind": [
@@ -273,6 +294,13 @@ def test_constants_are_taken_in_reverse_order(name: str) -> None:
 def test_it_has_no_place_where_openvino_is_right(name: str) -> None:
     assert not Emulator(QUIET[name], "spec").acts(find(KEY))
     assert told(QUIET[name])
+
+
+def test_other_quantizers_add_their_zero_point_first() -> None:
+    """The pair in front rounds a half with its zero point inside."""
+    case = in_a_row(zero=1, steps=0.25, between=PAIR.replace("f, z", "two, z"))
+    assert told(case, KEY)[6:] == [120, -33, -12, 43, 11, 50]
+    assert told(case, "F175.each")[6:] == [120, -48, -12, 43, 29, 50]
 
 
 def test_it_shows_in_the_quantization_and_behind_it() -> None:
