@@ -19,7 +19,7 @@ from engine.profiles.quantization import Rule, Scale
 _F = np.float32
 
 
-def in_reverse_order(rule: Rule, p: QuantizeParameters) -> Rule:
+def in_reverse_order(rule: Rule, p: object) -> Rule:
     """``rne(min(max(acc, c0), c1) * c2 - c3) + lowest`` with the constants of all that follow as c, the last first.
 
     acc are the sums of products of codes and weights, zero points among them. Of one QuantizeLinear
@@ -27,11 +27,17 @@ def in_reverse_order(rule: Rule, p: QuantizeParameters) -> Rule:
     c = (k, high, low) for (low, high, k), and nothing is added. What is not taken in, zero points,
     scales and a bias, comes first, in order: where others precede it, it takes theirs.
     """
-    return _swapped(rule, p) or rule
+    found = _swapped(rule, p) if isinstance(p, QuantizeParameters) else None
+    return found or rule
 
 
-def in_reverse_order_or_rounded(rule: Rule, p: QuantizeParameters) -> Rule:
-    """The same; of others ``rne(fl(x/s) + z)``."""
+def in_reverse_order_or_rounded(rule: Rule, p: object) -> Rule:
+    """The same; of others in the same graph ``rne(fl(x/s) + z)``."""
+    if not isinstance(p, QuantizeParameters):
+        return rule
+    quantizers = (each for each in p.graph.nodes if each.op == "QuantizeLinear")
+    if not any(_found(p.graph, each) for each in quantizers):
+        return rule
     return _swapped(quantize_with_zero_point_inside, p) or quantize_with_zero_point_inside
 
 
@@ -136,7 +142,7 @@ _TITLE = "where products run as one, what the columns of a QuantizeLinear have o
 _SOURCE = "openvinotoolkit/openvino: snippets, FuseBrgemmCPUPostops, the decomposed FakeQuantize of a sequence of MatMuls, measured with AVX-512"
 
 
-def _fault(key: str, title: str, rule: Callable[[Rule, QuantizeParameters], Rule]) -> Fault:
+def _fault(key: str, title: str, rule: Callable[[Rule, object], Rule]) -> Fault:
     """It acts among the rules, though it changes none, for only a whole graph shows it."""
     return Fault(
         key,

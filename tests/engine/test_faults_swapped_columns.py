@@ -5,6 +5,7 @@ import onnx
 import pytest
 
 from corpus.case import Case
+from engine import Session
 from engine.faults import find
 from harness.emulate import Emulator
 
@@ -306,3 +307,15 @@ def test_other_quantizers_add_their_zero_point_first() -> None:
 def test_it_shows_in_the_quantization_and_behind_it() -> None:
     places = Emulator(WRONG["in front of a real result"], "spec").places(find(KEY))
     assert places == ("q", "k")
+
+
+def test_a_pair_that_becomes_one_requantization_is_left_alone() -> None:
+    """QuantizeLinear's rule is asked for it, too."""
+    model = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 18]>
+g (int8[4] x) => (int8[4] y) <float s = {2}, int8 z = {0}, float t = {4}, int8 o = {1}> {
+  r = DequantizeLinear (x, s, z) y = QuantizeLinear (r, t, o)
+}""")
+    given = {"x": np.array([-3, -1, 1, 3], np.int8)}
+    for key in ("F175", "F175.each"):
+        assert Session(model, faults=(key,)).run(given)["y"].tolist() == [-1, 1, 1, 3]
+    assert Session(model, faults=("F75",)).run(given)["y"].tolist() == [0, 0, 2, 2]
