@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.errors import EngineError, InvalidModel
-from engine.ir import Array, Node
+from engine.ir import Array, Graph, Node
 from engine.kernels.codes_before import CodesBefore, codes_before
 from engine.kernels.float_convolution import AUTO_PADS, CONV_ATTRIBUTES
 from engine.kernels.geometry import Window, columns, integers
@@ -163,10 +163,11 @@ def groups_of_transpose(node: Node, w: Array) -> int:
 
 @dataclass(frozen=True, slots=True)
 class RealTransposeParameters:
-    """One ConvTranspose of reals, and what its weights are made of."""
+    """One ConvTranspose of reals in its graph, and what its weights are made of."""
 
     node: str
     weights: CodesBefore
+    graph: Graph
     groups: int = 1
     has_bias: bool = False
 
@@ -184,6 +185,7 @@ def conv_transpose(node: Node, setting: Setting) -> Kernel:
     p = RealTransposeParameters(
         node.id,
         codes_before(node, setting.graph, 1),
+        setting.graph,
         given if isinstance(given, int) else 1,
         bool(node.input(2)),
     )

@@ -86,6 +86,7 @@ def quantize_operator(node: Node, setting: Setting) -> Kernel:
     if rule is not profile.quantize:  # a fault's, on every element
         profile = replace(profile, quantize=rule, second_path=None)
     floats = setting.stage("quantize.floats", floats_of_profile)(profile.float_codes)
+    quotient = setting.stage("quantize.quotient", divided)
     place = setting.stage("quantize.spread", spread)
     place_zero = setting.stage("quantize.zero_points", place)
     saturate = setting.stage("quantize.saturation", saturation)(p)
@@ -100,7 +101,7 @@ def quantize_operator(node: Node, setting: Setting) -> Kernel:
         zeros = place_zero(z.astype(_F), x.shape, p.granularity)
         if z.dtype in FLOAT_CODES:
             adds = zeros.any() or (zero_point is not None and z.dtype not in FLOAT8)
-            compute = _to_floats(floats, z.dtype, p.saturate, bool(adds))
+            compute = _to_floats(floats, quotient, z.dtype, p.saturate, bool(adds))
             return in_chunks(compute, z.dtype, data, steps, zeros)
         at: Array | slice = NOWHERE
         if profile.second_path is not None:
@@ -123,6 +124,11 @@ def rule_of_profile(rule: Rule, p: object) -> Rule:
 def floats_of_profile(rule: FloatRule) -> FloatRule:
     """Quotients become codes that are floats as the profile says."""
     return rule
+
+
+def divided(x: Array, scale: Array) -> Array:
+    """``fl(x/s)``, of which codes that are floats are made."""
+    return np.asarray(x / scale)
 
 
 def saturation(p: QuantizeParameters) -> Saturate:
@@ -183,12 +189,16 @@ def _to_integers(
 
 
 def _to_floats(
-    rule: FloatRule, dtype: Dtype, saturate: bool, adds: bool
+    rule: FloatRule,
+    quotient: Callable[[Array, Array], Array],
+    dtype: Dtype,
+    saturate: bool,
+    adds: bool,
 ) -> Callable[[Array, Array, Array], Array]:
     """``fl(x/s) + z`` in the type of the codes; adding a zero point makes 0 of -0."""
 
     def compute(x: Array, scale: Array, zero_point: Array) -> Array:
-        quotients = np.asarray(x / scale).astype(_F, copy=False)
+        quotients = quotient(x, scale).astype(_F, copy=False)
         if adds:
             quotients = np.asarray(quotients + zero_point)
         return rule(quotients, dtype, saturate)

@@ -75,3 +75,44 @@ def test_of_one_group_or_without_a_bias_no_index_is_wrong(groups: int, bias: boo
     faulty = Session(model, faults=["F65.transpose"])
     assert not find("F65.transpose").places(faulty.plan())
     assert all(map(np.array_equal, faulty.run(x).values(), Session(model).run(x).values()))
+
+
+def unsigned(
+    zero: int = 0,
+    groups: int = 1,
+    behind: str = "y = QuantizeLinear (k, s)",
+    kind: str = "uint8",
+) -> onnx.ModelProto:
+    """Weights of zero points and bias 3, 8, 13; four outputs a channel."""
+    filters = 3 // groups
+    codes = ", ".join([str(zero)] * (3 * filters * 4))
+    return onnx.parser.parse_model(f"""<ir_version: 8, opset_import: ["" : 13]>
+g (uint8[1, 3, 1, 1] x) => ({"float" if "Identity" in behind else "uint8"}[1, 3, 2, 2] y)
+<float s = {{1}}, {kind}[3, {filters}, 2, 2] w = {{{codes}}}, {kind} z = {{{zero}}}, float[3] b = {{3, 8, 13}}> {{
+  h = DequantizeLinear (x, s) i = DequantizeLinear (w, s, z) k = ConvTranspose <group: int = {groups}> (h, i, b)
+  {behind}
+}}""")
+
+
+SHOWN = {
+    "codes": unsigned(),
+    "a Relu": unsigned(behind="r = Relu (k) y = QuantizeLinear (r, s)"),
+}
+HIDDEN = {
+    "groups": unsigned(groups=3),
+    "a zero point": unsigned(zero=1),
+    "int8": unsigned(kind="int8"),
+    "reals": unsigned(behind="y = Identity (k)"),
+    "an Abs": unsigned(behind="r = Abs (k) y = QuantizeLinear (r, s)"),
+}
+
+
+@pytest.mark.parametrize("name", [*SHOWN, *HIDDEN])
+def test_unsigned_weights_of_what_is_quantized_leave_the_first_bias_alone(name: str) -> None:
+    model = {**SHOWN, **HIDDEN}[name]
+    session = Session(model, fusion="off", faults=["F161.unsigned"])
+    x = {"x": np.ones((1, 3, 1, 1), np.uint8)}
+    assert session.run(x)["y"][0, :, 1, 1].tolist() == (
+        [3] * 3 if name in SHOWN else [3, 8, 13]
+    )
+    assert bool(find("F161.unsigned").places(session.plan())) == (name in SHOWN)
