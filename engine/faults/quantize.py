@@ -6,6 +6,7 @@ from math import prod
 import numpy as np
 
 from engine.faults.fault import Fault
+from engine.faults.rounding import quantize_with_zero_point_inside
 from engine.ir import Array
 from engine.kernels.number_types import (
     FLOAT8,
@@ -100,14 +101,14 @@ def multiplied(right: Rule, p: object) -> Rule:
 
 
 def of_whole_codes(right: Rule, p: object) -> Rule:
-    """The right rule for ``clip(rne(x))``: reals stored as the type of the codes before they are quantized."""
+    """``rne(clip(rne(x)) / s + z)``: reals are stored as the type of the codes before they are quantized."""
     if not isinstance(p, QuantizeParameters) or p.dtype not in (_INT8, _UINT8):
         return right
     low, high = INTEGER_CODES[p.dtype]
 
     def rule(x: Array, scale: Scale, zero_point: Array) -> Array:
         stored = np.clip(np.rint(x), low, high).astype(x.dtype)
-        return right(stored, scale, zero_point)
+        return quantize_with_zero_point_inside(stored, scale, zero_point)
 
     return rule
 

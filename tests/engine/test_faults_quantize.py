@@ -68,17 +68,18 @@ def test_a_negative_scale_is_clipped_to_an_end(kind: Any, lowest: int, highest: 
 
 
 @pytest.mark.parametrize(
-    ("kind", "zero", "x", "codes"),
+    ("kind", "scale", "zero", "x", "codes"),
     [
-        (np.uint8, 1, [-46.25, -3, 4.95, 4.125, 300], [1, 1, 21, 17, 255]),
-        (np.int8, 5, [-20.1875, -2.625, 30, -300, 200], [-75, -7, 125, -128, 127]),
+        (np.uint8, 0.25, 1, [-46.25, -3, 4.95, 4.125, 300], [1, 1, 21, 17, 255]),
+        (np.int8, 0.25, 5, [-20.1875, -2.625, 30, -300, 200], [-75, -7, 125, -128, 127]),
+        (np.int8, 2, 1, [-19.125, 15, 3, 1, -0.125], [-8, 8, 2, 2, 1]),
     ],
 )
 def test_reals_that_are_stored_as_codes_lose_their_fractions(
-    kind: Any, zero: int, x: list[float], codes: list[int]
+    kind: Any, scale: float, zero: int, x: list[float], codes: list[int]
 ) -> None:
-    """Scale 1/4: the codes of OpenVINO 2026.4.1 behind a ReduceMin."""
-    constants: dict[str, Any] = {"s": np.float32(0.25), "z": np.array(zero, kind)}
+    """The codes of OpenVINO 2026.4.1 behind a ReduceMin; ties go to even codes there."""
+    constants: dict[str, Any] = {"s": np.float32(scale), "z": np.array(zero, kind)}
     node = onnx.helper.make_node("QuantizeLinear", ["x", *constants], ["y"], name="q")
     model = graph_model([node], {"x": (np.float32, [5])}, {"y": kind}, constants, 13)
     session = Session(model, faults=["F145"])
