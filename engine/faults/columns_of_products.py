@@ -7,9 +7,11 @@ import numpy as np
 
 from engine.faults.products_in_a_row import Product, constant_real, scalar_coding
 from engine.ir import Array, Graph, Node
+from engine.kernels import quantize_parameters
 from engine.kernels.number_types import INTEGER_CODES, Dtype
 
 _F = np.float32
+_UINT8 = np.dtype(np.uint8)
 _CLOSE = 1e-4
 _NONE = np.zeros((), np.float32)
 Constants = tuple[Array, ...]
@@ -128,10 +130,9 @@ def _is_taken_in(graph: Graph, product: Product) -> bool:
 
 def _of_quantize(graph: Graph, product: Product, quantize: Node) -> Constants:
     """``(low, high, k)`` and ``low * k`` of sums of products, one for each column; none where all columns are alike."""
-    coding = scalar_coding(graph, quantize)
-    if coding is None or not product.differs:
+    coding, dtype = scalar_coding(graph, quantize), code_type(graph, quantize)
+    if coding is None or dtype not in (_UINT8, np.int8) or not product.differs:
         return ()
-    dtype = code_type(graph, quantize)
     with np.errstate(all="ignore"):
         low, high = (
             np.asarray(_F(_F(end - coding[1]) * coding[0]) / product.scale + product.zeros)
@@ -158,6 +159,5 @@ def _differs(values: Array) -> bool:
 
 
 def code_type(graph: Graph, quantize: Node) -> Dtype:
-    """The type of the codes of a QuantizeLinear."""
-    given = graph.constant(quantize.input(2))
-    return np.dtype(np.uint8) if given is None else given.dtype
+    """The type of the codes of a QuantizeLinear with a constant zero point, or none."""
+    return quantize_parameters.code_type(quantize, graph.constant(quantize.input(2))) or _UINT8

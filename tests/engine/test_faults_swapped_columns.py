@@ -319,3 +319,12 @@ g (int8[4] x) => (int8[4] y) <float s = {2}, int8 z = {0}, float t = {4}, int8 o
     for key in ("F175", "F175.each"):
         assert Session(model, faults=(key,)).run(given)["y"].tolist() == [-1, 1, 1, 3]
     assert Session(model, faults=("F75",)).run(given)["y"].tolist() == [0, 0, 2, 2]
+
+
+def test_codes_without_a_zero_point_are_of_the_type_that_is_asked_for() -> None:
+    """output_dtype 3 is int8."""
+    named = in_a_row(zero_x=1, steps=7)
+    asked = in_a_row(
+        zero_x=1, steps=7, last="y = QuantizeLinear <output_dtype: int = 3> (u, g)"
+    )
+    assert told(asked, KEY) == told(named, KEY) != told(named)
