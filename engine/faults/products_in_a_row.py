@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.ir import Array, Graph, Node
+from engine.kernels.codes_before import maker
 from engine.kernels.known_shape import known_shape
 from engine.kernels.quantize_granularity import read_granularity
 
@@ -56,14 +57,9 @@ def row_of(graph: Graph, node: Node | None) -> tuple[Product, ...]:
     return found if 1 < len(found) <= _LONGEST else ()
 
 
-def maker(graph: Graph, name: str) -> Node | None:
-    """The node that computes a tensor."""
-    return next((each for each in graph.nodes if name in each.outputs), None)
-
-
 def constant_real(graph: Graph, name: str) -> Array | None:
     """A constant, or the codes of one."""
-    made = maker(graph, name)
+    made = maker(name, graph)
     return graph.constant(made.inputs[0] if made and made.op == "DequantizeLinear" else name)
 
 
@@ -104,7 +100,7 @@ def _before(graph: Graph, node: Node) -> Node | None:
     """The product in front of one, in the same row."""
     names = [node.inputs[0]]
     while names:
-        made = maker(graph, names.pop())
+        made = maker(names.pop(), graph)
         if made is None or _only_user(graph, made.outputs[0]) is None:
             continue
         if made.op in PRODUCTS and _operands(graph, made) is not None:
@@ -123,7 +119,7 @@ def _operands(graph: Graph, node: Node) -> tuple[Array, Array] | None:
     """Scale and zeros of a product of codes with constant int8 ones around 0, neither of them large."""
     if node.op not in PRODUCTS or not _is_plain(node):
         return None
-    before = maker(graph, node.inputs[0])
+    before = maker(node.inputs[0], graph)
     if before is None or before.op != "DequantizeLinear":
         return None
     coding, weights = scalar_coding(graph, before), _weights(graph, node)
@@ -142,10 +138,10 @@ def _is_plain(node: Node) -> bool:
 
 def _weights(graph: Graph, node: Node) -> tuple[Array, Array] | None:
     """Codes (K, N) and scales, one or N, of a DequantizeLinear, transposed or not."""
-    turned, made = bool(node.attributes.get("transB", 0)), maker(graph, node.inputs[1])
+    turned, made = bool(node.attributes.get("transB", 0)), maker(node.inputs[1], graph)
     while made is not None and made.op == "Transpose":
         turned = turned != (made.attributes.get("perm", (1, 0)) == (1, 0))
-        made = maker(graph, made.inputs[0])
+        made = maker(made.inputs[0], graph)
     if made is None or made.op != "DequantizeLinear":
         return None
     codes, scale = (graph.constant(each) for each in made.inputs[:2])

@@ -6,12 +6,13 @@ import numpy as np
 
 from engine.faults.columns_of_products import Constants, Place, code_type, places_of, taken
 from engine.faults.fault import Fault
-from engine.faults.products_in_a_row import PRODUCTS, maker, row_of
+from engine.faults.products_in_a_row import PRODUCTS, row_of
 from engine.faults.rounding import quantize_with_zero_point_inside
 from engine.fusion.match import View
 from engine.fusion.r40_equal_pair import Coding
 from engine.fusion.r41_stripped_pair import KEPT
 from engine.ir import Array, Graph, Node
+from engine.kernels.codes_before import maker
 from engine.kernels.number_types import INTEGER_CODES
 from engine.kernels.quantize_parameters import DequantizeParameters, QuantizeParameters
 from engine.profiles.quantization import Rule, Scale
@@ -106,7 +107,7 @@ def _found(graph: Graph, quantize: Node) -> tuple[Place, Constants] | None:
 def _product_before(graph: Graph, node: Node) -> Node | None:
     """The product that a QuantizeLinear reads, with a bias or a Relu between."""
     for name in node.inputs:
-        made = maker(graph, name)
+        made = maker(name, graph)
         if made is not None and made.op in ("Add", "Relu") and node.op == "QuantizeLinear":
             return _product_before(graph, made)
         if made is not None and made.op in PRODUCTS:
@@ -130,7 +131,7 @@ def _quantize_of(p: QuantizeParameters) -> Node | None:
 def _is_swapped(p: QuantizeParameters | DequantizeParameters) -> bool:
     """Whether a QuantizeLinear takes other constants, or a DequantizeLinear reads its codes."""
     if isinstance(p, DequantizeParameters):
-        quantize = maker(p.graph, p.data)
+        quantize = maker(p.data, p.graph)
     else:
         quantize = _quantize_of(p)
     if quantize is None or quantize.op != "QuantizeLinear":

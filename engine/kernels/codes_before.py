@@ -39,7 +39,7 @@ def codes_before(node: Node, graph: Graph, place: int = 0) -> CodesBefore:
     Products with a number, or with a constant of equal ones, on the way are taken into the scale.
     """
     name, factor = node.inputs[place], _ONE
-    while (before := _maker(name, graph)) is not None and before.op == "Mul":
+    while (before := maker(name, graph)) is not None and before.op == "Mul":
         numbers = [_number(each, graph) for each in before.inputs]
         if sum(each is None for each in numbers) != 1:
             return CodesBefore()
@@ -56,7 +56,7 @@ def is_fixed(name: str, graph: Graph) -> bool:
     """Whether a tensor is a constant, or reals that a DequantizeLinear makes of constants."""
     if _constant(graph, name) is not None:
         return True
-    made = _maker(name, graph)
+    made = maker(name, graph)
     if made is None or made.op != "DequantizeLinear":
         return False
     return all(_constant(graph, each) is not None for each in made.inputs if each)
@@ -64,7 +64,7 @@ def is_fixed(name: str, graph: Graph) -> bool:
 
 def _type_of_codes(node: Node, graph: Graph) -> Dtype | None:
     """That of the zero points of a DequantizeLinear, or of the QuantizeLinear before it."""
-    before = _maker(node.input(0), graph)
+    before = maker(node.input(0), graph)
     behind = [] if before is None or before.op != "QuantizeLinear" else [before]
     given = [_constant(graph, each.input(2)) for each in (node, *behind)]
     return next((each.dtype for each in given if each is not None), None)
@@ -74,7 +74,8 @@ def _constant(graph: Graph, name: str) -> Array | None:
     return graph.constants.get(name) if name else None
 
 
-def _maker(name: str, graph: Graph) -> Node | None:
+def maker(name: str, graph: Graph) -> Node | None:
+    """The node that computes a tensor, if one does."""
     return next((each for each in graph.nodes if name in each.outputs), None)
 
 
@@ -84,7 +85,7 @@ def _number(name: str, graph: Graph) -> np.float32 | None:
     if constant is not None:
         number = _same(constant) if constant.dtype == np.float32 else None
         return None if number is None else np.float32(number)
-    made = _maker(name, graph)
+    made = maker(name, graph)
     if made is None or made.op != "DequantizeLinear":
         return None
     given = [_same(_constant(graph, made.input(n))) for n in range(len(made.inputs))]
