@@ -16,7 +16,8 @@ from harness.partner_faults import explained
 from harness.partners import first_disagreement, moved_by
 from harness.stability import is_stable
 from harness.suspect import Signature, Suspect
-from harness.verdicts import failure_of
+from harness.verdict_class import named_kind
+from harness.verdicts import NEVER, failure_of
 from harness.wording import message_words, plain_op
 
 FAILURES = ("refused", "crashed", "timed-out")
@@ -63,9 +64,7 @@ def shows_bug(bench: Bench, suspect: Suspect | Bug, case: Case, outcome: Outcome
     signature = suspect.signature
     kind, message = failure_of(outcome)
     if kind or signature.kind in FAILURES:
-        return kind == signature.kind and (
-            kind == "timed-out" or message_words(message, case) == signature.cause
-        )
+        return _fails_alike(signature, kind, message, case)
     if not isinstance(outcome, Values):
         return False
     if signature.kind == "nondeterministic":
@@ -75,6 +74,14 @@ def shows_bug(bench: Bench, suspect: Suspect | Bug, case: Case, outcome: Outcome
     if moved := moved_by(signature.cause):
         return bool(first_disagreement(bench.run, suspect.spec, case, outcome, moved))
     return _diverges_alike(bench, suspect, case, outcome)
+
+
+def _fails_alike(signature: Signature, kind: str, message: str, case: Case) -> bool:
+    """The same failure in the same words; it is chance which limit a broken model meets, or none."""
+    if kind == "timed-out" == signature.kind and not breach_of(case):
+        return True
+    alike = kind in NEVER if breach_of(case) else kind == signature.kind
+    return alike and message_words(message, case) == signature.cause
 
 
 def recognises(bench: Bench, bug: Bug, case: Case, outcome: Outcome) -> bool:
@@ -107,4 +114,4 @@ def _diverges_alike(bench: Bench, suspect: Suspect | Bug, case: Case, outcome: V
     if variants := faults_of(suspect):
         return any(explain(case, outcome.arrays, allowed, profile, each) for each in variants)
     verdicts = [judge(each, outcome.arrays.get(name)) for name, each in allowed.items()]
-    return suspect.signature.kind in {each.kind for each in verdicts}
+    return named_kind(suspect.signature.kind) in {named_kind(each.kind) for each in verdicts}

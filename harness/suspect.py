@@ -20,7 +20,7 @@ from harness.oracle import Oracle, judge
 from harness.outcome import FusedOp, Outcome, Refused, Values
 from harness.single import each_operator
 from harness.stability import is_stable, unstable_part
-from harness.verdict_class import kind_of_bug, told_by
+from harness.verdict_class import kind_of_bug, named_kind, told_by
 from harness.verdicts import failure_of, is_wrong
 from harness.wording import message_words, plain_op, said_place
 
@@ -34,7 +34,8 @@ class Signature:
     """What makes two findings the same bug.
 
     ``kind`` is that of the verdict, with a fault the fault's: nobody sees that a refusal and wrong
-    values have one root. ``cause`` is the best fault's id; without a diagnosis, the passes whose removal restores the
+    values have one root. It tells nothing where chance decides it: of a broken model a limit of ours.
+    ``cause`` is the best fault's id; without a diagnosis, the passes whose removal restores the
     answer, else ``unexplained``, or the backend's message without its numbers. A fault or a pass is
     the same bug in whatever operation it shows, also beside another fault; only where neither is
     known do ``fused_as`` and ``op`` tell bugs apart, ``fused_as`` alone where a conversion of the
@@ -51,16 +52,18 @@ class Signature:
     @property
     def text(self) -> str:
         """One line, the same for the same bug in every run."""
-        known = {each.id for each in CATALOGUE}
+        known, kind = {each.id for each in CATALOGUE}, named_kind(self.kind)
+        if self.place == BROKEN:
+            return " | ".join((self.backend, BROKEN, self.cause))
         if self.cause.startswith(PASS):
-            return " | ".join((self.backend, self.kind, self.cause))
+            return " | ".join((self.backend, kind, self.cause))
         if known.issuperset(self.cause.split("+")):
-            return " | ".join((self.backend, self.kind, told_by(self.cause)))
+            return " | ".join((self.backend, kind, told_by(self.cause)))
         op, fused_as = plain_op(self.op, self.fused_as), self.fused_as
         tells = fused_as in CONVERSIONS or self.kind == "wrong-type-or-shape"
         both = fused_as if tells else f"{fused_as} <- {op}"
         place = self.place or (both if fused_as not in ("", op) else op)
-        return " | ".join((self.backend, self.kind, place, self.cause))
+        return " | ".join((self.backend, kind, place, self.cause))
 
     @property
     def id(self) -> str:

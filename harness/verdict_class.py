@@ -36,6 +36,11 @@ def kind_of_bug(kind: str, matches: Sequence[Match]) -> str:
     return "divergent" if causes - {*TIES} else ROUNDING
 
 
+def named_kind(kind: str) -> str:
+    """The kind in a signature: data decide whether a wrong value is a finite one."""
+    return "divergent" if kind == NONFINITE else kind
+
+
 def told_by(cause: str) -> str:
     """Of two faults at once the one that names the bug: the first, but for what only ties tell of.
 

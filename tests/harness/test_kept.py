@@ -11,19 +11,21 @@ from corpus.history import RIGHT, SAME
 from corpus.load import InputError
 from generators.choices import RandomChoices
 from generators.graphs import draw_case
-from generators.illegal import BREACHES, Illegal, breach_of, broken, draw_illegal
+from generators.illegal import BREACHES, FALLBACK, Illegal, breach_of, broken, draw_illegal
 from harness.backends.spec import parse
 from harness.cli import run
 from harness.cli.keep import NOT_REPRODUCED, keep_in
 from harness.investigate import investigate, shrink
 from harness.kept import read_kept
+from harness.outcome import Crashed, Outcome, Refused, TimedOut, Values
 from harness.releases.bug import read_bug, replayed
+from harness.same import shows_bug
 from harness.suspect import suspects
 from tests.harness.benches import bench_of
 
 CRASHES = "tests.fakes:crashes_on_what_is_not_valid"
 UNKNOWN = "an unknown operator"
-SIGNATURE = f"{CRASHES} | crashed | broken model | the model is not valid: "
+SIGNATURE = f"{CRASHES} | broken model | the model is not valid: "
 
 
 def illegal(name: str = UNKNOWN) -> Illegal:
@@ -80,6 +82,28 @@ def test_no_file_outside_the_folder_is_read_for_it(tmp_path: Path) -> None:
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no graph with nodes"):
         read_kept(kept(tmp_path, onnx.ModelProto()), SIGNATURE + UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "shown"),
+    [
+        (Crashed("signal SIGABRT", ""), True),
+        (TimedOut(10), True),
+        (Refused("ValueError: no", documented=False), False),
+        (Values({}), False),
+    ],
+)
+def test_its_bug_is_the_same_whichever_limit_ends_it(outcome: Outcome, shown: bool) -> None:
+    with bench_of(CRASHES) as bench:
+        case = illegal().case
+        (crash,) = suspects(
+            bench, bench.specs[0], case, Crashed("used more than 4096 MiB", "")
+        )
+        (hang,) = suspects(bench, bench.specs[0], case, TimedOut(10))
+        assert crash.signature.text == hang.signature.text == SIGNATURE + UNKNOWN
+        assert shows_bug(bench, crash, case, outcome) == shown
+        assert shows_bug(bench, hang, case, outcome) == shown
+        assert not shows_bug(bench, crash, illegal(FALLBACK).case, outcome)
 
 
 def test_a_crash_on_it_is_shown_again_by_replay_and_by_its_script(

@@ -75,3 +75,11 @@ def test_of_two_faults_the_one_that_more_than_ties_tell_of_names_the_bug(
     assert told_by(cause) == expected
     text = Signature("e", "divergent", "AveragePool", "Pooling", cause).text
     assert text == f"e | divergent | {expected}"
+
+
+def test_data_decide_whether_a_wrong_value_is_finite() -> None:
+    texts = {
+        Signature("e", kind, "AveragePool", "Pooling", "unexplained").text
+        for kind in ("divergent", "nonfinite")
+    }
+    assert texts == {"e | divergent | Pooling <- AveragePool | unexplained"}
