@@ -112,6 +112,9 @@ def test_torch_keeps_to_half_of_what_is_granted(name: str) -> None:
     x = arguments()
     exact = FUNCTIONS[name](x.astype(np.float64))
     function = getattr(torch.nn.functional, TORCH[name], None) or getattr(torch, TORCH[name])
+    function(
+        torch.ones(1)
+    )  # MKL's first call, if by two threads, may be coarse: pytorch 188792
     assert units(function(torch.from_numpy(x)).numpy(), exact, x) < GRANTED / 2
 
 
