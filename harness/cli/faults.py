@@ -69,7 +69,8 @@ def score_faults(
 ) -> int:
     """Which faults generated cases detect, locate and diagnose; whether a decoy is flagged.
 
-    Each fault runs in our engine; what it breaks is looked into as in a campaign.
+    Each fault runs in our engine, and without fusion where it does not show with it; what it breaks
+    is looked into as in a campaign.
     """
     chosen = _chosen(keys)
     place = free_place("--html", page) if page is not None else None

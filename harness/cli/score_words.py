@@ -19,9 +19,13 @@ def line(each: Scored | Lured) -> str:
         return f"{each.fault.key:16} not detected  {each.fault.title}"
     named = ", ".join(each.named) or "nothing"
     return (
-        f"{each.fault.key:16} case {each.cases}  located {each.located}  "
+        f"{each.fault.key:16} case {_cases(each)}  located {each.located}  "
         f"diagnosed {each.diagnosed} ({named})  {each.seconds:.1f} s"
     )
+
+
+def _cases(each: Scored) -> str:
+    return f"{each.cases}" if each.fusion == "on" else f"{each.cases}, unfused"
 
 
 def table(found: Score) -> Table:
@@ -31,7 +35,7 @@ def table(found: Score) -> Table:
         good = each.located == RIGHT and each.diagnosed in (RIGHT, CLASS)
         rows.add_row(
             each.fault.key,
-            "not detected" if each.cases is None else str(each.cases),
+            "not detected" if each.cases is None else _cases(each),
             MARKS.get(each.located, each.located),
             MARKS.get(each.diagnosed, each.diagnosed),
             ", ".join(each.named),
@@ -93,6 +97,7 @@ def _scored(each: Scored) -> dict[str, Any]:
         "title": each.fault.title,
         "source": each.fault.source,
         "cases": each.cases,
+        "fusion": each.fusion,
         "located": each.located,
         "diagnosed": each.diagnosed,
         "nodes": list(each.nodes),

@@ -27,35 +27,41 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Caught:
-    """The first case on which a fault shows: it is the ``cases``-th that was drawn."""
+    """The first case on which a fault shows: it is the ``cases``-th that was drawn.
+
+    ``fusion`` is ``"off"`` where it does not show in an engine that fuses as ours does.
+    """
 
     fault: Fault
     case: Case
     cases: int
     places: tuple[str, ...]
+    fusion: str = "on"
 
 
-def hunt(faults: Sequence[Fault], draw: Draw, most: int) -> Iterator[Caught]:
+def hunt(
+    faults: Sequence[Fault], draw: Draw, most: int, fusion: str = "on"
+) -> Iterator[Caught]:
     """Each fault as soon as it shows; those that never do in ``most`` cases do not come."""
     left = list(faults)
-    for number, judged in judged_cases(draw, most):
+    for number, judged in judged_cases(draw, most, fusion) if left else ():
         for fault in [each for each in left if _may_show(each, judged.plan)]:
-            session = Session(judged.graph, faults=(fault.key,))
+            session = Session(judged.graph, fusion=fusion, faults=(fault.key,))
             if is_wrong(judged, session):
                 left.remove(fault)
                 places = fault.places(session.plan())
-                yield Caught(fault, judged.case, number + 1, places)
+                yield Caught(fault, judged.case, number + 1, places, fusion)
         if not left:
             return
 
 
-def judged_cases(draw: Draw, most: int) -> Iterator[tuple[int, Judged]]:
-    """The cases with their numbers, without those that nobody can judge."""
+def judged_cases(draw: Draw, most: int, fusion: str = "on") -> Iterator[tuple[int, Judged]]:
+    """The cases with their numbers, planned so, without those that nobody can judge."""
     for number in range(most):
         case = draw(number)
         try:
             graph = load(case.model)
-            plan = Session(graph).plan()
+            plan = Session(graph, fusion=fusion).plan()
             allowed = dict(Oracle(case.proto()).allowed(case.inputs))
         except (Silent, EngineError):
             continue

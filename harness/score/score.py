@@ -26,7 +26,7 @@ class Scored:
     ``diagnosed``: ``right`` where the finding names the fault first, ``class`` where it names one
     that gives the same values on all cases, ``ambiguous`` where the fault is named, but not first,
     else ``wrong`` or ``none``; ``named`` are the ids it names. ``seconds`` from the wrong outcome
-    to the shrunk suspect.
+    to the shrunk suspect; ``fusion`` as in `harness.score.hunt.Caught`.
     """
 
     fault: Fault
@@ -36,6 +36,7 @@ class Scored:
     nodes: tuple[str, ...]
     named: tuple[str, ...]
     seconds: float
+    fusion: str = "on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def score(
     ``told`` hears of each result as it comes.
     """
     found: dict[str, Scored] = {}
-    for caught in hunt(faults, draw, most):
+    for caught in _caught(faults, draw, most):
         found[caught.fault.key] = each = look_into(bench, caught, draw, most)
         told(each)
     for fault in faults:
@@ -88,6 +89,15 @@ def score(
             told(missed)
     lured = tuple(_told(lure(decoys, draw, most), told))
     return Score(tuple(found[each.key] for each in faults), lured)
+
+
+def _caught(faults: Sequence[Fault], draw: Draw, most: int) -> Iterator[Caught]:
+    """Each fault where it shows: the ones of engines that fuse less than ours, or otherwise, without fusion."""
+    shown: set[str] = set()
+    for caught in hunt(faults, draw, most):
+        shown.add(caught.fault.key)
+        yield caught
+    yield from hunt([each for each in faults if each.key not in shown], draw, most, "off")
 
 
 def _told(lured: Iterator[Lured], told: Callable[[Scored | Lured], None]) -> Iterator[Lured]:
@@ -99,7 +109,8 @@ def _told(lured: Iterator[Lured], told: Callable[[Scored | Lured], None]) -> Ite
 def look_into(bench: Bench, caught: Caught, draw: Draw, most: int) -> Scored:
     """Locate, shrink and diagnose what a worker with the fault answers on the caught case."""
     start = time.monotonic()
-    spec = BackendSpec("engine", (("fault", caught.fault.key),))
+    unfused = (("fusion", "off"),) if caught.fusion == "off" else ()
+    spec = BackendSpec("engine", (("fault", caught.fault.key), *unfused))
     outcome = bench.run(caught.case, spec)
     found = suspects(bench, spec, caught.case, outcome)
     small = [shrink(bench, each) for each in found[:1]]
@@ -113,6 +124,7 @@ def look_into(bench: Bench, caught: Caught, draw: Draw, most: int) -> Scored:
         tuple(node for each in found for node in each.unit.nodes),
         tuple(each.fault for each in matches),
         seconds,
+        caught.fusion,
     )
 
 

@@ -214,6 +214,7 @@ def test_faults_are_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     ] * 4
     assert document["decoys_flagged"] == 0
     assert [each["fault"] for each in document["per_fault"]] == ["F01", "F60"]
+    assert {each["fusion"] for each in document["per_fault"]} == {"on"}
     assert "located right" in said.err
     assert "2 of 2 faults detected" in page.read_text()
     assert run([*words, "--cases", "1"]) == 1

@@ -9,6 +9,7 @@ from corpus.finding import Match
 from engine import Plan
 from engine.faults import DECOYS, Decoy, Fault, find
 from generators.graphs import draw_case
+from harness.cli.score_words import line
 from harness.score import score as scoring
 from harness.score.alike import are_alike
 from harness.score.decoys import Lured, lure
@@ -43,6 +44,16 @@ def test_what_is_found_is_located_and_named() -> None:
     assert (found.detected, found.located, found.diagnosed, found.flagged) == (3, 3, 3, 0)
     assert set(told) == set(found.faults)
     assert all(each.nodes and each.named and each.seconds > 0 for each in found.faults)
+
+
+def test_a_fault_of_kernels_that_ours_fuse_away_is_found_without_fusion() -> None:
+    told: list[Scored | Lured] = []
+    with bench_of("engine") as bench:
+        score(bench, [find("F163"), find("F01")], (), draw, 100, told.append)
+    found = {each.fault.key: each for each in told if isinstance(each, Scored)}
+    assert (found["F163"].fusion, found["F01"].fusion) == ("off", "on")
+    assert {(each.located, each.diagnosed) for each in found.values()} == {("right", "right")}
+    assert "unfused  located right  diagnosed right (F163)" in line(found["F163"])
 
 
 def test_a_fault_that_never_shows_is_missed() -> None:
