@@ -1,4 +1,4 @@
-"""A fault of sums and means along the last of three axes: what belongs to a channel is looked up by image."""
+"""A fault of sums and means along the second or the last of three axes: what belongs to a channel is looked up by image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,6 +41,8 @@ class Pair:
 
     def codes(self, sums: Array, width: int, channels: int) -> Array:
         """Those of images from ``channels`` on, one row each, of the sums of their codes.
+
+        Of sums along the second axis there is one channel.
 
         With C channels, a step is ``min(max(v, P[n]), P[n + C]) P[n + 2C] + P[n + 3C]`` of image n. P is
         C times the lowest v, the highest, the factor and the shift, then 1, the lowest code and zeros;
@@ -97,19 +99,25 @@ def by_image(reduce: Reduce, p: ReductionParameters) -> Reduce:
 
     def reduced(x: Array, axes: Axes, keep: bool) -> Array:
         y = reduce(x, axes, keep)
-        if x.ndim != 3 or axes != (2,) or not pair.reaches_beyond(x.shape[1]):
+        axis = _axis(x.shape, axes)
+        channels = x.shape[1] if axis == 2 else 1
+        if not axis or not pair.reaches_beyond(channels):
             return y
-        images, channels, width = x.shape
-        far = x[channels:]
         with np.errstate(all="ignore"):  # of extreme scales, infinity
-            sums = (np.rint(far / pair.x_scale) + pair.x_zero).sum(axis=2)
-            codes = pair.codes(sums, width, channels)
+            sums = (np.rint(x[channels:] / pair.x_scale) + pair.x_zero).sum(axis=axis)
+            codes = pair.codes(sums, x.shape[axis], channels)
             reals = (codes - pair.y_zero) * pair.y_scale
-        rows = y.reshape(images, channels).copy()
+        rows = y.reshape(len(x), -1).copy()
         rows[channels:] = np.where(np.isfinite(reals), reals, rows[channels:])
         return rows.reshape(y.shape)
 
     return reduced
+
+
+def _axis(shape: Sequence[int], axes: Axes | None) -> int:
+    """The one of three axes that is summed along, if it is the second or the last; else 0."""
+    named = [each % 3 for each in axes or ()]
+    return named[0] if len(shape) == 3 and len(named) == 1 else 0
 
 
 def pair_around(p: ReductionParameters) -> Pair | None:
@@ -147,13 +155,16 @@ def _affine(node: Node, graph: Graph) -> tuple[np.float32, Array | None] | None:
 def _shows(p: ReductionParameters) -> bool:
     """Whether some sum of codes of some image becomes another code; or only a run tells."""
     pair, shape = pair_around(p), known_shape(p.graph, p.data)
-    if pair is None or p.axes not in ((-1,), (2,)):
+    if pair is None:
         return False
     if shape is None:
-        return pair.reaches_beyond(1) or pair.reaches_beyond(2)
-    if len(shape) != 3 or shape[0] <= shape[1] or not pair.reaches_beyond(shape[1]):
+        is_last = p.axes in ((-1,), (2,))
+        return is_last and (pair.reaches_beyond(1) or pair.reaches_beyond(2))
+    axis = _axis(shape, p.axes)
+    channels = shape[1] if axis == 2 else 1
+    if not axis or shape[0] <= channels or not pair.reaches_beyond(channels):
         return False
-    return shape[1] * shape[2] > 0 and _gives_other_codes(pair, *shape)
+    return 0 not in shape and _gives_other_codes(pair, shape[0], channels, shape[axis])
 
 
 def _gives_other_codes(pair: Pair, images: int, channels: int, width: int) -> bool:
@@ -169,7 +180,7 @@ def _gives_other_codes(pair: Pair, images: int, channels: int, width: int) -> bo
 FAULTS = (
     Fault(
         "F170",
-        "sums and means along the last of three axes are quantized with the numbers of their image instead of their channel",
+        "sums and means along the second or the last of three axes are quantized with the numbers of their image instead of their channel",
         "openvinotoolkit/openvino: a Reduce that a FakeQuantize with a factor or shift for each channel is fused with, measured",
         _shows,
         {"reduce.codes": by_image},
