@@ -2,7 +2,7 @@
 
 import platform
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,7 @@ from corpus.finding import PARTNER, Engine, Evidence, Finding, LawCounts, Match,
 from generators.illegal import breach_of
 from harness.backends.spec import parse
 from harness.bench import Bench
+from harness.cause import PASS
 from harness.evidence import arrays_of, gather
 from harness.isa import sweep
 from harness.law import Law
@@ -49,26 +50,68 @@ class Dossier:
 def shrink(bench: Bench, suspect: Suspect, *, budget_s: float = 20.0) -> Suspect:
     """The same bug on the smallest case found; a candidate that shows another bug is not followed.
 
-    A backend that was wrong on that case, and now is right on it, is nondeterministic; a crash
-    that does not come again stays a crash, for it may be the harm of an earlier case.
+    What is small may be explained by another fault, or by none: where the suspect has a name that
+    the smallest case lost, each step is asked for it. One without a diagnosis may find one so.
     """
     if breach_of(suspect.case):
         return suspect  # broken in one way on purpose: what is smaller is not broken alike
     if suspect.signature.place == EARLIER:
         return suspect  # no part of the case shows it
+    small = _reduced(bench, suspect, same_bug(bench, suspect), budget_s)
+    if not _is_named(suspect) or small.signature.id == suspect.signature.id:
+        return small
+    keeps = _same_name(bench, suspect)
+    if not (keeps(suspect.case) or keeps(suspect.whole)):
+        return small
+    return _reduced(bench, suspect, keeps, budget_s)
+
+
+def _is_named(suspect: Suspect) -> bool:
+    """Whether it is known what it comes from: a fault, a pass, or the place that a refusal tells."""
+    signature = suspect.signature
+    return bool(suspect.matches or signature.place or signature.cause.startswith(PASS))
+
+
+def _same_name(bench: Bench, suspect: Suspect) -> Callable[[Case], bool]:
+    """A predicate: the same bug, and looked into it has the suspect's name again. Takes up to seconds."""
     same = same_bug(bench, suspect)
-    start = suspect.case if same(suspect.case) else suspect.whole
+
+    def keeps(case: Case) -> bool:
+        return same(case) and any(
+            each.signature.id == suspect.signature.id
+            for each in _looked_into(bench, suspect, case)
+        )
+
+    return keeps
+
+
+def _looked_into(bench: Bench, suspect: Suspect, case: Case) -> tuple[Suspect, ...]:
+    """What is wrong with another case on the suspect's backend, told in the suspect's words."""
+    found = every_suspect(bench, suspect.spec, case, bench.run(case, suspect.spec))
+    return tuple(as_before(each, suspect.matches) for each in found)
+
+
+def _reduced(
+    bench: Bench, suspect: Suspect, shows: Callable[[Case], bool], budget_s: float
+) -> Suspect:
+    """The suspect of the smallest case that ``shows`` the bug.
+
+    A backend that was wrong on that case, and now is right on it, is nondeterministic; a crash
+    that does not come again stays a crash, for it may be the harm of an earlier case.
+    """
+    start = suspect.case if shows(suspect.case) else suspect.whole
     values = {row.tensor: row.array for row in suspect.rows}
     small = reduce(
-        start, same, culprit=suspect.unit.nodes, values=values, budget_s=budget_s
+        start, shows, culprit=suspect.unit.nodes, values=values, budget_s=budget_s
     ).case
-    again = every_suspect(bench, suspect.spec, small, bench.run(small, suspect.spec))
+    again = _looked_into(bench, suspect, small)
+    named = [each for each in again if each.signature.id == suspect.signature.id]
     alike = [each for each in again if each.signature.kind == suspect.signature.kind]
     if not alike and suspect.signature.kind == "crashed":
         return suspect
-    if not alike and not again:
+    if not again:
         return nondeterministic(bench, suspect.spec, small)
-    return as_before((alike or again)[0], suspect.matches)
+    return (named or alike or again)[0]
 
 
 def as_before(small: Suspect, matches: tuple[Match, ...]) -> Suspect:

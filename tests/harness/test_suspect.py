@@ -108,6 +108,16 @@ def test_a_pair_that_a_rule_dropped_is_named_although_a_pass_restores_it() -> No
     assert small.signature == suspect.signature
 
 
+def test_what_is_small_keeps_the_name_that_it_has_in_the_large() -> None:
+    """One element is smaller and shows it, too; on other data it is right, and no fault explains that."""
+    suspect = only_suspect("tests.fakes:forgets_zero_point_of_many", grouped())
+    with bench_of("tests.fakes:forgets_zero_point_of_many") as bench:
+        small = shrink(bench, suspect)
+    assert small.signature == suspect.signature
+    assert small.signature.cause == "F25"
+    assert small.case.inputs["x"].size == 2
+
+
 PAIR = """<ir_version: 8, opset_import: ["" : 21]>
 g (float[3] x, bool c) => (int8[3] y) <float s = {0.0078125}, int16 z = {0}, float t = {2}, int8 u = {1}> {
   q = QuantizeLinear (x, s, z)
