@@ -50,20 +50,27 @@ class Dossier:
 def shrink(bench: Bench, suspect: Suspect, *, budget_s: float = 20.0) -> Suspect:
     """The same bug on the smallest case found; a candidate that shows another bug is not followed.
 
-    What is small may be explained by another fault, or by none: where the suspect has a name that
-    the smallest case lost, each step is asked for it. One without a diagnosis may find one so.
+    What is small may have nothing of the suspect's name left, and no diagnosis: then each step is
+    asked for that name. It may have a diagnosis that the suspect did not have, or another.
     """
     if breach_of(suspect.case):
         return suspect  # broken in one way on purpose: what is smaller is not broken alike
     if suspect.signature.place == EARLIER:
         return suspect  # no part of the case shows it
     small = _reduced(bench, suspect, same_bug(bench, suspect), budget_s)
-    if not _is_named(suspect) or small.signature.id == suspect.signature.id:
+    is_kept = small.matches or small.signature.id == suspect.signature.id
+    if is_kept or not _is_named(suspect):
         return small
     keeps = _same_name(bench, suspect)
     if not (keeps(suspect.case) or keeps(suspect.whole)):
         return small
     return _reduced(bench, suspect, keeps, budget_s)
+
+
+def tells_another(suspect: Suspect, small: Suspect) -> bool:
+    """Whether a suspect with one fault shrank to one with another: its name may be that of a bug of its own."""
+    is_same = small.signature.id == suspect.signature.id
+    return bool(suspect.matches and small.matches) and not is_same
 
 
 def _is_named(suspect: Suspect) -> bool:

@@ -40,7 +40,7 @@ from harness.events import (
     FindingSaved,
     LookedInto,
 )
-from harness.investigate import Dossier, investigate, shrink
+from harness.investigate import Dossier, investigate, shrink, tells_another
 from harness.law.bug import may_have_law
 from harness.partner_bugs import differs
 from harness.same import Bug
@@ -222,7 +222,8 @@ class Campaign:
             return
         name = self.known.finding_like(small)
         with self.guard():
-            self.known.became(suspect.signature, name or small.signature.id)
+            if not tells_another(suspect, small):
+                self.known.became(suspect.signature, name or small.signature.id)
             self.supply.known = self.known.knowledge()
         if name:
             self._meet(name, where)

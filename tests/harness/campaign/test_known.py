@@ -10,6 +10,7 @@ from harness.campaign.judge import Task, judge
 from harness.campaign.known import KnownBugs
 from harness.campaign.plan import Plan
 from harness.campaign.suspicions import bug_of
+from harness.investigate import tells_another
 from harness.suspect import Suspect
 from tests.harness.benches import bench_of
 
@@ -63,3 +64,19 @@ def test_what_a_bug_became_is_met_at_once_the_next_time(found: Suspect) -> None:
     known.became(larger.signature, known.finding_like(larger))
     assert known.finding_of(larger.signature) == first.signature.id
     assert known.knowledge().ids[larger.signature.id] == first.signature.id
+
+
+@pytest.mark.parametrize(
+    ("larger", "small", "expected"),
+    [
+        (("F129",), ("F143",), True),
+        (("F129",), ("F129",), False),
+        ((), ("F143",), False),
+        (("F129",), (), False),
+    ],
+)
+def test_one_fault_is_not_known_by_another_that_its_case_shows_too(
+    found: Suspect, larger: tuple[str, ...], small: tuple[str, ...], expected: bool
+) -> None:
+    both = explained(found, *larger), explained(found, *small)
+    assert tells_another(*both) == expected
