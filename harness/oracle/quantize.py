@@ -21,7 +21,7 @@ from harness.oracle.bounds import (
     leaves_float32,
     round_to_codes,
 )
-from harness.oracle.float_codes import round_to_floats, smallest
+from harness.oracle.float_codes import or_no_number, round_to_floats, smallest
 from harness.oracle.graph import ELEMENT_TYPES, Node
 from harness.oracle.piecewise import mirrored
 from harness.oracle.values import (
@@ -178,7 +178,7 @@ def _round(x: Reals, scale: Number, zero: Number, dtype: np.dtype[Any]) -> Codes
 def _round_floats(x: Reals, scale: Number, dtype: np.dtype[Any], *, saturate: bool) -> Codes:
     steps, error = _steps(x, scale, 0.0)
     exact = _exact(x, steps[1], scale, 0.0)
-    return round_to_floats(steps, error, dtype, exact, saturate=saturate)
+    return or_no_number(round_to_floats(steps, error, dtype, exact, saturate=saturate), x)
 
 
 def _steps(x: Reals, scale: Number, zero: Number) -> tuple[tuple[Array, Array, Array], Array]:

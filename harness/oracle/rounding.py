@@ -12,7 +12,7 @@ import numpy as np
 
 from corpus.case import Array
 from harness.oracle.bounds import EXACT_STEPS, UNIT
-from harness.oracle.float_codes import round_to_floats
+from harness.oracle.float_codes import or_no_number, round_to_floats
 from harness.oracle.graph import ELEMENT_TYPES, Node
 from harness.oracle.inputs import Inputs
 from harness.oracle.quantize import reals_of_floats
@@ -97,7 +97,8 @@ def _to_codes(x: Reals, dtype: np.dtype[np.generic]) -> Codes:
 
 def _to_floats(x: Reals, dtype: np.dtype[np.generic], *, saturate: bool) -> Codes:
     error: Array = x.roundings() * x.size()
-    return round_to_floats((x.low, x.centre, x.high), error, dtype, None, saturate=saturate)
+    ends = x.low, x.centre, x.high
+    return or_no_number(round_to_floats(ends, error, dtype, None, saturate=saturate), x)
 
 
 def _converted(x: Codes, dtype: np.dtype[np.generic]) -> Codes:

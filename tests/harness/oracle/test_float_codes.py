@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from corpus.case import Array
+from engine import Session
 from harness.oracle import Oracle, judge
 from harness.oracle.float_codes import finite
 from tests.harness.oracle.agreement import asked, run_onnxruntime
@@ -126,3 +127,21 @@ def as_float32(model: onnx.ModelProto) -> onnx.ModelProto:
     changed.graph.node.append(node)
     changed.graph.output[0].name = "y"
     return changed
+
+
+@pytest.mark.parametrize("saturate", [0, 1])
+@pytest.mark.parametrize(
+    "kind", ["float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz"]
+)
+def test_what_is_no_number_stays_none(kind: str, saturate: int) -> None:
+    to = getattr(onnx.TensorProto, kind.upper())
+    x = {"x": np.array([np.nan, 1], np.float32)}
+    for computed in (
+        f"y = QuantizeLinear <saturate = {saturate}> (x, s, z)",
+        f"y = Cast <to = {to}, saturate = {saturate}> (x)",
+    ):
+        model = onnx.parser.parse_model(f"""<ir_version: 10, opset_import: ["" : 21]>
+g (float[2] x) => ({kind}[2] y) <float s = {{1}}, {kind} z = {{0}}> {{ {computed} }}""")
+        y = Session(model).run(x)["y"]
+        assert np.isnan(y.astype(np.float32)).tolist() == [True, False]
+        assert not judge(Oracle(model).allowed(x)["y"], y).is_wrong
