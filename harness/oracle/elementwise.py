@@ -8,7 +8,15 @@ import numpy as np
 
 from corpus.case import Array
 from harness.oracle.bounds import EXACT_STEPS, FLOAT64_ALLOWANCE, SMALLEST_NORMAL, UNIT, gamma
-from harness.oracle.values import FLOAT32_END, UNBOUNDED, Codes, Number, Reals, Value
+from harness.oracle.values import (
+    FLOAT32_END,
+    UNBOUNDED,
+    Codes,
+    Number,
+    Reals,
+    Value,
+    may_be_no_number,
+)
 
 # No standard bounds the error of a float32 sigmoid. Granted: 8 u, absolute. Measured on 800,000
 # arguments: onnxruntime 1.31 (a rational approximation) 2.8 u, torch 2.13 and OpenCV 5 1.5 u.
@@ -31,7 +39,7 @@ def clip(x: Value, least: float, most: float) -> Value:
         return changed
     if changed.other is not None:
         changed = replace(changed, other=clipped(changed.other))
-    is_open = (x.low <= -UNBOUNDED / 2) & (x.high >= UNBOUNDED / 2)
+    is_open = may_be_no_number(x.low, x.high)
     if not is_open.any():
         return changed
     low = np.where(is_open, x.low, changed.low)

@@ -16,7 +16,14 @@ import ml_dtypes
 import numpy as np
 
 from corpus.case import Array
-from harness.oracle.values import INFINITE, NOT_A_NUMBER, UNBOUNDED, Allowed, Codes, Reals
+from harness.oracle.values import (
+    INFINITE,
+    NOT_A_NUMBER,
+    Allowed,
+    Codes,
+    Reals,
+    may_be_no_number,
+)
 
 _HAVE_INFINITY = {np.dtype(ml_dtypes.float8_e5m2)}
 _ALWAYS_SATURATE = {np.dtype(ml_dtypes.float4_e2m1fn)}
@@ -52,7 +59,7 @@ def round_to_floats(
 
 def or_no_number(codes: Codes, x: Reals) -> Codes:
     """The codes; NaN, too, where the reals may be no number at all."""
-    is_open = (x.low <= -UNBOUNDED / 2) & (x.high >= UNBOUNDED / 2)
+    is_open = may_be_no_number(x.low, x.high)
     if codes.dtype in _ALWAYS_SATURATE or not is_open.any():
         return codes
     return replace(codes, high=np.where(is_open, NOT_A_NUMBER, codes.high))

@@ -169,6 +169,12 @@ def point_reals(array: Array) -> Reals:
     return Reals(np.where(nan, -UNBOUNDED, reals), reals, np.where(nan, UNBOUNDED, reals))
 
 
+def may_be_no_number(low: Array, high: Array) -> Array:
+    """Where a set of reals is open to everything, NaN too."""
+    found: Array = (low <= -UNBOUNDED / 2) & (high >= UNBOUNDED / 2)
+    return found
+
+
 def allowed(name: str, value: Value) -> Allowed:
     """The public form of a set."""
     if isinstance(value, Codes):

@@ -8,7 +8,7 @@ import numpy as np
 from corpus.case import Array
 from harness.oracle.float_codes import as_places, places
 from harness.oracle.pattern import describe
-from harness.oracle.values import FLOAT32_END, FLOAT_CODES, UNBOUNDED, Allowed
+from harness.oracle.values import FLOAT32_END, FLOAT_CODES, Allowed, may_be_no_number
 
 Kind = Literal[
     "exact", "tie", "rounding-mode", "divergent", "nonfinite", "wrong-type-or-shape"
@@ -132,7 +132,7 @@ def _is_other_tie(allowed: Allowed, values: Array, wrong: Array) -> bool:
 
 def _unfit(allowed: Allowed, values: Array) -> Array:
     """NaN where the set is not open to everything, infinity where it ends before float32 does."""
-    is_open = (allowed.low <= -UNBOUNDED / 2) & (allowed.high >= UNBOUNDED / 2)
+    is_open = may_be_no_number(allowed.low, allowed.high)
     too_high = np.isposinf(values) & (allowed.high < FLOAT32_END)
     too_low = np.isneginf(values) & (allowed.low > -FLOAT32_END)
     unfit: Array = (np.isnan(values) & ~is_open) | too_high | too_low
