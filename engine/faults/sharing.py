@@ -22,8 +22,8 @@ def codes_as_reals(view: View, node: Node, fused: Replacement) -> tuple[Node, ..
 
 def rounded(view: View, node: Node, fused: Replacement) -> tuple[Node, ...]:
     """The codes of the fused operation, dequantized."""
-    quantize = _quantizer(fused)
-    if node.op == "DequantizeLinear" or quantize is None:
+    quantize = _quantizer(node, fused)
+    if quantize is None:
         return ()
     inputs = (quantize.outputs[0], *quantize.inputs[1:])
     kept = {k: v for k, v in quantize.attributes.items() if k in ("axis", "block_size")}
@@ -32,8 +32,8 @@ def rounded(view: View, node: Node, fused: Replacement) -> tuple[Node, ...]:
 
 def codes_of_result(view: View, node: Node, fused: Replacement) -> tuple[Node, ...]:
     """The codes of the fused operation, as if they were the reals."""
-    quantize = _quantizer(fused)
-    if node.op == "DequantizeLinear" or quantize is None:
+    quantize = _quantizer(node, fused)
+    if quantize is None:
         return ()
     return (_cast(node, quantize.outputs[0]),)
 
@@ -68,9 +68,12 @@ def activated(view: View, node: Node, fused: Replacement) -> tuple[Node, ...]:
     return ()
 
 
-def _quantizer(fused: Replacement) -> Node | None:
-    found = (each for each in fused.covered if each.op == "QuantizeLinear")
-    return next(found, None)
+def _quantizer(node: Node, fused: Replacement) -> Node | None:
+    """What makes the codes of the fused operation, if they are made without the node's output."""
+    reads = any(name in each.inputs for each in fused.added for name in node.outputs)
+    if reads or node.op in ("DequantizeLinear", "QuantizeLinear"):
+        return None
+    return next((each for each in fused.covered if each.op == "QuantizeLinear"), None)
 
 
 def _cast(node: Node, codes: str) -> Node:

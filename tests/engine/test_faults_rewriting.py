@@ -11,6 +11,8 @@ from engine.faults.fault import Fault
 from generators.graphs import draw_case
 from tests.engine.models import Array
 from tests.engine.rewriting_models import (
+    IMAGE,
+    Net,
     activated,
     constant,
     convolved,
@@ -219,6 +221,21 @@ def test_what_second_readers_read() -> None:
     assert (activated_ == np.minimum(reals, 0)).all()
     assert (run(PAIRS["F110"][0], "F110")["n9_t"] == reals).all()
     assert not run(PAIRS["F119"][0], "F119")["n9_t"].any()
+
+
+@pytest.mark.parametrize("sharing", ["F109", "F119"])
+def test_codes_whose_pair_is_dropped_are_not_made_of_themselves(sharing: str) -> None:
+    """The pair goes for the one who reads its reals; the Conv of codes keeps it."""
+    net = Net()
+    pair = net.quantize(net.floats(*IMAGE), "a", 0.4, 100)
+    reals = net.real("a", pair, "a_r")
+    net.out(reals, IMAGE, np.float32)
+    net.quantize(net.conv(reals), "y", 0.4, 120)
+    net.out("y")
+    case = net.graph.case()
+    found = run(case, sharing, "F129")
+    assert np.array_equal(found["a_r"], case.inputs["x"])
+    assert np.array_equal(found["y"], run(case)["y"])
 
 
 def test_a_shared_bias_is_written_to() -> None:

@@ -137,6 +137,11 @@ def test_the_scale_is_applied_once_more(name: str) -> None:
     assert told(case) != expected
 
 
+@pytest.mark.parametrize("sharing", ["F107", "F107.rounded", "F109", "F119"])
+def test_sums_that_the_codes_are_made_of_are_not_made_of_the_codes(sharing: str) -> None:
+    assert told(convolution(), f"{sharing}+{KEY}") == {"c": TWICE}
+
+
 def test_without_it_it_is_applied_once() -> None:
     assert told(convolution()) == {"c": ONCE}
 
