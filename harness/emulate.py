@@ -15,6 +15,7 @@ WAYS: tuple[str, ...] = (FUSED, APART, INTEGERS)
 """As our engine fuses a case; its operators one by one; the same with sums of products on integers."""
 RULE, RULE_APART = "rule", "rule apart"
 """By the rules of the fault alone, where others of our engine come before them; with QLinear operators spelled out."""
+DOUBLE_PAIRS = "R42"
 _READ = {RULE: FUSED, RULE_APART: APART}
 """The ways that read the model as another one does."""
 
@@ -101,7 +102,7 @@ class Emulator:
             return (FUSED,)
         ways = WAYS
         if fault.acts_on_rules:
-            ways = (FUSED, *_READ) if fault.guards_off else (FUSED,)
+            ways = (FUSED, *_READ) if _rules_of(fault) else (FUSED,)
         return tuple(each for each in ways if self._is_placed(fault, each)) or (FUSED,)
 
     def _is_placed(self, fault: Fault, way: str) -> bool:
@@ -120,9 +121,7 @@ class Emulator:
             return None
         fusion: str | Collection[str] = "on" if way == FUSED else "off"
         if way in _READ:
-            fusion = RULE_IDS - {
-                each.split(".")[0] for key in faults for each in find(key).guards_off
-            }
+            fusion = RULE_IDS.difference(*(_rules_of(find(key)) for key in faults))
         return Session(graph, profile=self.profile, fusion=fusion, faults=faults)
 
     def _plan_of(self, faults: tuple[str, ...], way: str) -> Plan | None:
@@ -162,3 +161,9 @@ def _loaded(case: Case) -> Graph | None:
         return load(case.model)
     except EngineError:
         return None
+
+
+def _rules_of(fault: Fault) -> set[str]:
+    """The rules whose guards it removes, and the one that has nothing but its stage to do."""
+    guarded = {each.split(".")[0] for each in fault.guards_off}
+    return guarded | ({DOUBLE_PAIRS} if "rewrite.double_pair" in fault.stages else set())

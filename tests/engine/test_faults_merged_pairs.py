@@ -50,3 +50,16 @@ def test_what_the_kernel_does_not_count_is_left_alone(case: Case) -> None:
 
 def test_a_relu_behind_changes_nothing() -> None:
     assert told(convolved(reader="r = Relu (c)"), "F112.bias") == 47
+
+
+def test_pairs_behind_given_codes_are_merged_too() -> None:
+    """Our engine makes one operation of each DequantizeLinear and QuantizeLinear: there no pairs are left."""
+    model = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 13]>
+g (int8[1] x) => (float[1] y)
+<float s = {1}, float t = {0.00048828125}, int8 z = {0}> {
+  g = DequantizeLinear (x, s, z) h = QuantizeLinear (g, t, z) i = DequantizeLinear (h, t, z)
+  j = QuantizeLinear (i, s, z) y = DequantizeLinear (j, s, z)
+}""")
+    emulator = Emulator(Case(model.SerializeToString(), {"x": np.ones(1, np.int8)}), "spec")
+    assert emulator.correct["y"].item() == 0
+    assert emulator.outputs(find("F112"))["y"].item() == 127 / 2048
