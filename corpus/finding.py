@@ -33,7 +33,8 @@ class Steps:
 class Match:
     """A fault whose emulation gives the backend's values on ``matched`` of ``total`` elements.
 
-    Every element that the oracle calls wrong is among the matched ones.
+    Every element that the oracle calls wrong is among the matched ones. Of none where there are none
+    of the model's: the fault foretells the refusal's words, or the shape.
     """
 
     fault: str

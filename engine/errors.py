@@ -22,3 +22,14 @@ class Unsupported(EngineError):  # noqa: N818 - reads as a verdict
 
 class InvalidModel(EngineError):  # noqa: N818 - reads as a verdict
     """A model that the ONNX standard does not allow, or no ONNX model at all."""
+
+
+class Unanswered(EngineError):  # noqa: N818 - reads as a verdict
+    """What a fault makes of a valid model: an answer of another ``shape``, or, without one, none.
+
+    Without one the message is what the library says on which the imitated engine stands.
+    """
+
+    def __init__(self, message: str, shape: tuple[int, ...] | None = None) -> None:
+        super().__init__(message)
+        self.shape = shape

@@ -11,6 +11,7 @@ from harness.bench import Bench
 from harness.confirm import confirmed
 from harness.crop import cropped
 from harness.diagnose import Diagnosis, diagnose, diagnoses, variants
+from harness.foretold import foretold
 from harness.in_graph import diagnose_in_graph
 from harness.locate import Judged
 from harness.observe import CONVERSIONS
@@ -22,6 +23,7 @@ from harness.wording import types_words
 
 OF_VALUES = ("divergent", "rounding-mode", "nonfinite")
 """The kinds of verdicts that faults are tried for."""
+OF_SHAPE = "wrong-type-or-shape"
 
 PASS = "pass "
 TIES = "ties"
@@ -115,9 +117,11 @@ def _diagnosis(
     Those ``known`` from other operations of the graph are tried first. What a large operation does
     is looked at on a part of it.
     """
+    profile = bench.profile(spec)
+    if row.verdict.kind == OF_SHAPE:
+        return Diagnosis(foretold(alone, bench.run(alone, spec), profile), ())
     if row.verdict.kind not in OF_VALUES or row.allowed is None:
         return Diagnosis((), ())
-    profile = bench.profile(spec)
     actual, allowed = {row.tensor: row.array}, {row.tensor: row.allowed}
     again = [
         fault for match in known for fault in variants(match) if fault.title == match.title
@@ -160,7 +164,7 @@ def _counting(kind: str) -> str:
 
 def _without_fault(verdict: Verdict, passes: tuple[tuple[str, ...], ...]) -> str:
     """What stands for the cause of values that no fault explains."""
-    if verdict.kind == "wrong-type-or-shape":
+    if verdict.kind == OF_SHAPE:
         return verdict.kind
     if verdict.kind == "rounding-mode" and not passes:
         return TIES  # where data put them

@@ -62,7 +62,7 @@ def diagnoses(
         told = (_tried(emulator, actual, allowed, *each) for each in candidates)
         return [each for each in told if each]
 
-    given = list(faults)
+    given = [each for each in faults if each.has_formula]
     tried = trial((each, FUSED) for each in filter(emulator.acts_fused, given))
     apart = trial(
         (each, emulator.ways(each)[0]) for each in filter(emulator.acts_apart, given)
@@ -176,6 +176,8 @@ def foresee(case: Case, allowed: AllowedBy, profile: str, fault: Fault) -> bool 
     emulator = Emulator(case, profile)
     if not emulator.acts(fault):
         return False if emulator.correct else None
+    if emulator.unanswered(fault):
+        return True
     wrong, right = emulator.outputs(fault), emulator.correct_beside(fault)
     outside = {
         name: is_outside(each, wrong[name])

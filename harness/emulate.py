@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from corpus.case import Array, Case, node_id
 from engine import EngineError, Plan, Session, load
+from engine.errors import Unanswered
 from engine.faults import Fault, find
 from engine.fusion.rewrite import RULE_IDS
 from engine.ir import Graph
@@ -68,6 +69,20 @@ class Emulator:
             return {} if session is None else session.run(self.case.inputs)
         except EngineError:
             return {}
+
+    def unanswered(self, fault: Fault) -> Unanswered | None:
+        """What our engine says where the fault leaves the case without an answer of its shape."""
+        if not (fault.breaks and self.acts(fault)):
+            return None
+        try:
+            session = self._open((fault.key,), self.ways(fault)[0])
+            if session is not None:
+                session.run(self.case.inputs)
+        except Unanswered as told:
+            return told
+        except EngineError:
+            return None
+        return None
 
     def acts(self, fault: Fault) -> bool:
         """Whether some operation triggers the fault, fused or not; of two, each of them."""

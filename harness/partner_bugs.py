@@ -20,9 +20,9 @@ from harness.partners import (
     moved_by,
     pattern_of,
 )
+from harness.signature import Signature
 from harness.stability import is_stable
 from harness.suspect import (
-    Signature,
     Suspect,
     nondeterministic,
     suspects,

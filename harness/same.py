@@ -10,12 +10,14 @@ from generators.illegal import breach_of
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.diagnose import explain, variants
+from harness.foretold import foretold, may_read_beside
 from harness.oracle import Oracle, Silent, judge
 from harness.outcome import Outcome, Values
 from harness.partner_faults import explained
 from harness.partners import first_disagreement, moved_by
+from harness.signature import NONDETERMINISTIC, Signature
 from harness.stability import is_stable
-from harness.suspect import Signature, Suspect
+from harness.suspect import Suspect
 from harness.verdict_class import named_kind
 from harness.verdicts import NEVER, failure_of
 from harness.wording import message_words, plain_op
@@ -62,18 +64,30 @@ def shows_bug(bench: Bench, suspect: Suspect | Bug, case: Case, outcome: Outcome
     Where two answers of the backend did not fit together, those to a partner like it do not.
     """
     signature = suspect.signature
+    breaking = [each for each in faults_of(suspect) if each.breaks]
+    if breaking and foretold(case, outcome, bench.profile(suspect.spec), breaking):
+        return True
     kind, message = failure_of(outcome)
-    if kind or signature.kind in FAILURES:
+    if kind or (signature.kind in FAILURES and not breaking):
         return _fails_alike(signature, kind, message, case)
     if not isinstance(outcome, Values):
         return False
-    if signature.kind == "nondeterministic":
-        return not is_stable(bench, suspect.spec, case, outcome)
+    if signature.kind == NONDETERMINISTIC:
+        wavers = _wavers_alike(bench, suspect, case, outcome)
+        if wavers or not suspect.matches:
+            return wavers
     if not suspect.matches and not _has_op(case, signature.op):
         return False
     if moved := moved_by(signature.cause):
         return bool(first_disagreement(bench.run, suspect.spec, case, outcome, moved))
     return _diverges_alike(bench, suspect, case, outcome)
+
+
+def _wavers_alike(bench: Bench, suspect: Suspect | Bug, case: Case, outcome: Values) -> bool:
+    """Several answers; with a diagnosis where the fault may read beside its tensors."""
+    faults = faults_of(suspect)
+    may = not faults or may_read_beside(case, bench.profile(suspect.spec), faults)
+    return may and not is_stable(bench, suspect.spec, case, outcome)
 
 
 def _fails_alike(signature: Signature, kind: str, message: str, case: Case) -> bool:

@@ -1,74 +1,31 @@
 """From a wrong outcome to a suspect: which operation, which kind of wrong, which cause."""
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from corpus.case import Case
 from corpus.finding import Match, Steps
-from engine.faults import CATALOGUE
 from generators.illegal import breach_of
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.borne_out import borne_out, of_consequence
 from harness.cause import PASS, UNEXPLAINED, Blamed, cause_of, telling_passes
 from harness.failing import failing_part
+from harness.foretold import foretold, unsettled
 from harness.locate import Judged, alone, culprits, locate
 from harness.observe import CONVERSIONS, PREFIXES, main_op, observe, whole_graph
 from harness.opened import opened
 from harness.oracle import Oracle, judge
 from harness.outcome import FusedOp, Outcome, Refused, Values
+from harness.signature import BROKEN, NONDETERMINISTIC, Signature
 from harness.single import each_operator
 from harness.stability import is_stable, unstable_part
-from harness.verdict_class import kind_of_bug, named_kind, told_by
+from harness.verdict_class import kind_of_bug
 from harness.verdicts import failure_of, is_wrong
-from harness.wording import message_words, plain_op, said_place
+from harness.wording import message_words, said_place
 
 TWO_RUNS = "two runs of the same case differ"
-BROKEN = "broken model"  # whatever operators are in it
 EARLIER = "harm of an earlier case"
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """What makes two findings the same bug.
-
-    ``kind`` is that of the verdict, with a fault the fault's: nobody sees that a refusal and wrong
-    values have one root. It tells nothing where chance decides it: of a broken model a limit of ours.
-    ``cause`` is the best fault's id; without a diagnosis, the passes whose removal restores the
-    answer, else ``unexplained``, or the backend's message without its numbers. A fault or a pass is
-    the same bug in whatever operation it shows, also beside another fault; only where neither is
-    known do ``fused_as`` and ``op`` tell bugs apart, ``fused_as`` alone where a conversion of the
-    engine's own, or a shape, is wrong.
-    """
-
-    backend: str
-    kind: str
-    op: str
-    fused_as: str
-    cause: str
-    place: str = ""
-
-    @property
-    def text(self) -> str:
-        """One line, the same for the same bug in every run."""
-        known, kind = {each.id for each in CATALOGUE}, named_kind(self.kind)
-        if self.place == BROKEN:
-            return " | ".join((self.backend, BROKEN, self.cause))
-        if self.cause.startswith(PASS):
-            return " | ".join((self.backend, kind, self.cause))
-        if known.issuperset(self.cause.split("+")):
-            return " | ".join((self.backend, kind, told_by(self.cause)))
-        op, fused_as = plain_op(self.op, self.fused_as), self.fused_as
-        tells = fused_as in CONVERSIONS or self.kind == "wrong-type-or-shape"
-        both = fused_as if tells else f"{fused_as} <- {op}"
-        place = self.place or (both if fused_as not in ("", op) else op)
-        return " | ".join((self.backend, kind, place, self.cause))
-
-    @property
-    def id(self) -> str:
-        """Eight hex digits of the text's SHA-256."""
-        return hashlib.sha256(self.text.encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +187,14 @@ def _failed(bench: Bench, spec: BackendSpec, case: Case, outcome: Outcome) -> Su
     part = failing_part(bench, spec, case, kind, message)
     suspect = _whole(spec, part.case, kind, part.message)
     named = replace(suspect, signature=replace(suspect.signature, op=part.op))
-    return _placed(bench, named)
+    said = replace(outcome, message=part.message) if isinstance(outcome, Refused) else outcome
+    found = foretold(part.case, said, bench.profile(spec))
+    return _explained(named, found) if found else _placed(bench, named)
+
+
+def _explained(suspect: Suspect, found: tuple[Match, ...]) -> Suspect:
+    signature = replace(suspect.signature, cause=found[0].fault)
+    return replace(suspect, signature=signature, matches=found)
 
 
 def _placed(bench: Bench, suspect: Suspect) -> Suspect:
@@ -254,13 +218,15 @@ def nondeterministic(
     """
     again = bench.run(case, spec)
     if isinstance(again, Refused) and again.documented:
-        harmed = _whole(spec, case, "nondeterministic", message)
+        harmed = _whole(spec, case, NONDETERMINISTIC, message)
         signature = replace(harmed.signature, op="", cause=EARLIER, place=EARLIER)
         return replace(harmed, signature=signature)
     part = unstable_part(bench, spec, case)
-    suspect = _whole(spec, part, "nondeterministic", message)
+    suspect = _whole(spec, part, NONDETERMINISTIC, message)
     op = _changing(part, suspect.signature.op)
-    return replace(suspect, whole=case, signature=replace(suspect.signature, op=op))
+    named = replace(suspect, whole=case, signature=replace(suspect.signature, op=op))
+    found = unsettled(part, bench.profile(spec))
+    return _explained(named, found) if found else named
 
 
 def _changing(part: Case, main: str) -> str:

@@ -41,6 +41,11 @@ def named_kind(kind: str) -> str:
     return "divergent" if kind == NONFINITE else kind
 
 
+def kind_of_fault(kind: str) -> str:
+    """The kind in the signature of a fault: the shape or the words of a refusal may tell of it, too."""
+    return kind if kind == ROUNDING else "divergent"
+
+
 def told_by(cause: str) -> str:
     """Of two faults at once the one that names the bug: the first, but for what only ties tell of.
 

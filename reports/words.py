@@ -107,6 +107,8 @@ def fault(match: Match) -> str:
 
 def match_score(match: Match) -> str:
     """How much of the wrong answer the fault explains."""
+    if not match.total:
+        return "the refusal, or the shape, reproduced"
     if match.matched == match.total:
         return "every wrong value reproduced"
     return f"wrong values reproduced, {match.matched:,} of {match.total:,} values in all"

@@ -1,10 +1,11 @@
 """A fault of strided convolutions of single pixels: every stride-th is taken before there are pads.
 
-An output of another size is no fault of values: where it comes to that the faults are right.
+The output may have another size then; the faults of values leave such a convolution as it is.
 """
 
 import numpy as np
 
+from engine.errors import Unanswered
 from engine.faults.fault import Fault
 from engine.ir import Array
 from engine.kernels.float_convolution import ReadImage, RealConvParameters, image_as_given
@@ -27,6 +28,42 @@ def reals_stepped_before(p: RealConvParameters | None) -> ReadImage:
     if p is None or not _steps_reals_before(p):
         return image_as_given(p)
     return lambda image, pads: _stepped(image, p.window, pads)
+
+
+def sized_before(x: Array, p: ConvParameters, pads: Sizes, border: int) -> tuple[Array, int]:
+    """Pads around what the strides left, that are as many for fewer pixels.
+
+    Raises:
+        Unanswered: the output has another size.
+    """
+    if _sizes_codes_before(p):
+        _keep_size(p.node, x, p.window, pads, p.out_channels)
+    return pad_with_border(x, p, pads, border)
+
+
+def reals_sized_before(p: RealConvParameters | None) -> ReadImage:
+    """The same of reals."""
+    if p is None or not _sizes_reals_before(p):
+        return image_as_given(p)
+    node, window, channels = p.node, p.window, p.out_channels
+
+    def read(image: Array, pads: Sizes) -> Array:
+        _keep_size(node, image, window, pads, channels)
+        return image
+
+    return read
+
+
+def _keep_size(node: str, x: Array, window: Window, pads: Sizes, channels: int) -> None:
+    """Says the shape of the output where it is another one."""
+    image, half = x.shape[2:], len(pads) // 2
+    found = tuple(
+        -(-size // stride) + pads[axis] + pads[axis + half]
+        for axis, (size, stride) in enumerate(zip(image, window.strides, strict=True))
+    )
+    if found != window.resolve(image, node)[1]:
+        shape = (x.shape[0], channels, *found)
+        raise Unanswered(f"{node}: an output of shape {shape}", shape)
 
 
 def _stepped(x: Array, window: Window, pads: Sizes) -> Array:
@@ -66,6 +103,25 @@ def _steps_reals_before(p: RealConvParameters) -> bool:
     return p.groups == 1 and p.computed and _steps_before(p.window)
 
 
+def _sizes_before(window: Window) -> bool:
+    """Whether windows of one pixel have strides, and pads there."""
+    half = len(window.kernel)
+    pads = zip(window.strides, window.pads[:half], window.pads[half:], strict=True)
+    single = set(window.kernel) == {1} and window.auto_pad == "NOTSET"
+    return single and any(stride > 1 and begin + end > 0 for stride, begin, end in pads)
+
+
+def _sizes_codes_before(p: ConvParameters) -> bool:
+    alone = p.ending == "none" and p.x_zero_point == 0
+    return p.groups == 1 and not alone and _sizes_before(p.window)
+
+
+def _sizes_reals_before(p: RealConvParameters) -> bool:
+    return p.groups == 1 and p.computed and _sizes_before(p.window)
+
+
+_SIZES = "an output of another size where a convolution of single pixels takes every stride-th of them"
+
 FAULTS = (
     Fault(
         "F171",
@@ -81,5 +137,22 @@ FAULTS = (
         _steps_reals_before,
         {"real_conv.image": reals_stepped_before},
         record=RealConvParameters,
+    ),
+    Fault(
+        "F171.size",
+        f"{_SIZES} first",
+        _SOURCE,
+        _sizes_codes_before,
+        {"pad": sized_before},
+        breaks=True,
+    ),
+    Fault(
+        "F171.reals.size",
+        f"{_SIZES} first, of reals",
+        _SOURCE,
+        _sizes_reals_before,
+        {"real_conv.image": reals_sized_before},
+        record=RealConvParameters,
+        breaks=True,
     ),
 )

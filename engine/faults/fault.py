@@ -23,7 +23,9 @@ class Fault:
     the guards of the fusion rules it removes, as `engine.fusion.match.View.refuse` reads them: it
     can then show where one of them would have stopped a rule, or where its ``"rewrite."`` stage gave
     something else, and needs no ``trigger``. ``parts``
-    are the two faults of which it is made, if it is.
+    are the two faults of which it is made, if it is. What it ``breaks`` may have another shape, or
+    no answer at all: our engine says `engine.errors.Unanswered` then. What ``reads_beside`` its
+    tensors may be something else in another run; where no formula is known it has no stages.
     """
 
     key: str
@@ -34,11 +36,18 @@ class Fault:
     guards_off: tuple[str, ...] = ()
     record: type | tuple[type, ...] = ConvParameters
     parts: tuple["Fault", ...] = ()
+    breaks: bool = False
+    reads_beside: bool = False
 
     @property
     def id(self) -> str:
         """The entry of the catalogue that this is a variant of; of two at once, both."""
         return "+".join(each.split(".")[0] for each in self.key.split("+"))
+
+    @property
+    def has_formula(self) -> bool:
+        """Whether our engine computes what it gives."""
+        return bool(self.stages or self.guards_off)
 
     @property
     def acts_on_rules(self) -> bool:

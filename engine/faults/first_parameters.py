@@ -74,6 +74,7 @@ FAULTS = (
             "quantize.zero_points": first_row_of_blocks,
         },
         record=QuantizeParameters,
+        reads_beside=True,
     ),
     axis_fault(
         "F57.block",

@@ -7,6 +7,8 @@ import numpy as np
 from engine.faults.fault import Fault
 from engine.faults.padding import possible_pads
 from engine.ir import Array
+from engine.kernels.float_convolution import RealConvParameters
+from engine.kernels.geometry import Window
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.stages import pad_with_border
 
@@ -38,11 +40,26 @@ def _is_of_pixels(p: ConvParameters) -> bool:
     window, half = p.window, len(p.kernel)
     return (
         p.may_pad
-        and set(window.kernel) == {1} == set(window.strides)
+        and _is_dense(window)
         and not p.in_per_group == p.out_per_group == 1
         and (p.groups == 1 or p.in_per_group % LANES == p.out_per_group % LANES == 0)
         and all(pads[:half] == pads[half:] for pads in possible_pads(window))
     )
+
+
+def _may_read_beside(p: ConvParameters) -> bool:
+    """Whether there are pads around windows of one pixel, one beside the other, of whatever groups."""
+    alone = p.in_per_group == p.out_per_group == 1
+    return p.may_pad and _is_dense(p.window) and not alone
+
+
+def _may_read_reals_beside(p: RealConvParameters) -> bool:
+    pads = any(any(each) for each in possible_pads(p.window))
+    return pads and _is_dense(p.window) and p.out_channels != p.groups
+
+
+def _is_dense(window: Window) -> bool:
+    return set(window.kernel) == {1} == set(window.strides)
 
 
 FAULTS = (
@@ -52,5 +69,20 @@ FAULTS = (
         "opencv/opencv 5.x, measured on 95 convolutions of codes",
         _is_of_pixels,
         {"pad": pad_one_row},
+    ),
+    Fault(
+        "F162.beside",
+        "a convolution of single pixels takes the plane for one row, and reads and leaves out what lies beside it",
+        "opencv/opencv 5.x, measured",
+        _may_read_beside,
+        reads_beside=True,
+    ),
+    Fault(
+        "F162.reals",
+        "a convolution of real single pixels takes the plane for one row, and reads and leaves out what lies beside it",
+        "opencv/opencv 5.x, measured",
+        _may_read_reals_beside,
+        record=RealConvParameters,
+        reads_beside=True,
     ),
 )

@@ -2,15 +2,19 @@
 
 import numpy as np
 
+from engine.errors import Unanswered
 from engine.faults.fault import Fault
 from engine.ir import Array, Node
 from engine.kernels.dequantize_linear import Operands, is_packed
+from engine.kernels.float_matmul import Multiply
 from engine.kernels.number_types import PACKED
-from engine.kernels.quantize_parameters import DequantizeParameters
+from engine.kernels.operator import Setting
+from engine.kernels.quantize_parameters import DequantizeParameters, read_dequantize
 
 _WIDEST = (64, 32, 16)
 _FEWEST_ROWS = 4
 _PER_BYTE = 2
+_MOST_AT_ONCE = 4  # rows of what is multiplied by the weights
 
 
 def rows_beside(
@@ -27,6 +31,31 @@ def rows_beside(
     read = _beside(np.moveaxis(q.astype(np.int8), axis, 0))
     first = None if zero_point is None else zero_point.reshape(-1)[0]
     return np.moveaxis(read, 0, axis).astype(q.dtype), scale.reshape(-1)[0], first
+
+
+def ended_by_a_division(node: Node, setting: Setting) -> Multiply:
+    """``a b`` for four rows of a at most; of more the process ends, dividing by the bytes of a group.
+
+    Raises, when it runs:
+        Unanswered: there are more.
+
+    Source:
+        openvinotoolkit/openvino: FullyConnected, measured.
+    """
+    made = (each for each in setting.graph.nodes if node.inputs[1] in each.outputs)
+    weights = next(made, None)
+    if weights is None or weights.op != "DequantizeLinear":
+        return np.matmul
+    if _axis_of_rows(read_dequantize(weights, setting)) is None:
+        return np.matmul
+
+    def multiply(a: Array, b: Array) -> Array:
+        if a.size > _MOST_AT_ONCE * a.shape[-1]:
+            raise Unanswered("signal SIGFPE")
+        product: Array = np.matmul(a, b)
+        return product
+
+    return multiply
 
 
 def _beside(rows: Array) -> Array:
@@ -91,11 +120,21 @@ def _shows(p: DequantizeParameters) -> bool:
 
 FAULTS = (
     Fault(
-        "F173",
+        "F57.rows",
         "of 4-bit weights with parameters for each row every other row is read beside its place, all with the first",
         "openvinotoolkit/openvino: FullyConnected with one scale for each row of its weights, measured",
         _shows,
         {"dequantize.operands": rows_beside},
         record=DequantizeParameters,
+    ),
+    Fault(
+        "F57.groups",
+        "4-bit weights with parameters for each row are groups of half a byte: memory beside them is read, or their size divides",
+        "openvinotoolkit/openvino: FullyConnected with one scale for each row of its weights, measured",
+        lambda p: _axis_of_rows(p) is not None,
+        {"real_matmul.multiply": ended_by_a_division},
+        record=DequantizeParameters,
+        breaks=True,
+        reads_beside=True,
     ),
 )

@@ -74,6 +74,7 @@ class RealConvParameters:
     node: str
     window: Window
     groups: int
+    out_channels: int
     computed: bool
 
 
@@ -127,7 +128,8 @@ def _parameters(node: Node, setting: Setting) -> RealConvParameters | None:
     computed = any(node.inputs[0] in each.outputs for each in setting.graph.nodes)
     groups = node.attributes.get("group", 1)
     given = groups if isinstance(groups, int) else 1
-    return RealConvParameters(node.id, window_from(node, shape[2:]), given, computed)
+    window = window_from(node, shape[2:])
+    return RealConvParameters(node.id, window, given, shape[0], computed)
 
 
 def _compute_type(node: Node, *arrays: Array | None) -> np.dtype[np.generic]:

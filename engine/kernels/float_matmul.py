@@ -9,6 +9,8 @@ from engine.ir import Array, Node
 from engine.kernels.number_types import BFLOAT16, round_to
 from engine.kernels.operator import Setting, operator
 
+Multiply = Callable[[Array, Array], Array]
+
 _KINDS = "fiu"
 _HALVES = (np.dtype(np.float16), BFLOAT16)
 """Types whose products and sums are made in float32 and rounded once."""
@@ -20,12 +22,13 @@ def matmul(node: Node, setting: Setting) -> Callable[..., Array]:
     Source:
         ONNX MatMul-13.
     """
+    multiply = setting.stage("real_matmul.multiply", products)(node, setting)
 
     def run(a: Array, b: Array) -> Array:
         require_alike(node, a, b)
         if 0 in (a.ndim, b.ndim):
             raise EngineError(f"{node.op} {node.id!r}: a scalar has no rows to multiply")
-        return narrowed(np.asarray(np.matmul(widened(a), widened(b))), a)
+        return narrowed(np.asarray(multiply(widened(a), widened(b))), a)
 
     return run
 
@@ -36,6 +39,7 @@ def gemm(node: Node, setting: Setting) -> Callable[..., Array]:
     Source:
         ONNX Gemm-13.
     """
+    multiply = setting.stage("real_matmul.multiply", products)(node, setting)
     alpha, beta = (float_attribute(node, name, 1.0) for name in ("alpha", "beta"))
     turn_a, turn_b = (
         bool(node.attributes.get("transA", 0)),
@@ -49,7 +53,7 @@ def gemm(node: Node, setting: Setting) -> Callable[..., Array]:
             raise EngineError(
                 f"Gemm {node.id!r}: shapes {a.shape} and {b.shape}; it takes matrices"
             )
-        y: Array = np.matmul(a.T if turn_a else a, b.T if turn_b else b)
+        y = multiply(a.T if turn_a else a, b.T if turn_b else b)
         if alpha != 1:
             y = _scaled(y, alpha)
         if c is None:
@@ -60,6 +64,11 @@ def gemm(node: Node, setting: Setting) -> Callable[..., Array]:
         return narrowed(y + (wide if beta == 1 else _scaled(wide, beta)), given)
 
     return run
+
+
+def products(node: Node, setting: Setting) -> Multiply:
+    """``sum_k a[.., m, k] b[.., k, n]``."""
+    return np.matmul
 
 
 def widened(x: Array) -> Array:

@@ -1,6 +1,6 @@
 """QLinearConv, from ONNX or from a fused Q/DQ Conv: its parameters, and the choice of kernel."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from engine.arithmetic import RANGES
 from engine.errors import InvalidModel, Unsupported
 from engine.ir import Array, Node
 from engine.kernels.blocked import blocked_convolution
+from engine.kernels.convolution import Kernel as Convolution
 from engine.kernels.convolution import convolution_kernel, plain_convolution, written
 from engine.kernels.float_convolution import CONV_ATTRIBUTES, groups_of, window_from
 from engine.kernels.operator import Kernel, Setting, operator
@@ -76,14 +77,23 @@ def integer_convolution(parameters: ConvParameters, setting: Setting) -> Kernel:
     build = blocked_convolution if blocked else plain_convolution
     kind = "QConvBlocked" if blocked else "QConv"
     whole = stages != correct_stages(setting.profile)  # a fault may look at the image's edges
-    run = convolution_kernel(
-        parameters, build(parameters, stages, setting.profile), whole=whole
-    )
+
+    def make(p: ConvParameters) -> Convolution:
+        return convolution_kernel(p, build(p, stages, setting.profile), whole=whole)
+
+    run = setting.stage("conv.kernel", kernel_as_given)(make, parameters)
     if parameters.table is None:
         return Kernel(written(run, parameters, setting), kind, parameters)
     look_up = setting.stage("conv.table", look_up_codes)
     looked_up = written(lambda x: look_up(run(x), parameters), parameters, setting)
     return Kernel(looked_up, kind, parameters)
+
+
+def kernel_as_given(
+    make: Callable[[ConvParameters], Convolution], p: ConvParameters
+) -> Convolution:
+    """``x -> y`` with the parameters of the node."""
+    return make(p)
 
 
 def look_up_codes(codes: Array, p: ConvParameters) -> Array:

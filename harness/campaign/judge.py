@@ -18,6 +18,7 @@ from harness.campaign.suspicions import (
     Suspicion,
     bug_of,
     how_flaky,
+    is_beside,
     looked_into,
     recognised,
 )
@@ -27,10 +28,10 @@ from harness.outcome import Outcome, TimedOut, Values
 from harness.parties import Parties, parties
 from harness.partner_bugs import words_by_partner
 from harness.same import Bug
+from harness.signature import NONDETERMINISTIC
 from harness.suspect import Suspect
 from harness.verdicts import JudgedAll, is_suspicious, judge_all
 
-NONDETERMINISTIC = "nondeterministic"
 Answers = dict[BackendSpec, Outcome]
 
 
@@ -179,7 +180,10 @@ class _Look:
             bug = recognised(self.bench, self.known.bugs, spec, self.case, outcome)
             if bug is not None:
                 self.seen.append(bug.signature.id)
-            elif self._is_flaky(spec, outcome, words[spec.text]):
+                flaky = is_beside(self.bench, bug, self.case, outcome)
+            else:
+                flaky = self._is_flaky(spec, outcome, words[spec.text])
+            if flaky:
                 words[spec.text] = NONDETERMINISTIC
         return _row(self.bench, self.number, self.case, outcomes, judged, words)
 

@@ -8,7 +8,8 @@ from harness.campaign.journal import Journal, Past
 from harness.campaign.suspicions import Knowledge, Place
 from harness.events import FindingSeen
 from harness.same import Bug
-from harness.suspect import Signature, Suspect
+from harness.signature import Signature
+from harness.suspect import Suspect
 
 UNEXPLAINED_LIMIT = 6  # findings without a diagnosis for one operation of one backend
 

@@ -29,7 +29,7 @@ from harness.campaign.suspicions import Place
 from harness.events import Event, FindingSaved, FindingSeen, to_json
 from harness.parties import told
 from harness.same import Bug
-from harness.suspect import Signature
+from harness.signature import Signature
 
 _SCHEMA = """
 create table if not exists cases (number integer primary key, digest text not null,

@@ -8,15 +8,16 @@ from generators.illegal import breach_of
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.cause import UNEXPLAINED
+from harness.foretold import may_read_beside
 from harness.other_data import other_data
 from harness.outcome import Outcome, Values
 from harness.partner_bugs import every_suspect
 from harness.partners import moved_by
-from harness.same import Bug, recognises
+from harness.same import Bug, faults_of, recognises
+from harness.signature import NONDETERMINISTIC, Signature
 from harness.stability import is_stable
 from harness.suspect import (
     TWO_RUNS,
-    Signature,
     Suspect,
     nondeterministic,
     tested,
@@ -67,11 +68,21 @@ def recognised(
     """The first of the bugs that is this backend's and explains the outcome."""
     for bug in bugs:
         by_partner = moved_by(bug.signature.cause)
-        told_apart = bug.matches or by_partner or not isinstance(outcome, Values)
+        wavers = bug.signature.kind == NONDETERMINISTIC  # of what, only a look tells
+        known = by_partner or (bug.matches and not wavers)
+        told_apart = known or not isinstance(outcome, Values)
         same_engine = bug.signature.backend == tested(spec)
         if same_engine and told_apart and recognises(bench, bug, case, outcome):
             return bug
     return None
+
+
+def is_beside(bench: Bench, bug: Bug, case: Case, outcome: Outcome) -> bool:
+    """Whether the bug reads beside its tensors in this case, and gives something else in another run."""
+    may = may_read_beside(case, bench.profile(bug.spec), faults_of(bug))
+    return (
+        may and isinstance(outcome, Values) and how_flaky(bench, bug.spec, case, outcome) != ""
+    )
 
 
 def how_flaky(bench: Bench, spec: BackendSpec, case: Case, outcome: Outcome) -> str:

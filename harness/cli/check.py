@@ -14,7 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from corpus.case import Case
-from corpus.finding import Finding
+from corpus.finding import Finding, Match
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.cli.options import (
@@ -195,13 +195,19 @@ def _table(examined: Examined) -> Table:
     return table
 
 
+def _reproduced(match: Match) -> str:
+    if not match.total:
+        return words.match_score(match)
+    return f"{match.matched} of {match.total} elements"
+
+
 def _lines(finding: Finding) -> list[str]:
     fused = f"{finding.fused_as} <- " if finding.fused_as not in ("", finding.op) else ""
     lines = [f"culprit    {fused}{finding.op} {', '.join(finding.nodes[:1])}"]
     said = ", ".join(filter(None, (finding.verdict, finding.pattern)))
     lines += [f"verdict    {said}"]
     lines += [
-        f"diagnosis  {each.fault} {each.title} ({each.matched} of {each.total} elements)"
+        f"diagnosis  {each.fault} {each.title} ({_reproduced(each)})"
         for each in finding.diagnosis[:3]
     ]
     lines += [

@@ -104,7 +104,8 @@ def _print_score(found: Score) -> None:
 
 def _chosen(keys: Sequence[str]) -> Sequence[Fault]:
     try:
-        return [find(key) for key in dict.fromkeys(keys)] or CATALOGUE
+        known = [each for each in CATALOGUE if each.has_formula]
+        return [find(key) for key in dict.fromkeys(keys)] or known
     except EngineError as error:
         raise BadInput(f"--fault: {error}") from error
 

@@ -102,7 +102,8 @@ def _number_atoms(
     values = [int(value) for value in np.unique(column)]
     for value in sorted({int(v) for v in np.unique(column[fails])}):
         yield Atom(name, "==", value), _mask(column == value)
-    odd = sorted(NOTABLE.intersection(values))
+    notable = NOTABLE | {2} if name == "rank" else NOTABLE  # of images
+    odd = sorted(notable.intersection(values))
     unequal = [(Atom(name, "!=", value), _mask(column != value)) for value in odd]
     if name.endswith("zero point"):
         yield from unequal

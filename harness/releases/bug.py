@@ -23,7 +23,8 @@ from harness.bench import Bench
 from harness.kept import read_kept
 from harness.outcome import Outcome, Values
 from harness.same import Bug, is_silent, shows_bug
-from harness.suspect import Signature, suspects, tested
+from harness.signature import Signature
+from harness.suspect import suspects, tested
 from harness.verdicts import NEVER, failure_of, is_wrong
 
 FINDING = "finding.json"

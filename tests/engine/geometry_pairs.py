@@ -42,6 +42,14 @@ GEOMETRY = {
         conv(POINTWISE, image=(6, 6), strides=[2, 2], pads=[1, 1, 0, 0]),
         conv(POINTWISE, image=(6, 6), strides=[2, 2], pads=[0, 0, 1, 1]),
     ),
+    "F176": (
+        conv(weights(8, 8, 1, 1, 1), image=(8, 2, 2), w_scale=np.linspace(0.01, 0.08, 8)),
+        conv(POINTWISE, image=(8, 2), w_scale=np.linspace(0.01, 0.08, 8)),
+    ),
+    "F171.size": (
+        conv(POINTWISE, image=(6, 6), strides=[2, 2], pads=[1, 1, 1, 1]),
+        conv(POINTWISE, image=(6, 6), pads=[1, 1, 1, 1]),
+    ),
     "F79e": (conv(DENSE), conv(DENSE, strides=[2, 2])),
     "F79e.weights": (conv(DENSE), conv(DENSE // np.int8(16))),
     "F79e.f43": (conv(DENSE), conv(DENSE // np.int8(4))),

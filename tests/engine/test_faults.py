@@ -9,6 +9,7 @@ import pytest
 
 from engine import PROFILES, EngineError, Session
 from engine.arithmetic import RANGES
+from engine.errors import Unanswered
 from engine.faults import CATALOGUE, Fault, find
 from engine.kernels.parameters import ConvParameters
 from tests.engine.arithmetic_pairs import ARITHMETIC
@@ -20,6 +21,7 @@ OF_CONVOLUTIONS = [
     each
     for each in CATALOGUE
     if each.record in (ConvParameters, object) and (each.id == "F60" or not each.acts_on_rules)
+    if each.stages
 ]
 SEES_SIZES = ("F07", "F08", "F10b", "F11.tail")
 """Those that show at some sizes of images and batches, of which a trigger knows nothing."""
@@ -180,7 +182,10 @@ def inputs(model: onnx.ModelProto) -> dict[str, Array]:
 def same(model: onnx.ModelProto, fault: str, profile: str = "spec") -> bool:
     x = inputs(model)
     correct = Session(model, profile=profile).run(x)["y"]
-    faulty = Session(model, profile=profile, faults=[fault]).run(x)["y"]
+    try:
+        faulty = Session(model, profile=profile, faults=[fault]).run(x)["y"]
+    except Unanswered:
+        return False
     return bool((correct == faulty).all())
 
 
@@ -399,7 +404,7 @@ def test_keys_titles_and_sources() -> None:
         "F86f",
         "F63",
         *("F155", "F156", "F163", "F164", "F165", "F166", "F167", "F169", "F170", "F171"),
-        *("F172", "F173", "F174", "F175"),
+        *("F172", "F174", "F175", "F176", "F177"),
     ]
     assert {each.id for each in CATALOGUE} == set(required)
     assert set(required) <= set(keys)

@@ -94,6 +94,32 @@ def test_it_shows_where_other_pixels_are_read(name: str) -> None:
     assert (run(case) != run(case, fault.key)).any()
 
 
+SIZES = [
+    ("codes", [1, 1, 1, 1], (5, 5)),
+    ("integer", [1, 0, 2, 0], (6, 3)),
+    ("reals", [0, 2, 0, 0], (3, 5)),
+]
+
+
+@pytest.mark.parametrize(("form", "pads", "size"), SIZES)
+def test_around_fewer_pixels_are_as_many_pads(
+    form: str, pads: list[int], size: tuple[int, int]
+) -> None:
+    """OpenVINO 2026.4.1."""
+    told = Emulator(of_pixels(form, pads=pads), "spec").unanswered(
+        find(f"{FAULT.get(form, 'F171')}.size")
+    )
+    assert told is not None
+    assert told.shape == (1, 1, *size)
+
+
+@pytest.mark.parametrize("name", ["pads at the end", "groups", "no stride", "auto_pad"])
+@pytest.mark.parametrize("key", ["F171.size", "F171.reals.size"])
+def test_elsewhere_the_size_is_right(name: str, key: str) -> None:
+    assert Emulator(QUIET[name], "spec").unanswered(find(key)) is None
+    assert (run(QUIET[name]) == run(QUIET[name], key)).all()
+
+
 @pytest.mark.parametrize("name", QUIET)
 @pytest.mark.parametrize("key", ["F171", "F171.reals"])
 def test_it_has_no_place_elsewhere(name: str, key: str) -> None:

@@ -1,4 +1,4 @@
-"""F173 with the values of OpenVINO 2026.4.1: one 4-bit code for every 8 columns, one scale for each row."""
+"""F57.rows with the values of OpenVINO 2026.4.1: one 4-bit code for every 8 columns, one scale for each row."""
 
 from typing import Any
 
@@ -7,12 +7,15 @@ import numpy as np
 import onnx
 import pytest
 
+from corpus.case import Case
 from engine import EngineError, Session, load
 from engine.faults import find
 from generators.graphs import draw_case
+from harness.emulate import Emulator
+from harness.foretold import unsettled
 from tests.engine.models import Array, graph_model
 
-KEY = "F173"
+KEY = "F57.rows"
 FORMS: dict[str, dict[str, Any]] = {
     "MatMul": {"axis": -2},
     "Gemm": {"axis": 0},
@@ -122,3 +125,27 @@ def test_it_never_shows_where_its_trigger_is_off() -> None:
         except EngineError:
             continue
     assert quiet > 10
+
+
+GROUPS = "F57.groups"
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("count", "ends"), [(4, False), (5, True)])
+def test_five_rows_end_the_process(form: str, count: int, ends: bool) -> None:
+    """OpenVINO 2026.4.1 with weights of any codes: signal SIGFPE."""
+    model = product(np.zeros((16, 16), int), np.ones(16), form=form)
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "M"
+    case = Case(model.SerializeToString(), {"x": np.zeros((count, 16), np.float32)})
+    told = Emulator(case, "spec").unanswered(find(GROUPS))
+    assert (told is not None and str(told)) == (ends and "signal SIGFPE")
+    assert [each.fault for each in unsettled(case, "spec")] == ["F57"]
+
+
+@pytest.mark.parametrize("name", ["three rows", "one scale", "one column", "8 bits", "2 bits"])
+def test_other_weights_have_groups_of_whole_bytes(name: str) -> None:
+    model = UNTOUCHED[name]
+    count = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value
+    case = Case(model.SerializeToString(), {"x": np.eye(count, dtype=np.float32)})
+    assert Emulator(case, "spec").unanswered(find(GROUPS)) is None
+    assert not unsettled(case, "spec")

@@ -8,9 +8,11 @@ import pytest
 
 from corpus.case import Case
 from corpus.finding import Match
-from engine.faults import find
+from engine.faults import CATALOGUE, find
 from harness import confirm
 from harness.confirm import Candidate
+from harness.diagnose import diagnoses
+from harness.oracle import Oracle
 from harness.outcome import Values
 from harness.requantized import requantized
 from harness.suspect import suspects
@@ -249,7 +251,15 @@ def test_two_faults_at_once_must_hold_under_other_parameters() -> None:
     model = onnx.parser.parse_model(text)
     x = np.array([102, 0, 102, 0, 102], np.int8).reshape(1, 5, 1, 1, 1)
     case = Case(model.SerializeToString(), {"x": x})
+    others = [each for each in CATALOGUE if each.key != "F176"]
+    allowed = Oracle(case.proto()).allowed(case.inputs)
     with bench_of("onnx-reference") as bench:
         spec = bench.specs[0]
-        found = suspects(bench, spec, case, bench.run(case, spec))
-    assert [each.signature.cause for each in found] == ["unexplained"]
+        outcome = bench.run(case, spec)
+        assert isinstance(outcome, Values)
+        found = [*diagnoses(case, outcome.arrays, allowed, "spec", others)][-1]
+        assert [each.fault for each in found.matches if "+" in each.fault]
+        assert not confirm.confirmed(bench, spec, case, found.matches)
+        assert [each.signature.cause for each in suspects(bench, spec, case, outcome)] == [
+            "F176"
+        ]

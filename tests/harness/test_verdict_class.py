@@ -4,7 +4,7 @@ import pytest
 
 from corpus.finding import Match
 from engine.faults import CATALOGUE
-from harness.suspect import Signature
+from harness.signature import Signature
 from harness.verdict_class import CLASSES, kind_of_bug, told_by, verdict_class
 
 

@@ -68,6 +68,7 @@ def test_a_partial_match_says_how_much() -> None:
     score = words.match_score(Match("F1", "t", 380, 384))
     assert score == "wrong values reproduced, 380 of 384 values in all"
     assert words.match_score(Match("F1", "t", 384, 384)) == "every wrong value reproduced"
+    assert words.match_score(Match("F1", "t", 0, 0)) == "the refusal, or the shape, reproduced"
 
 
 @pytest.mark.parametrize(

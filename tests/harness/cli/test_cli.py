@@ -197,7 +197,8 @@ def test_faults_lists_the_catalogue(capsys: pytest.CaptureFixture[str]) -> None:
     listed = json.loads(capsys.readouterr().out)
     assert [each["fault"] for each in listed] == [each.key for each in CATALOGUE]
     assert all(each["title"] and each["source"] for each in listed)
-    assert all(each["stages"] or each["guards_off"] for each in listed)
+    changing = [each["fault"] for each in listed if each["stages"] or each["guards_off"]]
+    assert changing == [each.key for each in CATALOGUE if each.has_formula]
     for words in (["faults", "list"], ["faults"]):
         assert run(words) == 0
         assert "F79a.depthwise" in capsys.readouterr().out
