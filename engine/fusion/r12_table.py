@@ -42,6 +42,11 @@ class Region:
 
 def match(view: View, quantize: Node) -> Answer:
     """A QuantizeLinear and a function of one DequantizeLinear before it."""
+    dropped: Replacement | None = view.by_stage(
+        "rewrite.dropped", nothing_dropped, view, quantize
+    )
+    if dropped:
+        return dropped
     region = region_before(view, quantize)
     if region is None:
         return None
@@ -70,6 +75,11 @@ def match(view: View, quantize: Node) -> Answer:
     fused = Node(region.nodes[-1].id, "QLinearTable", inputs, quantize.outputs, attributes)
     covered = (region.dequantize, *region.nodes, quantize)
     return Replacement(covered, (fused,), constants)
+
+
+def nothing_dropped(view: View, quantize: Node) -> Replacement | None:
+    """What becomes of a QuantizeLinear whose function is left out."""
+    return None
 
 
 def region_before(view: View, quantize: Node) -> Region | None:

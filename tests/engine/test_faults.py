@@ -404,7 +404,7 @@ def test_keys_titles_and_sources() -> None:
         "F86f",
         "F63",
         *("F155", "F156", "F163", "F164", "F165", "F166", "F167", "F169", "F170", "F171"),
-        *("F172", "F174", "F175", "F176", "F177"),
+        *("F172", "F174", "F175", "F176", "F177", "F178"),
     ]
     assert {each.id for each in CATALOGUE} == set(required)
     assert set(required) <= set(keys)
