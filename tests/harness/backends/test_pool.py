@@ -172,12 +172,15 @@ def test_options_become_keyword_arguments_and_share_a_worker(pool: Pool) -> None
     assert [numbers(found[spec.text])[0] for spec in specs] == [2, 4, 7]
 
 
-def test_a_batch_larger_than_every_pipe_passes(pool: Pool) -> None:
+def test_a_batch_larger_than_every_pipe_passes() -> None:
     big = Case(
         GOOD[0].model, {"x": np.full((1, 1, 2, 2), 5, np.uint8), "rest": np.zeros(1 << 21)}
     )
     specs = [fake("echoes"), fake("prints")]
-    found = pool.run([big] * 3, specs)
+    with Pool(
+        timeout=60.0
+    ) as patient:  # 96 MiB are passed, on a busy machine in over a second
+        found = patient.run([big] * 3, specs)
     for each in found:
         outcome = each[specs[0].text]
         assert isinstance(outcome, Values)
