@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from itertools import chain, combinations, islice
 from random import Random
 
-import numpy as np
-
 from corpus.case import Array, Case
 from corpus.finding import Match
 from engine.faults import Fault
@@ -21,14 +19,14 @@ from harness.diagnose import decide, is_any_outside, variants
 from harness.emulate import Emulator
 from harness.law.neighbours import Neighbourhood, fresh_data
 from harness.oracle import Allowed, Oracle, Silent, is_outside
-from harness.other_data import other_data, other_inputs
+from harness.other_data import other_data
 from harness.outcome import Values, is_same
-from harness.requantized import requantized
+from harness.requantized import with_other_parameters, with_other_zero_points
 from harness.tried import Tried
+from harness.verdict_class import TIES
 from harness.verdicts import is_suspicious, verdict_on
 
 NEIGHBOURS = 100  # drawn at most; those on which the candidates agree are not run
-REQUANTIZED = 4  # times that the fresh data of other graphs are tried with other parameters
 CONTESTED = 4  # that tell each pair of candidates apart
 REFUTED = 0.5  # of the best one's neighbours: who foretells fewer only looked alike
 HELD = 0.5  # of what the backend gets wrong on fresh data, and of neighbours: how much must be explained
@@ -65,14 +63,16 @@ def confirmed(
     ]
 
     def near() -> Iterator[Case]:
-        return chain(_neighbours(conv) if conv else (), _with_other_parameters(case))
+        return chain(_neighbours(conv) if conv else (), with_other_parameters(case))
 
     held = [
         each
         for each in _holding(bench, spec, other_data(case), candidates, kind)
         if not each.fault.parts or _foretells(bench, spec, near(), each, profile)
     ]
-    scores = _scores(bench, spec, near(), held, profile) if len(held) > 1 else {}
+    of_ties = {each.fault.id for each in held} <= {*TIES}
+    wide = chain(near(), with_other_zero_points(case) if of_ties else ())
+    scores = _scores(bench, spec, wide, held, profile) if len(held) > 1 else {}
     ranked = sorted(held, key=lambda each: scores.get(each, (0, 0)), reverse=True)
     top = max((foretold for foretold, _ in scores.values()), default=0)
     best: dict[str, Match] = {}
@@ -248,13 +248,6 @@ def _neighbours(conv: ConvSpec) -> Iterator[Case]:
         drawn = list(fresh_data(neighbour, rng)) if neighbour.form == conv.form else []
         if drawn:
             yield build(drawn[number % len(drawn)])
-
-
-def _with_other_parameters(case: Case) -> Iterator[Case]:
-    rng = np.random.default_rng(NEIGHBOURS)
-    for _ in range(REQUANTIZED):
-        for fresh in other_inputs(case):
-            yield requantized(fresh, rng)
 
 
 def _is_equal(first: Emulated, second: Emulated) -> bool:

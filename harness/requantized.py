@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 
 from corpus.case import Array, Case
+from harness.other_data import other_inputs
 
 FACTORS = (2**-8, 0.25, 0.5, 1, 2, 4, 0.625, 0.00293)
 """Mostly powers of two: what was a tie may be one again, what fitted may not fit."""
@@ -13,16 +14,36 @@ USUAL = (2.0**-20, 2.0**20)
 """Between these a scale is nothing out of the ordinary."""
 FEW = 9
 """By so many whole numbers a border moves at most: what drops it and what cuts it off lose less than 1 alike."""
+DRAWS = 4
+"""Times that other data are tried with other parameters."""
+MOVED = 32
+"""Times that a case is tried with other zero points."""
+SEED = 100
 _CODES = ("int8", "uint8", "int16", "uint16")
 _MADE_OF = {"QuantizeLinear": (1, 2), "DequantizeLinear": (1, 2), "Pad": (2,)}
 
 
-def requantized(case: Case, rng: np.random.Generator) -> Case:
+def with_other_parameters(case: Case) -> Iterator[Case]:
+    """Other data under other parameters."""
+    rng = np.random.default_rng(SEED)
+    for _ in range(DRAWS):
+        for fresh in other_inputs(case):
+            yield requantized(fresh, rng)
+
+
+def with_other_zero_points(case: Case) -> Iterator[Case]:
+    """Its own data, whose ties may be all that tells faults of ties apart."""
+    rng = np.random.default_rng(SEED)
+    return (requantized(case, rng, scales=False) for _ in range(MOVED))
+
+
+def requantized(case: Case, rng: np.random.Generator, *, scales: bool = True) -> Case:
     """The case with the constants among its scales, zero points and borders drawn anew.
 
     In one draw of two equal ones stay equal, for rules ask for that, and those that are extreme
     become usual, for nothing fits them; of zero points one in two is kept, and the scales of one
     tensor stay in proportion in one of two. A border that is not 0 moves by a few whole numbers.
+    Without ``scales`` these and the borders stay, and with them the ties.
     """
     model = case.proto()
     factors: dict[bytes, Array] = {}
@@ -33,6 +54,8 @@ def requantized(case: Case, rng: np.random.Generator) -> Case:
         if each.name not in names:
             continue
         array = onnx.numpy_helper.to_array(each)
+        if array.dtype == np.float32 and not scales:
+            continue
         if array.dtype == np.float32:
             same = array.tobytes() if together else each.name.encode()
             factor = factors.setdefault(same, _factors(array, rng))

@@ -6,6 +6,7 @@ from math import prod
 import numpy as np
 
 from engine.faults.fault import Fault
+from engine.faults.quantizing import BLOCK, in_the_rest
 from engine.faults.rounding import quantize_with_zero_point_inside
 from engine.ir import Array
 from engine.kernels.number_types import (
@@ -21,7 +22,6 @@ from engine.kernels.quantize_parameters import QuantizeParameters
 from engine.profiles.quantization import FloatRule, Rule, Scale
 
 _INT8, _UINT8 = np.dtype(np.int8), np.dtype(np.uint8)
-BLOCK = 8  # elements that fill a vector
 _WIDE = (np.dtype(np.int16), np.dtype(np.uint16))
 
 
@@ -50,8 +50,7 @@ def int32_in_the_rest(right: Rule, p: object) -> Rule:
 
     def rule(x: Array, scale: Scale, zero_point: Array) -> Array:
         rounded = np.asarray(right(x, scale, zero_point))
-        far = np.arange(rounded.size) >= rounded.size // BLOCK * BLOCK
-        far = far.reshape(rounded.shape) & (np.abs(rounded - zero_point) >= 2.0**31)
+        far = in_the_rest(rounded) & (np.abs(rounded - zero_point) >= 2.0**31)
         return np.where(far, -(2.0**31), rounded)
 
     return rule
@@ -86,7 +85,10 @@ def _is_cast_to_16_bits(p: QuantizeParameters) -> bool:
 
 
 def multiplied(right: Rule, p: object) -> Rule:
-    """``rne(x * s + z)`` where one element follows the axis; the right rule elsewhere."""
+    """``rne(x * s + z)`` where one element follows the axis; the right rule elsewhere.
+
+    From 2**31 on INT32_MIN in the last elements, fewer than 8.
+    """
     if not isinstance(p, QuantizeParameters) or p.dtype != _UINT8:
         return right
     axis = p.granularity.axis
@@ -95,7 +97,8 @@ def multiplied(right: Rule, p: object) -> Rule:
         if not _is_single(x.shape, axis):
             return right(x, scale, zero_point)
         codes = np.rint(np.asarray(x * scale + zero_point.astype(np.float32)))
-        return np.where(np.abs(codes) < 2.0**31, codes, -(2.0**31))
+        far = in_the_rest(codes) & (np.abs(codes) >= 2.0**31)
+        return np.where(far, -(2.0**31), codes)
 
     return rule
 

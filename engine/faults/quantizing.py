@@ -3,6 +3,7 @@
 import numpy as np
 
 from engine.faults.conv_reach import steps_of
+from engine.ir import Array
 from engine.kernels.dynamic_quantize import DynamicQuantizeParameters
 from engine.kernels.matmul_stages import MatMulParameters
 from engine.kernels.number_types import FLOAT_CODES, INTEGER_CODES
@@ -11,6 +12,7 @@ from engine.kernels.quantize_codes import RequantizeParameters
 from engine.kernels.quantize_parameters import QuantizeParameters
 
 _FAR = 2.0**31
+BLOCK = 8  # elements that fill a vector
 
 
 def quantizes(p: object) -> bool:
@@ -59,3 +61,9 @@ def _finds_range(p: object) -> bool:
     if isinstance(p, MatMulParameters):
         return p.op == "DynamicQuantizeMatMul"
     return isinstance(p, DynamicQuantizeParameters)
+
+
+def in_the_rest(x: Array) -> Array:
+    """Whether an element is among the last ones, that fill no vector."""
+    far = np.arange(x.size) >= x.size // BLOCK * BLOCK
+    return far.reshape(x.shape)

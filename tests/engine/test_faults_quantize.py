@@ -299,3 +299,11 @@ def test_the_last_elements_are_converted_by_themselves() -> None:
     assert session.run(x)["y"].tolist() == [255] * 16 + [0] * 3
     assert find("F76.rest").places(session.plan()) == ("q",)
     assert not find("F76.rest").places(Session(scaled([16])).plan())
+
+
+def test_a_product_beyond_int32_saturates_but_in_the_last_elements() -> None:
+    """OpenCV 5.0.0: of 9 elements the first 8 fill a vector, the last becomes INT32_MIN."""
+    model = scaled([9, 1])
+    x = np.full((9, 1), 3e38, np.float32)
+    y = Session(model, faults=["F124"]).run({"x": x})["y"]
+    assert y.ravel().tolist() == [255] * 8 + [0]

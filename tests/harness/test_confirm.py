@@ -263,3 +263,18 @@ def test_two_faults_at_once_must_hold_under_other_parameters() -> None:
         assert [each.signature.cause for each in suspects(bench, spec, case, outcome)] == [
             "F176"
         ]
+
+
+def test_ties_are_told_apart_by_other_zero_points() -> None:
+    """onnxruntime adds the zero point of a QLinearMul before it rounds: -1/2 + 1 is 0, and so is -1 + 1."""
+    text = """<ir_version: 7, opset_import: ["" : 14, "com.microsoft" : 1]>
+    g (uint8[4] x, uint8 k) => (uint8[4] y)
+    <float a = {1}, uint8 b = {128}, float c = {0.25}, uint8 d = {0}, float e = {64}, uint8 f = {1}>
+    { y = com.microsoft.QLinearMul (x, a, b, k, c, d, e, f) }"""
+    model = onnx.parser.parse_model(text)
+    inputs = {"x": np.zeros(4, np.uint8), "k": np.array(1, np.uint8)}
+    case = Case(model.SerializeToString(), inputs)
+    with bench_of("ort") as bench:
+        spec = bench.specs[0]
+        found = suspects(bench, spec, case, bench.run(case, spec))
+    assert [each.signature.text for each in found] == ["ort | rounding-mode | F75"]
