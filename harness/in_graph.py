@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
-from corpus.case import Case
+import onnx
+
+from corpus.case import Case, node_id
 from corpus.finding import Match
 from engine.faults import CATALOGUE, Fault
 from harness.backends.spec import BackendSpec
@@ -10,6 +12,7 @@ from harness.bench import Bench
 from harness.confirm import confirmed
 from harness.diagnose import diagnose, variants
 from harness.emulate import Emulator
+from harness.observe import units
 from harness.oracle import Oracle, Silent
 from harness.outcome import FusedOp, Values
 
@@ -20,7 +23,7 @@ FEW_NODES = 8  # the same, with every fault
 def diagnose_in_graph(
     bench: Bench, spec: BackendSpec, whole: Case, unit: FusedOp, likely: Iterable[Fault] = ()
 ) -> tuple[Match, ...]:
-    """The faults of rewrites that explain the outputs of the whole graph and show in ``unit``.
+    """The faults of rewrites that explain the outputs of the whole graph and show in ``unit``, or just before it.
 
     Where none of them does, those of kernels too, of what the backend makes of several operations at
     once: in a small graph all, in a larger one those that are ``likely``.
@@ -42,13 +45,23 @@ def diagnose_in_graph(
     for faults in (rewrites, kernels):
         found = diagnose(whole, outcome.arrays, allowed, profile, faults).matches
         sure = confirmed(bench, spec, whole, found)
-        if here := tuple(each for each in sure if _is_in(emulator, each, unit)):
-            return here
+        for nodes in (set(unit.nodes), _before(model, unit)):
+            if here := tuple(each for each in sure if _is_among(emulator, each, nodes)):
+                return here
     return ()
 
 
-def _is_in(emulator: Emulator, match: Match, unit: FusedOp) -> bool:
-    """Whether some variant of the fault shows in the operation."""
-    nodes = set(unit.nodes)
+def _before(model: onnx.ModelProto, unit: FusedOp) -> set[str]:
+    """The nodes of the operations it reads from: codes between the two may be right where they can be seen."""
+    read = {
+        name for node in model.graph.node if node_id(node) in unit.nodes for name in node.input
+    }
+    return {
+        node for each in units(model) if read.intersection(each.outputs) for node in each.nodes
+    }
+
+
+def _is_among(emulator: Emulator, match: Match, nodes: set[str]) -> bool:
+    """Whether some variant of the fault shows in the nodes."""
     places = (emulator.places(each) for each in variants(match))
     return any(nodes.intersection(each) for each in places)
