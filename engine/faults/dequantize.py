@@ -81,6 +81,11 @@ def between_ends_at_once(q: Array, scale: Array, zero_point: Array | None) -> Ar
     return np.asarray(wide).astype(np.float32)
 
 
+def between_ends_apart(q: Array, scale: Array, zero_point: Array | None) -> Array:
+    """``fl(q * s) - fl(z * s)``, where ``q * s`` is interpolated as one multiply-add."""
+    return between_ends_at_once(q, scale, None) - _shift(scale, zero_point)
+
+
 def at_a_share(q: Array, scale: Array, zero_point: Array | None) -> Array:
     """``fl(fl(fl((q - lowest) / levels) * fl(high - low)) + low)``."""
     steps, levels, low, high = _ends(q, scale, zero_point)
@@ -228,6 +233,14 @@ FAULTS = (
         "openvinotoolkit/openvino: a FakeQuantize from a Q/DQ pair in generated code, measured",
         _rounds,
         {"dequantize.real": _of_integers(between_ends_at_once)},
+        record=DequantizeParameters,
+    ),
+    Fault(
+        "F127.apart",
+        "DequantizeLinear interpolates between the ends of q * s, and subtracts z * s from that",
+        "openvinotoolkit/openvino: a FakeQuantize of blocks of 4-bit codes, measured",
+        _rounds_zero_point,
+        {"dequantize.real": _of_integers(between_ends_apart)},
         record=DequantizeParameters,
     ),
     Fault(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import onnx
 import pytest
@@ -56,6 +57,24 @@ def test_zero_is_not_quite_zero(
     session = Session(dequantize(scale, zero), faults=[fault])
     x = np.full(2, code, np.uint8)
     assert session.run({"x": x})["y"].tolist() == [np.float32(real)] * 2
+
+
+def test_the_zero_point_is_taken_off_behind_the_interpolation() -> None:
+    """The values are those of OpenVINO 2026.4.1 for the zero points of blocks of 4-bit codes."""
+    constants: dict[str, Any] = {
+        "s": np.array([[0.75768882, 0.69749862]], np.float32),
+        "z": np.array([[1, 0]], ml_dtypes.int4),
+    }
+    node = onnx.helper.make_node(
+        "DequantizeLinear", ["x", *constants], ["y"], name="d", axis=1, block_size=2
+    )
+    shapes = {"x": (ml_dtypes.int4, [1, 4])}
+    model = graph_model([node], shapes, {"y": np.float32}, constants, 21)
+    x = np.array([[1, 1, 0, 0]], ml_dtypes.int4)
+    wrong = Session(model, faults=["F127.apart"]).run({"x": x})["y"]
+    expected = np.array([[-5.3644180e-07] * 2 + [-4.7683716e-07] * 2], np.float32)
+    np.testing.assert_array_equal(wrong, expected)
+    assert not find("F127.apart").places(Session(dequantize(0.7, 0)).plan())
 
 
 def test_a_scale_is_inverted_twice() -> None:
