@@ -20,6 +20,12 @@ MOVED = 32
 """Times that a case is tried with other zero points."""
 SEED = 100
 _CODES = ("int8", "uint8", "int16", "uint16")
+_CODES_AND_ZERO_POINT = {
+    "DequantizeLinear": (0, 2),
+    "QLinearConv": (3, 5),
+    "QLinearMatMul": (3, 5),
+    "QGemm": (3, 5),
+}
 _MADE_OF = {"QuantizeLinear": (1, 2), "DequantizeLinear": (1, 2), "Pad": (2,)}
 
 
@@ -42,7 +48,8 @@ def requantized(case: Case, rng: np.random.Generator, *, scales: bool = True) ->
 
     In one draw of two equal ones stay equal, for rules ask for that, and those that are extreme
     become usual, for nothing fits them; of zero points one in two is kept, and the scales of one
-    tensor stay in proportion in one of two. A border that is not 0 moves by a few whole numbers.
+    tensor stay in proportion in one of two. Constants around 0 stay so, for fusions ask for that,
+    too. A border that is not 0 moves by a few whole numbers.
     Without ``scales`` these and the borders stay, and with them the ties.
     """
     model = case.proto()
@@ -50,10 +57,13 @@ def requantized(case: Case, rng: np.random.Generator, *, scales: bool = True) ->
     zeros: dict[tuple[str, bytes], Array] = {}
     names, together = set(_parameters(model.graph)), rng.random() < 0.5
     plain, borders = set(_of_pairs(model.graph)), set(_borders(model.graph))
+    fixed = set(_of_constants(model.graph))
     for each in model.graph.initializer:
         if each.name not in names:
             continue
         array = onnx.numpy_helper.to_array(each)
+        if each.name in fixed and not array.any():
+            continue
         if array.dtype == np.float32 and not scales:
             continue
         if array.dtype == np.float32:
@@ -94,6 +104,15 @@ def _borders(graph: onnx.GraphProto) -> Iterator[str]:
     for node in graph.node:
         if node.op_type == "Pad":
             yield from node.input[2:3]
+
+
+def _of_constants(graph: onnx.GraphProto) -> Iterator[str]:
+    """The zero points of what is constant."""
+    constants = {each.name for each in graph.initializer}
+    for node in graph.node:
+        codes, zero_point = _CODES_AND_ZERO_POINT.get(node.op_type, (0, 0))
+        if node.input[codes : codes + 1] and node.input[codes] in constants:
+            yield from node.input[zero_point : zero_point + 1]
 
 
 def _factors(array: Array, rng: np.random.Generator) -> Array:

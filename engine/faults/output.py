@@ -11,8 +11,11 @@ from engine.faults.layout import fills_blocks
 from engine.ir import Array
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.stages import Clip, ToCodes, add_zero_point
+from engine.profiles import convert_then_saturate
 
 WORDS = 2**15
+NO_INT32 = 2**31 - 64
+"""From here on the nearest float32 is 2**31 or more."""
 
 
 def in_type_of_x(p: ConvParameters, offset: int, clip: Clip) -> ToCodes:
@@ -53,6 +56,12 @@ def saturated_before_zero_point(p: ConvParameters, offset: int, clip: Clip) -> T
     low, high = (each + inside for each in RANGES[p.y_dtype])
     to_codes = add_zero_point(p, offset, clip)
     return lambda whole: to_codes(clip(whole, low, high))
+
+
+def with_zero_point_in_int32(p: ConvParameters, offset: int, clip: Clip) -> ToCodes:
+    """``clip(int32(float32(v + z)))``; from 2**31 on int32 is INT32_MIN."""
+    to_codes = add_zero_point(p, 0, convert_then_saturate)
+    return lambda whole: to_codes((whole + offset).astype(np.float32))
 
 
 def _steps(p: ConvParameters) -> float:
@@ -117,6 +126,13 @@ FAULTS = (
         "opencv/opencv 5.x Conv2Int8 with a fused activation, measured on 1200 convolutions of codes",
         lambda p: _is_with_sigmoid(p) and p.table_zero_point not in (None, p.y_zero_point),
         {"to_codes": with_zero_point_of_table},
+    ),
+    Fault(
+        "F76.zero",
+        "values that reach 2**31 with the zero point convert to INT32_MIN and clip to the lowest code",
+        "opencv/opencv 5.x Conv2Int8, measured on biases around 2**31",
+        lambda p: _steps(p) + p.y_zero_point >= NO_INT32,
+        {"to_codes": with_zero_point_in_int32},
     ),
     Fault(
         "F74",

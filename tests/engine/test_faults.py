@@ -61,6 +61,7 @@ def codes(*shape: int, dtype: Any = np.int8) -> Array:
 
 DENSE, DEPTHWISE = codes(8, 8, 3, 3), codes(8, 1, 3, 3)
 DEEP = codes(8, 2, 3, 2, 2)
+NEAR_2_31 = np.full(8, 2**31 - 130)
 FEW = (codes(8, 1, 1, 1) // 16).astype(np.int8)
 SMALL = (codes(8, 8, 3, 3) // 2).astype(np.int8)
 WIDE: dict[str, Any] = {"y": (0.2, 100)}
@@ -157,6 +158,10 @@ PAIRS = {
         qlinear_conv(DENSE, x=(1e5, 3), w_scale=1e5, y=(1.0, 100)),
         qlinear_conv(DENSE, x=(1.0, 3), w_scale=1.0, y=(1.0, 100)),
     ),
+    "F76.zero": Pair(
+        qlinear_conv(0 * DENSE, bias=NEAR_2_31, x=(1.0, 3), w_scale=1.0, y=(1.0, 100)),
+        qlinear_conv(0 * DENSE, bias=NEAR_2_31, x=(1.0, 3), w_scale=1.0, y=(1.0, 60)),
+    ),
     "F79a": Pair(qlinear_conv(DENSE, **WIDE), qlinear_conv(SMALL, **WIDE)),
     "F79a.depthwise": Pair(
         qlinear_conv(DEPTHWISE, groups=8, y=(0.07, 100)), qlinear_conv(DENSE, **WIDE)
@@ -221,6 +226,10 @@ def test_it_shows_in_every_profile(fault: Fault, profile: str) -> None:
     assert places(fault, pair_of(fault).shows)
     if fault.key == "F76" and not PROFILES[profile].saturate_first:
         assert same(pair_of(fault).shows, "F76", profile)  # such a profile already does that
+    elif fault.key == "F76.zero" and profile in ("opencv", "onednn", "tflite"):
+        assert same(
+            pair_of(fault).shows, "F76.zero", profile
+        )  # two do that already, the fixed point of the third ends at 2**30
     elif fault.key == "F130" and profile in OF_TORCH:
         assert same(
             pair_of(fault).shows, "F130", profile

@@ -17,7 +17,7 @@ from harness.outcome import Values
 from harness.requantized import requantized
 from harness.suspect import suspects
 from tests.engine.fusion.pools import behind
-from tests.engine.models import Array, graph_model
+from tests.engine.models import Array, graph_model, qdq_conv, qlinear_conv
 from tests.harness.benches import bench_of
 
 
@@ -144,6 +144,20 @@ def test_extreme_scales_become_usual_in_one_draw_of_two() -> None:
         scale = next(each for each in drawn if each.name == "ys")
         seen.append(float(onnx.numpy_helper.to_array(scale)))
     assert 5 < sum(each > 2.0**-20 for each in seen) < 15
+
+
+@pytest.mark.parametrize("centre", [0, 7])
+def test_constants_around_0_stay_so(centre: int) -> None:
+    """Weights with a zero point other than 0 are fused by few engines, and then no bug of these shows."""
+    w = np.ones((8, 8, 1, 1), np.int8)
+    for model in (qlinear_conv(w, w_zero=centre), qdq_conv(w, w_zero=centre)):
+        case, seen = Case(model.SerializeToString(), {}), set()
+        for seed in range(8):
+            drawn = requantized(case, np.random.default_rng(seed)).proto().graph.initializer
+            zeros = {each.name: onnx.numpy_helper.to_array(each) for each in drawn}
+            seen.add((int(zeros["wz"].max()) == centre, int(zeros["xz"]) == 3))
+        assert {kept for kept, _ in seen} == ({True} if centre == 0 else {True, False})
+        assert {kept for _, kept in seen} == {True, False}
 
 
 def test_a_zero_point_keeps_its_shape_beside_an_equal_one_of_another() -> None:
