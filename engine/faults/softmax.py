@@ -128,6 +128,14 @@ FAULTS = (
         record=SoftmaxParameters,
     ),
     Fault(
+        "F126.single",
+        "the reciprocal of a softmax's output scale is cut to a whole number, and its steps are of float32",
+        "microsoft/onnxruntime contrib_ops/cpu/quantization/qlinear_softmax.cc, measured",
+        lambda p: _is_cut(p) and _is_seen(p),
+        {"softmax.steps": onnxruntime_softmax},
+        record=SoftmaxParameters,
+    ),
+    Fault(
         "F37",
         "int8 codes of a softmax are clipped to 255",
         "microsoft/onnxruntime#29727",

@@ -130,6 +130,11 @@ def test_the_axes_of_a_softmax() -> None:
     nine = np.array([[0] * 5 + [1] + [0] * 3], np.uint8)
     eighth: dict[str, Any] = thirds | {"x": (0.125, 0)}
     assert row_of("F126", "Softmax", nine, opset=13, **eighth) == [6] * 5 + [7] + [6] * 3
+    half: dict[str, Any] = given | {"y": (0.013668404, 0)}  # 36 of 36.6 steps: 36.5 is a tie
+    assert (
+        row_of("F126.single", "Softmax", np.zeros((1, 2), np.uint8), opset=13, **half)
+        == [36] * 2
+    )
     signed = given | {"y": (1 / 256, 127)}
     assert row_of("F37", "Softmax", one.view(np.int8), opset=13, **signed) == [-1]
 
