@@ -110,9 +110,10 @@ def _of_constants(graph: onnx.GraphProto) -> Iterator[str]:
     """The zero points of what is constant."""
     constants = {each.name for each in graph.initializer}
     for node in graph.node:
-        codes, zero_point = _CODES_AND_ZERO_POINT.get(node.op_type, (0, 0))
-        if node.input[codes : codes + 1] and node.input[codes] in constants:
-            yield from node.input[zero_point : zero_point + 1]
+        if node.op_type in _CODES_AND_ZERO_POINT:
+            codes, zero_point = _CODES_AND_ZERO_POINT[node.op_type]
+            if constants.intersection(node.input[codes : codes + 1]):
+                yield from node.input[zero_point : zero_point + 1]
 
 
 def _factors(array: Array, rng: np.random.Generator) -> Array:

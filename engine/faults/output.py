@@ -8,14 +8,12 @@ from engine.arithmetic import RANGES
 from engine.faults.conv_reach import reach
 from engine.faults.fault import Fault
 from engine.faults.layout import fills_blocks
+from engine.faults.rounding import NO_INT32, saturate_int32_first
 from engine.ir import Array
 from engine.kernels.parameters import ConvParameters
 from engine.kernels.stages import Clip, ToCodes, add_zero_point
-from engine.profiles import convert_then_saturate
 
 WORDS = 2**15
-NO_INT32 = 2**31 - 64
-"""From here on the nearest float32 is 2**31 or more."""
 
 
 def in_type_of_x(p: ConvParameters, offset: int, clip: Clip) -> ToCodes:
@@ -60,8 +58,8 @@ def saturated_before_zero_point(p: ConvParameters, offset: int, clip: Clip) -> T
 
 def with_zero_point_in_int32(p: ConvParameters, offset: int, clip: Clip) -> ToCodes:
     """``clip(int32(float32(v + z)))``; from 2**31 on int32 is INT32_MIN."""
-    to_codes = add_zero_point(p, 0, convert_then_saturate)
-    return lambda whole: to_codes((whole + offset).astype(np.float32))
+    to_codes = add_zero_point(p, 0, saturate_int32_first)
+    return lambda whole: to_codes(whole + offset)
 
 
 def _steps(p: ConvParameters) -> float:

@@ -22,6 +22,8 @@ from engine.profiles import Prepare, Requantization, Rescaling, convert_then_sat
 from engine.profiles.fixed_point import tflite
 from engine.profiles.quantization import Rule, Scale
 
+NO_INT32 = 2**31 - 64
+"""From here on the nearest float32 is 2**31 or more."""
 ChooseRule = Callable[[Rule, object], Rule]
 """(QuantizeLinear's rule, the record of an operation) -> the rule that it follows."""
 
@@ -86,7 +88,7 @@ def quantize_with_zero_point_inside(x: Array, scale: Scale, zero_point: Array) -
 
 
 def saturate_int32_first(steps: Array, low: int, high: int) -> Array:
-    """Float32 steps become int32 before they are clipped: 2**31 - 64 already rounds to 2**31."""
+    """Float32 steps become int32 before they are clipped: from `NO_INT32` on, INT32_MIN."""
     return convert_then_saturate(steps.astype(np.float32), low, high)
 
 
@@ -203,7 +205,7 @@ FAULTS = (
         "F76",
         "values from 2**31 up convert to INT32_MIN and clip to the lowest code",
         "x86 cvtps2dq; onnx/onnx reference/ops/op_quantize_linear.py",
-        lambda p: any(each.steps >= 2**31 - 64 for each in reach(p)),
+        lambda p: any(each.steps >= NO_INT32 for each in reach(p)),
         {"saturate": saturate_int32_first},
         lambda right, p: quantize_int32_first,
         quantizes_far_values,

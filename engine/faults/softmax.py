@@ -60,7 +60,7 @@ def of_whole_reciprocal(p: SoftmaxParameters) -> SoftmaxParameters:
 
 def _is_cut(p: SoftmaxParameters) -> bool:
     reciprocal = np.float32(1) / p.y_scale
-    return bool(np.floor(reciprocal) != reciprocal)
+    return bool(np.floor(reciprocal) != reciprocal) and _is_seen(p)
 
 
 def _may_overflow(p: SoftmaxParameters) -> bool:
@@ -107,7 +107,7 @@ FAULTS = (
         "F126",
         "the reciprocal of a softmax's output scale is cut to a whole number",
         "microsoft/onnxruntime contrib_ops/cpu/quantization/qlinear_softmax.cc, measured",
-        lambda p: _is_cut(p) and _is_seen(p),
+        _is_cut,
         {"softmax.parameters": of_whole_reciprocal},
         record=SoftmaxParameters,
     ),
@@ -131,7 +131,7 @@ FAULTS = (
         "F126.single",
         "the reciprocal of a softmax's output scale is cut to a whole number, and its steps are of float32",
         "microsoft/onnxruntime contrib_ops/cpu/quantization/qlinear_softmax.cc, measured",
-        lambda p: _is_cut(p) and _is_seen(p),
+        _is_cut,
         {"softmax.steps": onnxruntime_softmax},
         record=SoftmaxParameters,
     ),

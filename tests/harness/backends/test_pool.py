@@ -177,9 +177,8 @@ def test_a_batch_larger_than_every_pipe_passes() -> None:
         GOOD[0].model, {"x": np.full((1, 1, 2, 2), 5, np.uint8), "rest": np.zeros(1 << 21)}
     )
     specs = [fake("echoes"), fake("prints")]
-    with Pool(
-        timeout=60.0
-    ) as patient:  # 96 MiB are passed, on a busy machine in over a second
+    # 96 MiB are passed, on a busy machine in over a second.
+    with Pool(timeout=60.0) as patient:
         found = patient.run([big] * 3, specs)
     for each in found:
         outcome = each[specs[0].text]
