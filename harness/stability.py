@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import onnx
 
 from corpus.case import Case
-from harness.backends.conversation import FILLS
+from harness.backends.batch import FILLS
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
 from harness.cut import cut, reads, tensor_types

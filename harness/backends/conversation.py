@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from corpus.case import Array, Case
 from harness.backends import catalogue, protocol
+from harness.backends.batch import Batch
 from harness.backends.description import Description, described
 from harness.backends.process import Ended, Message, Process
 from harness.outcome import Crashed, TimedOut
@@ -22,12 +20,6 @@ EXIT_SECONDS = 1.0
 MEMORY = 4 << 30
 KILLED = "signal SIGKILL"  # which no engine sends itself: somebody else did, or the system
 LOOK_SECONDS = 0.05  # how often memory is looked at
-FILLS = (165, 1, 128)
-"""What memory that was given back is filled with; what glibc hands out gets 90, 254 and 127, the others' bits.
-
-It is mostly zeros or what it was before, so that who reads what nobody wrote gives other values. As
-integers and as floats these are large, of both signs: where one saturates as zeros do, another does not.
-"""
 
 
 class Lost(Exception):  # noqa: N818
@@ -38,48 +30,12 @@ class Lost(Exception):  # noqa: N818
         self.name = name
 
 
-class Batch:
-    """Cases in the order they are asked, with the bytes that carry them computed once.
-
-    ``fill`` is what a worker that forks has its memory filled with, one of `FILLS`, or 0: as it is.
-    """
-
-    def __init__(self, kind: str, cases: Sequence[Case], fill: int = 0) -> None:
-        self.kind, self._cases, self._fill = kind, cases, fill
-        self._whole = self._packed(0)
-
-    def __len__(self) -> int:
-        return len(self._cases)
-
-    def message(
-        self, options: Sequence[dict[str, str]], answered: int, seconds: float
-    ) -> bytes:
-        """The request for everything after the first ``answered`` answers."""
-        first, skip = divmod(answered, len(options))
-        ranges, described, body = self._whole if first == 0 else self._packed(first)
-        header = {
-            "kind": self.kind,
-            "fill": self._fill,
-            "cases": ranges,
-            "options": options,
-            "answered": skip,
-            "seconds": seconds,
-        }
-        return protocol.frame(header, described, body)
-
-    def _packed(self, first: int) -> tuple[list[tuple[int, int]], list[Any], bytes]:
-        ranges: list[tuple[int, int]] = []
-        arrays: list[tuple[str, Array]] = []
-        for case in self._cases[first:]:
-            start = len(arrays)
-            arrays.append(("", np.frombuffer(case.model, np.uint8)))
-            arrays += case.inputs.items()
-            ranges.append((start, len(arrays)))
-        return ranges, *protocol.pack(arrays)
-
-
 class Conversation:
     """One worker and what it has been asked; survives the worker's end.
+
+    Answers come several at a time. Where a worker ends, the case that it was at is to blame, and what
+    was answered and not yet sent is asked again. Where that cannot be told, it is asked again to send
+    each answer at once.
 
     A worker that holds more than ``memory`` bytes is killed. Where that is the harm of earlier
     cases, it is no outcome: the case is asked again in a fresh worker. So is one whose worker was
@@ -114,9 +70,12 @@ class Conversation:
         self._batch, self._options = Batch("run", ()), [dict[str, str]()]
         self.answers: list[Message | Crashed | TimedOut] = []
         self._wanted = self._starts_lost = 0
-        self._killed_at = -1  # number of the answer that was missing when somebody killed it
+        self._ends: dict[int, Crashed | TimedOut] = {}  # by number; answers before are missing
+        self._at_once = False
+        self._killed_at = -1  # number of the answer that it was at when somebody killed it
         self._base = 0  # bytes before the first case
         self._is_fresh = True  # has answered nothing since it was started
+        self._first = 0  # number of the answer that it was asked for first
         self._look_at = 0.0
         self.is_starting = False
         self.deadline = 0.0
@@ -126,20 +85,21 @@ class Conversation:
         """Send a batch; ``answers`` fills up as `hear` is called, case by case, option by option."""
         self._batch, self._options, self.answers = batch, list(options), []
         self._wanted, self._killed_at = len(batch) * len(self._options), -1
+        self._ends, self._at_once = {}, False
         # Where it ended after its last answer, no case is to blame.
         if not self.process.is_alive() or self._leaks():
             self.end()
             self._start()
+        self.process.forget()
         if self.is_waiting():
             self._send_rest()
 
     def is_waiting(self) -> bool:
         """Whether the description or answers are missing."""
-        return self.is_starting or len(self.answers) < self._wanted
+        return self.is_starting or self._is_missing()
 
-    def missing(self) -> int:
-        """How many answers are still to come."""
-        return self._wanted - len(self.answers)
+    def _is_missing(self) -> bool:
+        return len(self.answers) < self._wanted
 
     def hear(self) -> None:
         """Take in what has arrived.
@@ -155,7 +115,19 @@ class Conversation:
             self._replace(Crashed(how, stderr))
         except protocol.Garbage as garbage:
             _, stderr = self.process.end()
-            self._replace(Crashed(f"garbage on its pipe: {garbage}", stderr))
+            if self._may_be_behind():
+                self._ask_again_at_once()
+            else:
+                self._replace(Crashed(f"garbage on its pipe: {garbage}", stderr))
+
+    def _may_be_behind(self) -> bool:
+        """Whether it may have been at a later answer than the next to come."""
+        return not self.is_starting and not self._at_once and self._wanted > 1
+
+    def _ask_again_at_once(self) -> None:
+        self._at_once = True
+        self._start()
+        self._send_rest()
 
     def check_time(self) -> None:
         """Give up on an answer that is late.
@@ -180,16 +152,20 @@ class Conversation:
         self._look_at = now + LOOK_SECONDS
         if self.process.resident() <= self._memory:
             return
-        if self._is_fresh:
+        process = self.process
+        if self._is_at_first():
             self.hear()  # a case whose answer is on its way is not to blame
-        if not self.is_waiting() or not self.process.is_alive():
+        if process is not self.process or not self.is_waiting() or not process.is_alive():
             return
         self.process.end()
-        if self._is_fresh:
+        if self._is_at_first():
             self._replace(Crashed(f"used more than {_size(self._memory)}", ""))
         else:
-            self._start()
-            self._send_rest()
+            self._ask_again_at_once()
+
+    def _is_at_first(self) -> bool:
+        """Whether it is at the first case since it was started."""
+        return self._is_fresh and self.process.at() <= self._first
 
     def _leaks(self) -> bool:
         """Whether it has used up half of what it may grow by."""
@@ -205,7 +181,15 @@ class Conversation:
         else:
             self.answers.append(message)
             self._is_fresh = False
-        self.deadline = time.monotonic() + self._timeout
+            self._fill_in()
+        self.deadline = self._patience_ends()
+
+    def _patience_ends(self) -> float:
+        return time.monotonic() + self._timeout + protocol.GATHER_SECONDS
+
+    def _fill_in(self) -> None:
+        while len(self.answers) in self._ends:
+            self.answers.append(self._ends.pop(len(self.answers)))
 
     def _greet(self, header: dict[str, Any]) -> None:
         if header["kind"] == "failed":
@@ -225,21 +209,30 @@ class Conversation:
             if isinstance(outcome, TimedOut) or self._starts_lost == STARTS:
                 raise Lost(self._entry.name, _why(outcome))
             self._start()
-            if self.missing():
+            if self._is_missing():
                 self._send_rest()
             return
-        if self._is_killed_anew(outcome):
-            self._killed_at = len(self.answers)
-        else:
-            self.answers.append(outcome)
-        if self.is_waiting():
+        at = self._at()
+        if self._is_killed_anew(outcome, at):
+            self._killed_at = at
+            self._ask_again_at_once()
+            return
+        self._ends[at] = outcome
+        self._fill_in()
+        if self._is_missing():
             self._start()
             self._send_rest()
 
-    def _is_killed_anew(self, outcome: Crashed | TimedOut) -> bool:
+    def _at(self) -> int:
+        """Number of the answer that it was at."""
+        told, at = len(self.answers), self.process.at()
+        is_open = not self._at_once and told <= at < self._wanted and at not in self._ends
+        return at if is_open else told
+
+    def _is_killed_anew(self, outcome: Crashed | TimedOut, at: int) -> bool:
         """Whether it was killed from outside, and over this case for the first time."""
         is_killed = isinstance(outcome, Crashed) and outcome.how == KILLED
-        return is_killed and self._killed_at != len(self.answers)
+        return is_killed and self._killed_at != at
 
     def _start(self) -> None:
         try:
@@ -257,6 +250,7 @@ class Conversation:
             "adapter": self._entry.target,
             "name": self._entry.name,
             "forks": self._forks,
+            "at": self.process.shares,
             "path_first": [] if ours else [str(Path.cwd())],
             "path_last": self._path_last(ours),
         }
@@ -269,10 +263,18 @@ class Conversation:
         return [str(ROOT)] if ours else [str(ROOT), *sys.path]
 
     def _send_rest(self) -> None:
-        rest = self._batch.message(self._options, len(self.answers), self._timeout)
-        self.process.send(rest)
+        self._first = start = len(self.answers)
+        for end in (*sorted(self._ends), self._wanted):
+            if start < end:
+                self.process.send(self._request(range(start, end)))
+            start = end + 1
         if not self.is_starting:
-            self.deadline = time.monotonic() + self._timeout
+            self.deadline = self._patience_ends()
+
+    def _request(self, numbers: range) -> bytes:
+        return self._batch.message(
+            self._options, numbers, self._timeout, at_once=self._at_once
+        )
 
 
 def _interpreter(name: str, python: str) -> str:

@@ -11,11 +11,10 @@ from typing import Self, TypeVar
 
 from corpus.case import Case
 from harness.backends import catalogue, reply
+from harness.backends.batch import FILLS, Batch
 from harness.backends.conversation import (
-    FILLS,
     LOOK_SECONDS,
     MEMORY,
-    Batch,
     Conversation,
     Lost,
 )
@@ -30,8 +29,6 @@ Key = tuple[str, str, str]  # adapter's name, interpreter, instruction set it is
 Question = tuple[Conversation, list[dict[str, str]]]  # a worker and the options to ask it with
 GOODBYE_SECONDS = 1.0
 MOST_LOST_TAPS = 3  # each costs the time limit, or starting again
-MANY_ANSWERS = 24
-NAP_SECONDS = 0.008  # lets the answers of a large batch gather in the pipes
 
 
 class Pool:
@@ -216,8 +213,6 @@ def _discuss(batch: Batch, questions: Sequence[Question], most: int) -> None:
             busy = [talk for talk in busy if talk.is_waiting()]
             if not busy:
                 continue
-            if sum(talk.missing() for talk in busy) > MANY_ANSWERS:
-                time.sleep(NAP_SECONDS)  # waking up for every answer costs more than it
             _attend(busy)
     except BaseException as error:
         for talk in busy:

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import mmap
 import os
 import signal
 import subprocess
@@ -32,10 +33,10 @@ class Ended(Exception):  # noqa: N818 - an event, seen by the pool
 
 
 class Process:
-    """A running worker with its three pipes.
+    """A running worker with its three pipes; it needs the descriptor ``shares`` when it starts.
 
     ``foreign`` interpreters do not inherit PYTHONPATH and PYTHONHOME, which are about ours.
-    ``environment`` is set besides.
+    ``environment`` is set besides. It shares a page with the worker, which tells there what it works on.
     """
 
     def __init__(
@@ -47,19 +48,11 @@ class Process:
                 inherited.pop(name, None)
         self._stderr = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by end()
         fcntl.fcntl(self._stderr, fcntl.F_SETFL, os.O_APPEND)
-        try:
-            self._popen = subprocess.Popen(
-                [python, str(WORKER)],
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._stderr,
-                env=inherited,
-                start_new_session=True,  # Ctrl-C is for the parent alone
-            )
-        except OSError:
-            self._stderr.close()
-            raise
+        with tempfile.TemporaryFile() as shared:
+            shared.truncate(protocol.NUMBER.size)
+            self._at, self.shares = mmap.mmap(shared.fileno(), 0), shared.fileno()
+            self._popen = self._opened([python, str(WORKER)], inherited)
+        self.forget()
         assert self._popen.stdin is not None
         assert self._popen.stdout is not None
         self._in, self._out = self._popen.stdin, self._popen.stdout
@@ -69,6 +62,24 @@ class Process:
         self._outgoing: deque[memoryview] = deque()
         self._incoming = bytearray()
         self._ending: tuple[str, str] | None = None
+
+    def _opened(
+        self, command: list[str], environment: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                command,
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is for the parent alone
+                pass_fds=(self.shares,),
+            )
+        except OSError:
+            self._stderr.close()
+            raise
 
     @property
     def pid(self) -> int:
@@ -82,6 +93,15 @@ class Process:
     def resident(self) -> int:
         """Bytes that it, or a child of it, holds; 0 where the system does not tell (it has no /proc)."""
         return max(map(_resident, (self.pid, *_children(self.pid))))
+
+    def at(self) -> int:
+        """Number of the answer that it works on, or worked on when it ended; -1 before the first."""
+        number: int = protocol.NUMBER.unpack(self._at)[0]
+        return number
+
+    def forget(self) -> None:
+        """Before new questions are sent: it works on none of them yet."""
+        self._at[:] = protocol.NUMBER.pack(-1)
 
     def send(self, message: bytes) -> None:
         """Queue a message and write what the pipe takes."""
@@ -126,7 +146,7 @@ class Process:
                 self._incoming[middle : middle + body_size],
             )
             del self._incoming[: middle + body_size]
-            yield protocol.decode(bytes(text), body)
+            yield from protocol.decode(bytes(text), body)
         if not is_open:
             raise Ended
 

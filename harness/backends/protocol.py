@@ -1,7 +1,8 @@
 """What parent and worker say to each other, and what an adapter must offer.
 
-A message is a prefix, a JSON header and the raw bytes of its arrays; nothing is pickled. This file
-and every adapter run in any CPython from 3.8 on that has numpy, onnx and the engine under test.
+A message is a JSON header and the raw bytes of its arrays; nothing is pickled. A frame is a prefix and
+several messages: the list of their headers, then the bytes of all their arrays. This file and every
+adapter run in any CPython from 3.8 on that has numpy, onnx and the engine under test.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
 
-VERSION = 1
-PREFIX = struct.Struct("<4sIQ")  # magic, bytes of header, bytes of body
-MAGIC = b"QDW1"
+VERSION = 2
+PREFIX = struct.Struct("<4sIQ")  # magic, bytes of headers, bytes of body
+MAGIC = b"QDW2"
 ENCODER = json.JSONEncoder(separators=(",", ":"))
+GATHER_SECONDS = 0.02  # answers may wait so long in a worker before they are sent
+NUMBER = struct.Struct("<q")  # of the answer that a worker works on, in memory that it shares
 ALIGNMENT = 16  # what a fresh allocation would give: engines read the arrays in place
 
 
@@ -74,48 +77,61 @@ def pack(arrays: Iterable[tuple[str, Array]]) -> tuple[list[Any], bytes]:
     return described, b"".join(parts)
 
 
-def frame(header: Mapping[str, Any], described: list[Any], body: bytes) -> bytes:
-    """Bytes of one message around what `pack` returned."""
-    text = ENCODER.encode(dict(header, arrays=described)).encode()
+def frame(headers: Sequence[Mapping[str, Any]], bodies: Iterable[bytes]) -> bytes:
+    """Bytes of a frame around what `pack` returned for each message; ``arrays`` of a header describes its own."""
+    text, body = ENCODER.encode(headers).encode(), b"".join(bodies)
     return b"".join((PREFIX.pack(MAGIC, len(text), len(body)), text, body))
 
 
 def encode(header: Mapping[str, Any], arrays: Iterable[tuple[str, Array]] = ()) -> bytes:
-    """Bytes of one message.
+    """Bytes of a frame of one message.
 
     Raises:
         TypeError: an array holds Python objects.
     """
-    return frame(header, *pack(arrays))
+    described, body = pack(arrays)
+    return frame([dict(header, arrays=described)], [body])
 
 
 def sizes(prefix: bytes | bytearray | memoryview) -> tuple[int, int]:
-    """Bytes of header and of body that follow a prefix.
+    """Bytes of headers and of body that follow a prefix.
 
     Raises:
-        Garbage: this is not the start of a message.
+        Garbage: this is not the start of a frame.
     """
-    magic, header, body = PREFIX.unpack(prefix)
+    magic, headers, body = PREFIX.unpack(prefix)
     if magic != MAGIC:
         raise Garbage(f"not a message: {bytes(prefix[:16])!r}")
-    return header, body
+    return headers, body
 
 
-def decode(text: bytes, body: bytearray) -> tuple[dict[str, Any], list[tuple[str, Array]]]:
-    """The header and the arrays of a message; the arrays are views into ``body``.
+def decode(
+    text: bytes, body: bytearray
+) -> list[tuple[dict[str, Any], list[tuple[str, Array]]]]:
+    """Header and arrays of every message of a frame; the arrays are views into ``body``.
 
     Raises:
-        Garbage: header or body do not fit together.
+        Garbage: headers and body do not fit together.
     """
     try:
-        header = json.loads(text.decode())
-        return header, list(_arrays(header.pop("arrays"), body))
+        return list(_messages(json.loads(text.decode()), body))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Garbage(f"not a message: {error}") from error
 
 
-def _arrays(described: Iterable[Any], body: bytearray) -> Iterator[tuple[str, Array]]:
+def _messages(
+    headers: Iterable[dict[str, Any]], body: bytearray
+) -> Iterator[tuple[dict[str, Any], list[tuple[str, Array]]]]:
     start = 0
+    for header in headers:
+        arrays, start = _arrays(header.pop("arrays"), body, start)
+        yield header, arrays
+
+
+def _arrays(
+    described: Iterable[Any], body: bytearray, start: int
+) -> tuple[list[tuple[str, Array]], int]:
+    arrays = []
     for name, dtype_name, shape in described:
         dtype = _dtype(dtype_name)
         count = 1
@@ -124,7 +140,8 @@ def _arrays(described: Iterable[Any], body: bytearray) -> Iterator[tuple[str, Ar
         array = np.frombuffer(body, dtype, count, start) if count else np.empty(0, dtype)
         size = count * dtype.itemsize
         start += size + -size % ALIGNMENT
-        yield name, array.reshape(shape)
+        arrays.append((name, array.reshape(shape)))
+    return arrays, start
 
 
 def _dtype_name(name: str, dtype: np.dtype[Any]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness.backends.conversation import FILLS
+from harness.backends.batch import FILLS
 from harness.backends.pool import Pool
 from harness.backends.spec import parse
 from harness.outcome import Crashed, Outcome, Refused, Tapped, TimedOut, Values

@@ -12,7 +12,9 @@ from hypothesis.extra import numpy as npst
 from harness.backends import protocol
 
 FOLDER = Path(protocol.__file__).parent
-PARENT_ONLY = {"catalogue", "conversation", "description", "pool", "process", "reply", "spec"}
+PARENT_ONLY = {
+    *("batch", "catalogue", "conversation", "description", "pool", "process", "reply", "spec")
+}
 CHILD = sorted(each for each in FOLDER.glob("*.py") if each.stem not in PARENT_ONLY)
 DTYPES: list[Any] = [
     *["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"],
@@ -28,9 +30,10 @@ def there_and_back(header: dict[str, Any], arrays: Any) -> Any:
     head = protocol.PREFIX.size
     header_size, body_size = protocol.sizes(message[:head])
     assert len(message) == head + header_size + body_size
-    return protocol.decode(
+    (only,) = protocol.decode(
         message[head : head + header_size], bytearray(message[head + header_size :])
     )
+    return only
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -67,6 +70,25 @@ def test_a_strided_array_arrives_in_order() -> None:
     np.testing.assert_array_equal(got, sent)
 
 
+def test_messages_of_a_frame_arrive_with_their_own_arrays() -> None:
+    sent: list[tuple[str, list[tuple[str, Any]]]] = [
+        ("none", []),
+        ("two", [("x", np.arange(3)), ("y", np.ones(2))]),
+        ("one", [("x", np.zeros((2, 0)))]),
+    ]
+    packed = [(kind, *protocol.pack(arrays)) for kind, arrays in sent]
+    headers = [{"kind": kind, "arrays": described} for kind, described, _ in packed]
+    frame = protocol.frame(headers, [body for *_, body in packed])
+    head = protocol.PREFIX.size
+    middle = head + protocol.sizes(frame[:head])[0]
+    got = protocol.decode(frame[head:middle], bytearray(frame[middle:]))
+    assert [header for header, _ in got] == [{"kind": kind} for kind, _ in sent]
+    for (_, expected), (_, arrays) in zip(sent, got, strict=True):
+        assert [name for name, _ in arrays] == [name for name, _ in expected]
+        for (_, one), (_, other) in zip(expected, arrays, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_objects_are_refused() -> None:
     with pytest.raises(TypeError, match="x has dtype object"):
         protocol.encode({}, [("x", np.array([None]))])
@@ -78,7 +100,7 @@ def test_garbage_is_recognised() -> None:
     with pytest.raises(protocol.Garbage):
         protocol.decode(b"{not json", bytearray())
     with pytest.raises(protocol.Garbage):
-        protocol.decode(b'{"arrays":[["x","<f4",[9]]]}', bytearray(3))
+        protocol.decode(b'[{"arrays":[["x","<f4",[9]]]}]', bytearray(3))
     with pytest.raises(protocol.Garbage):
         protocol.decode(b"[1]", bytearray())
 
