@@ -6,7 +6,6 @@ stdin closes. Crashing, hanging and exiting are allowed here: the parent sees an
 
 from __future__ import annotations
 
-import gc
 import importlib
 import mmap
 import os
@@ -57,7 +56,6 @@ def _serve(outbox: Outbox, hello: dict[str, Any], messages: Iterable[Request]) -
     outbox.send()
     if adapter is None:
         return
-    gc.freeze()  # what is imported stays: who collects need not look at it again
     answer = answer_in_children if hello["forks"] else answer_all
     for header, arrays in messages:
         answer(outbox, at, header, questions(adapter, header, arrays))
