@@ -34,14 +34,15 @@ def answer_all(
         at[:] = protocol.NUMBER.pack(number)
         outbox.put(*answer(*question))
         if header["at_once"] or outbox.is_due():
+            set_alarm(0)
             outbox.send()
             set_alarm(header["seconds"])
+    set_alarm(0)
     outbox.send()
-    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def set_alarm(seconds: float) -> None:
-    """A worker whose parent was killed does not hang for ever."""
+    """A worker whose parent was killed does not hang for ever; 0 while it waits for one that was stopped."""
     signal.setitimer(signal.ITIMER_REAL, PATIENCE * seconds)
 
 

@@ -34,8 +34,7 @@ class Batch:
         options: Sequence[dict[str, str]],
         numbers: range,
         seconds: float,
-        *,
-        at_once: bool = False,
+        at_once: bool,
     ) -> bytes:
         """The request for the answers of these numbers, counted case by case, option by option."""
         first, end = numbers.start // len(options), -(-numbers.stop // len(options))

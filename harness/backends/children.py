@@ -51,6 +51,7 @@ def _be_child(outbox: Outbox, fill: int, question: tuple[Any, ...]) -> NoReturn:
     _, adapter, *_ = question
     vars(adapter).clear()
     gc.collect()  # memory that a case damaged shows when it is given back
+    set_alarm(0)
     outbox.send()
     os._exit(ANSWERED)
 

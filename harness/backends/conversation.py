@@ -91,8 +91,7 @@ class Conversation:
             self.end()
             self._start()
         self.process.forget()
-        if self.is_waiting():
-            self._send_rest()
+        self._send_rest()
 
     def is_waiting(self) -> bool:
         """Whether the description or answers are missing."""
@@ -100,6 +99,11 @@ class Conversation:
 
     def _is_missing(self) -> bool:
         return len(self.answers) < self._wanted
+
+    def flush(self) -> None:
+        """Send more of what was asked."""
+        self.process.flush()
+        self._wait_anew()
 
     def hear(self) -> None:
         """Take in what has arrived.
@@ -110,6 +114,7 @@ class Conversation:
         try:
             for message in self.process.messages():
                 self._accept(message)
+            self._wait_anew()
         except Ended:
             how, stderr = self.process.end(EXIT_SECONDS)
             self._replace(Crashed(how, stderr))
@@ -182,10 +187,6 @@ class Conversation:
             self.answers.append(message)
             self._is_fresh = False
             self._fill_in()
-        self.deadline = self._patience_ends()
-
-    def _patience_ends(self) -> float:
-        return time.monotonic() + self._timeout + protocol.GATHER_SECONDS
 
     def _fill_in(self) -> None:
         while len(self.answers) in self._ends:
@@ -209,8 +210,7 @@ class Conversation:
             if isinstance(outcome, TimedOut) or self._starts_lost == STARTS:
                 raise Lost(self._entry.name, _why(outcome))
             self._start()
-            if self._is_missing():
-                self._send_rest()
+            self._send_rest()
             return
         at = self._at()
         if self._is_killed_anew(outcome, at):
@@ -265,16 +265,16 @@ class Conversation:
     def _send_rest(self) -> None:
         self._first = start = len(self.answers)
         for end in (*sorted(self._ends), self._wanted):
-            if start < end:
-                self.process.send(self._request(range(start, end)))
+            if numbers := range(start, end):
+                self.process.send(
+                    self._batch.message(self._options, numbers, self._timeout, self._at_once)
+                )
             start = end + 1
-        if not self.is_starting:
-            self.deadline = self._patience_ends()
+        self._wait_anew()
 
-    def _request(self, numbers: range) -> bytes:
-        return self._batch.message(
-            self._options, numbers, self._timeout, at_once=self._at_once
-        )
+    def _wait_anew(self) -> None:
+        if not self.is_starting:
+            self.deadline = time.monotonic() + self._timeout + protocol.GATHER_SECONDS
 
 
 def _interpreter(name: str, python: str) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from harness.backends.protocol import Array
 
-GATHER_BYTES = 1 << 20
+GATHER_BYTES = 1 << 16  # a pipe takes more
 
 
 class Outbox:

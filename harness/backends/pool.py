@@ -235,7 +235,7 @@ def _attend(waiting: Sequence[Conversation]) -> None:
         by_descriptor[talk.process.reads_from] = talk.hear
         if talk.process.has_unsent():
             poll.register(talk.process.writes_to, select.POLLOUT)
-            by_descriptor[talk.process.writes_to] = talk.process.flush
+            by_descriptor[talk.process.writes_to] = talk.flush
     patience = min(talk.deadline for talk in waiting) - time.monotonic()
     for descriptor, _ in poll.poll(max(0.0, min(patience, LOOK_SECONDS)) * 1000):
         by_descriptor[descriptor]()

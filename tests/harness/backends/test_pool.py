@@ -186,6 +186,23 @@ def test_a_batch_larger_than_every_pipe_passes() -> None:
         assert outcome.arrays["rest"].nbytes == 1 << 24
 
 
+def test_a_campaign_that_was_stopped_blames_no_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    attend = pool_module._attend
+    stops = iter([1.5])
+
+    def stopped(talks: Sequence[Conversation]) -> None:
+        time.sleep(next(stops, 0.0))
+        attend(talks)
+
+    spec = fake("echoes")
+    cases = [Case(GOOD[0].model, {**GOOD[0].inputs, "rest": np.zeros(1 << 12)})] * 100
+    with Pool(timeout=0.3) as pool:
+        pool.run(GOOD, [spec])  # it has started
+        monkeypatch.setattr(pool_module, "_attend", stopped)
+        found = pool.run(cases, [spec])  # the pipe is full, and longer so than it may hang
+    assert all(isinstance(each[spec.text], Values) for each in found)
+
+
 def test_no_cases_need_no_answer(pool: Pool) -> None:
     assert pool.run([], [PERFECT]) == []
 
