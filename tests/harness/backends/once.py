@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.fakes import Arrays, perfect
+from tests.fakes import Arrays, perfect, scribbles_on_its_pipe
 
 FATAL = 13
 
@@ -54,11 +54,7 @@ def hangs_once(model: Any, inputs: Arrays, folder: str) -> Arrays:
 
 def scribbles(model: Any, inputs: Arrays, folder: str) -> Arrays:
     if _times(inputs, folder):
-        for descriptor in range(3, 32):
-            try:
-                os.write(descriptor, b"this is certainly not a message of ours\n")
-            except OSError:
-                continue
+        return scribbles_on_its_pipe(model, inputs)
     return perfect(model, inputs)
 
 
