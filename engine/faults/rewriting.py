@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.arithmetic import round_half_away
 from engine.faults.fault import Fault
-from engine.fusion.match import Replacement, View
+from engine.fusion.match import Refusal, Replacement, View
 from engine.fusion.r40_equal_pair import Coding, read_coding
 from engine.fusion.r41_stripped_pair import (
     CLIPPED,
@@ -67,16 +67,22 @@ def clipped_before_a_sum(view: View, pair: tuple[Node, Node], coding: Coding) ->
     Behind the Conv there may be Clips, or Relus that codes of which none is negative make needless.
     """
     quantize, dequantize = pair
-    is_byte = coding.dtype in (np.int8, np.uint8)
-    if not (is_byte and coding.scale.size == coding.zero_point.size == 1):
+    first = read_coding(view, quantize)
+    if isinstance(first, Refusal) or not (_is_byte(first) and _is_byte(coding)):
         return KEPT
-    covers = int(coding.zero_point.reshape(())) == INTEGER_CODES[coding.dtype][0]
+    covers = int(first.zero_point.reshape(())) == INTEGER_CODES[first.dtype][0]
     before = view.producer(quantize.inputs[0])
     while before is not None and (before.op == "Clip" or (before.op == "Relu" and covers)):
         before = view.producer(before.inputs[0])
     readers = {each.op for each in view.users(dequantize.outputs[0])}
     is_between = before is not None and before.op == "Conv" and readers == {"Add"}
     return CLIPPED if is_between else KEPT
+
+
+def _is_byte(coding: Coding) -> bool:
+    """Whether it has 8-bit codes of one scale."""
+    is_one = coding.scale.size == coding.zero_point.size == 1
+    return is_one and coding.dtype in (np.int8, np.uint8)
 
 
 def whole_behind_a_concat(view: View, pair: tuple[Node, Node], coding: Coding) -> str:
@@ -231,10 +237,10 @@ FAULTS = (
     ),
     Fault(
         "F151",
-        "between a Conv and an Add a QuantizeLinear and the DequantizeLinear that undoes it clip only",
+        "between a Conv and an Add a QuantizeLinear and a DequantizeLinear clip only",
         "openvinotoolkit/openvino: a pair between a Conv and an Add that it fuses, measured",
         stages={"rewrite.stripped": clipped_before_a_sum},
-        guards_off=("R41.opt-in",),
+        guards_off=("R41.opt-in", "R41.G5/scale", "R41.G5/zero point"),
     ),
     Fault(
         "F157",

@@ -77,17 +77,35 @@ def dropped(view: View, pair: tuple[Node, Node], coding: Coding) -> str:
 
 
 def _clip(view: View, quantize: Node, dequantize: Node, coding: Coding) -> Replacement:
-    """The range of the codes is all that is left; of a Clip before it, the codes of its bounds."""
-    source, ends = quantize.inputs[0], ends_of(coding)
+    """The range of the codes is all that is left; of a Clip before it, the codes of its bounds.
+
+    Where a fault lets the two differ, it becomes the range of the DequantizeLinear.
+    """
+    first = read_coding(view, quantize)
+    assert not isinstance(first, Refusal)  # it was compared with the other
+    source, ends = quantize.inputs[0], ends_of(first)
     while (clip := view.producer(source, "Clip")) is not None:
         bounds = clip_bounds(clip, view.graph.opset, view.constants)
         if bounds is None:
             break
-        source, codes = clip.inputs[0], (_coded(each, coding) for each in bounds)
+        source, codes = clip.inputs[0], (_coded(each, first) for each in bounds)
         ends = tuple(np.clip(each, *ends) for each in codes)
-    node = Node(dequantize.id, "Clip", (source,), dequantize.outputs, {})
-    node, constants = _given(view, node, dequantize.key, ends)
-    return Replacement((quantize, dequantize), (node,), constants)
+    constants: dict[str, Array] = {}
+    steps: Steps = (("Clip", ends), *_between(first, coding))
+    nodes = chain(view, dequantize, (source, dequantize.outputs[0]), steps, constants)
+    return Replacement((quantize, dequantize), nodes, constants)
+
+
+def _between(first: Coding, second: Coding) -> Steps:
+    """What makes reals of the first's codes those of the second's: ``x * (s' / s) + (z - z') * s'``."""
+    scales = [np.float64(each.scale.reshape(())) for each in (first, second)]
+    zeros = [np.float64(each.zero_point.reshape(())) for each in (first, second)]
+    if scales[0] == scales[1] and zeros[0] == zeros[1]:
+        return ()
+    return (
+        ("Mul", (scales[1] / scales[0],)),
+        ("Add", ((zeros[0] - zeros[1]) * scales[1],)),
+    )
 
 
 def _coded(bound: float, coding: Coding) -> Array:

@@ -103,8 +103,14 @@ def one_pair(scale: float, other: float) -> Case:
     return net.graph.case()
 
 
-def pair_before(op: str, opset: int = 17, after: str = "", zero: int = 100) -> Case:
-    """A Conv of floats, an activation after it, a pair, and what reads it."""
+def pair_before(
+    op: str,
+    opset: int = 17,
+    after: str = "",
+    zero: int = 100,
+    second: tuple[float, int] | None = None,
+) -> Case:
+    """A Conv of floats, an activation after it, a pair, whose ``second`` may differ, and what reads it."""
     net = Net(opset)
     w = net.graph.array(
         "w", (net.random.integers(-9, 10, (3, 3, 1, 1)) / 4).astype(np.float32)
@@ -112,7 +118,8 @@ def pair_before(op: str, opset: int = 17, after: str = "", zero: int = 100) -> C
     real = net.op("Conv", "n0", net.floats(*IMAGE), w)
     ends = [net.graph.array(f"c{v}", np.array(v, np.float32)) for v in (-0.7, 2.2)]
     real = net.op(after, "n2", real, *(ends if after == "Clip" else ())) if after else real
-    real = net.real("a", net.quantize(real, "a", 0.3, zero), "a_r")
+    first = net.quantize(real, "a", 0.3, zero)
+    real = net.real("a", net.pair("b", *second) if second else first, "a_r")
     net.out(net.op(op, "n1", real, w), (3, 3, 4, 4), np.float32)
     return net.graph.case()
 

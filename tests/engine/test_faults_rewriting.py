@@ -306,6 +306,16 @@ def test_of_a_clip_behind_the_conv_the_codes_of_its_bounds_are_left(
     assert np.array_equal(y, clipped(case, low, high))
 
 
+def test_a_pair_of_two_codings_becomes_the_range_of_the_second() -> None:
+    """OpenVINO 2026.4.1: reals between -30 and 46.5 become twice as many, and 15 less."""
+    case = whole(pair_before("Add", second=(0.6, 125)))
+    (y,) = run(case, "F151").values()
+    w = onnx.numpy_helper.to_array(case.proto().graph.initializer[0])
+    added = clipped(case, -100, 155) - w
+    assert np.abs(y - (added * 2 - np.float32(15) + w)).max() < 1e-4
+    assert all(map(np.array_equal, run(case).values(), run(case, "F129").values()))
+
+
 @pytest.mark.parametrize(("after", "zero"), [("Relu", 1), ("Abs", 0)])
 def test_a_pair_behind_what_openvino_keeps_rounds(after: str, zero: int) -> None:
     case = pair_before("Add", after=after, zero=zero)
