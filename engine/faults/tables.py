@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import RANGES, round_half_away
+from engine.arithmetic import RANGES, fused_multiply_add, round_half_away
+from engine.faults.combination_casts import Affine, multiply_and_add
 from engine.faults.fault import Fault
 from engine.faults.rounding import quantize_with_zero_point_inside
 from engine.faults.roundings import (
@@ -116,14 +117,17 @@ def wrapped(rule: TableRule, p: TableParameters) -> TableRule:
     return replace(rule, quantize=quantize)
 
 
-def by_a_cast(move: Move) -> Callable[[TableRule, TableParameters], TableRule]:
-    """``fl(f(x) / ys)``, cast and then moved by yz."""
+def by_a_cast(move: Move, affine: Affine) -> Callable[[TableRule, TableParameters], TableRule]:
+    """``f(q xs - fl(xz xs)) * fl(1/ys)`` in float32, cast and then moved by yz."""
+
+    def dequantize(codes: Array, scale: Scale, zero_point: int) -> Array:
+        return affine(codes.astype(_F), scale, -_F(_F(zero_point) * scale))
 
     def rule(given: TableRule, p: TableParameters) -> TableRule:
         def quantize(x: Array, scale: Scale, zero_point: Array) -> Array:
-            return move(x / scale, p.y_zero_point, *RANGES[p.y_dtype])
+            return move(x * (_F(1) / _F(scale)), p.y_zero_point, *RANGES[p.y_dtype])
 
-        return replace(given, quantize=quantize)
+        return replace(given, dequantize=dequantize, quantize=quantize)
 
     return rule
 
@@ -246,13 +250,13 @@ FAULTS = (
         "the entries of a table are cast: fraction cut off, lowest bits kept, then zero point added",
         "openvinotoolkit/openvino: the ONNX front end's QLinear operators, measured",
         "rule",
-        by_a_cast(cast_then_moved),
+        by_a_cast(cast_then_moved, fused_multiply_add),
     ),
     table_fault(
         "F128.table.clipped",
         "the entries of a table are converted: clipped, fraction cut off, then zero point added",
         "openvinotoolkit/openvino: the ONNX front end's QLinear operators behind an open batch, measured",
         "rule",
-        by_a_cast(clipped_then_moved),
+        by_a_cast(clipped_then_moved, multiply_and_add),
     ),
 )

@@ -60,6 +60,13 @@ def test_fractions_of_a_table_are_cut_off_before_the_zero_point_is_added() -> No
     assert found == [-122, -121, -110, -110, -80]
 
 
+def test_steps_of_a_table_are_products_with_the_inverse_scale() -> None:
+    """Quotients would be whole: of one scale all codes were as given."""
+    x = np.array([[7, 8, 11, 14, 22, 25]], np.uint8)
+    found = cast_of("F128.table", "QLinearLeakyRelu", x, (0.7540334, 0), (0.7540334, 0))
+    assert found == [6, 8, 10, 13, 21, 24]
+
+
 def test_a_choice_adds_the_zero_point_to_what_it_cast() -> None:
     x = np.zeros((1, 2), np.uint8)
     assert cast_of("F128.concat", "QLinearWhere", x, (1.0, 1), (1.0, 255)) == [255, 255]
