@@ -34,23 +34,30 @@ def of_consequence(case: Case, rows: tuple[Judged, ...]) -> tuple[Judged, ...]:
     """The rows without wrong codes of which everything right is made, in a graph that ends right.
 
     An optimizer may give codes other parameters, and what reads them, too: they are other codes
-    than the model's, of which the same reals are made. What nobody was seen to read stays.
+    than the model's, of which the same values are made. What nobody was seen to read stays.
     """
     kept: list[Judged] = []
     others: set[str] = set()
     for row in rows:
-        readers = [each for each in rows if row.tensor in each.unit.inputs]
-        told = [row] if others.intersection(row.unit.inputs) else readers
-        are_codes = row.verdict.is_wrong and row.array.dtype.kind in "iu"
-        if (
-            are_codes
-            and told
-            and not any(_is_wrong_from_the_start(case, each) for each in told)
-        ):
+        reads_others = bool(others.intersection(row.unit.inputs))
+        if (row.verdict.is_wrong or reads_others) and _are_other_codes(case, row, rows):
             others.add(row.tensor)
-        else:
+        elif not reads_others or _is_wrong_from_the_start(case, row):
             kept.append(row)
     return tuple(kept)
+
+
+def _are_other_codes(case: Case, row: Judged, rows: tuple[Judged, ...]) -> bool:
+    """Whether all that was seen to read these codes is right, or other codes itself."""
+    readers = [each for each in rows if row.tensor in each.unit.inputs]
+    return (
+        row.array.dtype.kind in "iu"
+        and bool(readers)
+        and all(
+            not _is_wrong_from_the_start(case, each) or _are_other_codes(case, each, rows)
+            for each in readers
+        )
+    )
 
 
 def _is_wrong_from_the_start(case: Case, row: Judged) -> bool:

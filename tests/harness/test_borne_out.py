@@ -9,7 +9,7 @@ from harness.borne_out import borne_out, of_consequence
 from harness.locate import Judged, culprits, locate
 from harness.observe import PREFIXES, units
 from harness.oracle import Oracle
-from harness.outcome import Tapped
+from harness.outcome import FusedOp, Tapped
 from tests.harness.benches import bench_of
 
 DOUBTFUL = """<ir_version: 8, opset_import: ["" : 13]>
@@ -77,3 +77,37 @@ def test_a_wrong_tensor_of_which_all_that_is_right_was_made_is_of_no_consequence
     q: int, y: int, blamed: list[str]
 ) -> None:
     assert [each.tensor for each in culprits(of_consequence(CASE, rows(q, y)))] == blamed
+
+
+RECODED = Case(
+    onnx.parser.parse_model("""<ir_version: 8, opset_import: ["" : 13]>
+recoded (float[2] x) => (float[2] y) <float s = {0.5}, int8 z = {0}>
+{
+   q = QuantizeLinear (x, s, z)
+   t = Identity (q)
+   d = DequantizeLinear (t, s, z)
+   y = Neg (d)
+}""").SerializeToString(),
+    {"x": np.array([1, 2], np.float32)},
+)
+
+
+@pytest.mark.parametrize(
+    ("moved", "reals", "blamed"),
+    [
+        ([1, 2], [1, 2], []),  # codes of scale 1, moved and read as such
+        ([1, 2], [1, 3], ["q", "d"]),
+    ],
+)
+def test_reals_that_are_right_are_right_whatever_codes_they_were_made_of(
+    moved: list[int], reals: list[int], blamed: list[str]
+) -> None:
+    seen = {"q": np.array([1, 2], np.int8), "t": np.array(moved, np.int8)}
+    seen |= {"d": np.array(reals, np.float32), "y": -np.array(reals, np.float32)}
+    plan = tuple(
+        FusedOp(node.op_type, node.name, (node.name,), (node.input[0],), (node.output[0],))
+        for node in RECODED.proto().graph.node
+    )
+    tapped = Tapped({**RECODED.inputs, **seen}, plan, "native", confirmed=True)
+    found = of_consequence(RECODED, locate(RECODED.proto(), tapped))
+    assert [each.tensor for each in culprits(found)] == blamed
