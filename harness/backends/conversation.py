@@ -1,33 +1,22 @@
 """The exchange with one worker: a batch of questions, its answers, and starting again after a crash."""
 
-import shutil
-import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from harness.backends import catalogue, protocol
+from harness.backends import protocol
 from harness.backends.batch import Batch
-from harness.backends.description import Description, described
+from harness.backends.description import Description
+from harness.backends.launch import Launch, Lost
 from harness.backends.process import Ended, Message, Process
 from harness.outcome import Crashed, TimedOut
 
-ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 120.0  # importing an engine from a cold disk can take long
 STARTS = 3  # of a worker that ends before it is ready: somebody may have killed it
 EXIT_SECONDS = 1.0
 MEMORY = 4 << 30
 KILLED = "signal SIGKILL"  # which no engine sends itself: somebody else did, or the system
 LOOK_SECONDS = 0.05  # how often memory is looked at
-
-
-class Lost(Exception):  # noqa: N818
-    """The worker does not start: ``name`` of the backend, and the reason as text."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        super().__init__(reason)
-        self.name = name
 
 
 class Conversation:
@@ -40,8 +29,6 @@ class Conversation:
     A worker that holds more than ``memory`` bytes is killed. Where that is the harm of earlier
     cases, it is no outcome: the case is asked again in a fresh worker. So is one whose worker was
     killed from outside, once: where it is killed again, the system has no memory for this case.
-    With ``forks`` a worker of a native engine runs every case in a child, which ends with it, and
-    whose memory is filled as the batch says.
 
     Raises:
         Lost: the interpreter cannot be run.
@@ -50,23 +37,8 @@ class Conversation:
     process: Process
     description: Description
 
-    def __init__(
-        self,
-        entry: catalogue.Entry,
-        python: str,
-        isa: str,
-        timeout: float,
-        memory: int = MEMORY,
-        *,
-        forks: bool = False,
-    ) -> None:
-        if entry.missing:
-            raise Lost(entry.name, entry.missing)
-        self._entry, self._timeout, self._memory = entry, timeout, memory
-        self._forks = forks and entry.native
-        self._environment = entry.isa.get(isa, {})
-        self._python = _interpreter(entry.name, python)
-        self._is_foreign = self._python != sys.executable
+    def __init__(self, launch: Launch, timeout: float, memory: int = MEMORY) -> None:
+        self._launch, self._timeout, self._memory = launch, timeout, memory
         self._batch, self._options = Batch("run", ()), [dict[str, str]()]
         self.answers: list[Message | Crashed | TimedOut] = []
         self._wanted = self._starts_lost = 0
@@ -193,14 +165,11 @@ class Conversation:
             self.answers.append(self._ends.pop(len(self.answers)))
 
     def _greet(self, header: dict[str, Any]) -> None:
-        if header["kind"] == "failed":
-            self.process.end()
-            raise Lost(self._entry.name, f"{header['message']} ({self._entry.install})")
         try:
-            self.description = described(header["description"])
-        except TypeError as error:
+            self.description = self._launch.described(header)
+        except Lost:
             self.process.end()
-            raise Lost(self._entry.name, f"its description is wrong: {error}") from error
+            raise
         self.is_starting, self._starts_lost = False, 0
         self._base = self.process.resident()
 
@@ -208,7 +177,7 @@ class Conversation:
         if self.is_starting:
             self._starts_lost += 1
             if isinstance(outcome, TimedOut) or self._starts_lost == STARTS:
-                raise Lost(self._entry.name, _why(outcome))
+                raise Lost(self._launch.entry.name, _why(outcome))
             self._start()
             self._send_rest()
             return
@@ -235,32 +204,9 @@ class Conversation:
         return is_killed and self._killed_at != at
 
     def _start(self) -> None:
-        try:
-            self.process = Process(
-                self._python, foreign=self._is_foreign, environment=self._environment
-            )
-        except OSError as error:
-            raise Lost(self._entry.name, f"{self._python}: {error.strerror}") from error
+        self.process = self._launch.start()
         self.is_starting = self._is_fresh = True
         self.deadline = time.monotonic() + START_SECONDS
-        ours = catalogue.is_ours(self._entry)
-        hello = {
-            "kind": "hello",
-            "version": protocol.VERSION,
-            "adapter": self._entry.target,
-            "name": self._entry.name,
-            "forks": self._forks,
-            "at": self.process.shares,
-            "path_first": [] if ours else [str(Path.cwd())],
-            "path_last": self._path_last(ours),
-        }
-        self.process.send(protocol.encode(hello))
-
-    def _path_last(self, ours: bool) -> list[str]:
-        """What can be imported here can be in the worker; a foreign one has paths of its own."""
-        if self._is_foreign:
-            return []
-        return [str(ROOT)] if ours else [str(ROOT), *sys.path]
 
     def _send_rest(self) -> None:
         self._first = start = len(self.answers)
@@ -275,15 +221,6 @@ class Conversation:
     def _wait_anew(self) -> None:
         if not self.is_starting:
             self.deadline = time.monotonic() + self._timeout + protocol.GATHER_SECONDS
-
-
-def _interpreter(name: str, python: str) -> str:
-    if not python:
-        return sys.executable
-    found = shutil.which(str(Path(python).expanduser()))
-    if found is None:
-        raise Lost(name, f"{python} is not a Python interpreter that can be run")
-    return str(Path(found).absolute())
 
 
 def _size(count: int) -> str:

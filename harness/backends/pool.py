@@ -12,13 +12,9 @@ from typing import Self, TypeVar
 from corpus.case import Case
 from harness.backends import catalogue, reply
 from harness.backends.batch import FILLS, Batch
-from harness.backends.conversation import (
-    LOOK_SECONDS,
-    MEMORY,
-    Conversation,
-    Lost,
-)
+from harness.backends.conversation import LOOK_SECONDS, MEMORY, Conversation
 from harness.backends.description import ISA, Description, Unavailable, check_options
+from harness.backends.launch import Launch, Lost
 from harness.backends.process import Message
 from harness.backends.spec import BackendSpec
 from harness.errors import BadInput
@@ -113,13 +109,8 @@ class Pool:
         if key in self._unavailable:
             raise Lost(key[0], self._unavailable[key].reason)
         if key not in self._talks:
-            self._talks[key] = Conversation(
-                catalogue.find(key[0]),
-                *key[1:],
-                self._timeout,
-                self._memory,
-                forks=self._forks,
-            )
+            launch = Launch.of(catalogue.find(key[0]), *key[1:], forks=self._forks)
+            self._talks[key] = Conversation(launch, self._timeout, self._memory)
         return self._talks[key]
 
     def run(

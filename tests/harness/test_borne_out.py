@@ -102,12 +102,12 @@ recoded (float[2] x) => (float[2] y) <float s = {0.5}, int8 z = {0}>
 def test_reals_that_are_right_are_right_whatever_codes_they_were_made_of(
     moved: list[int], reals: list[int], blamed: list[str]
 ) -> None:
-    seen = {"q": np.array([1, 2], np.int8), "t": np.array(moved, np.int8)}
-    seen |= {"d": np.array(reals, np.float32), "y": -np.array(reals, np.float32)}
+    codes = {"q": np.array([1, 2], np.int8), "t": np.array(moved, np.int8)}
+    values = {"d": np.array(reals, np.float32), "y": -np.array(reals, np.float32)}
     plan = tuple(
         FusedOp(node.op_type, node.name, (node.name,), (node.input[0],), (node.output[0],))
         for node in RECODED.proto().graph.node
     )
-    tapped = Tapped({**RECODED.inputs, **seen}, plan, "native", confirmed=True)
+    tapped = Tapped({**RECODED.inputs, **codes, **values}, plan, "native", confirmed=True)
     found = of_consequence(RECODED, locate(RECODED.proto(), tapped))
     assert [each.tensor for each in culprits(found)] == blamed

@@ -13,7 +13,17 @@ from harness.backends import protocol
 
 FOLDER = Path(protocol.__file__).parent
 PARENT_ONLY = {
-    *("batch", "catalogue", "conversation", "description", "pool", "process", "reply", "spec")
+    *(
+        "batch",
+        "catalogue",
+        "conversation",
+        "description",
+        "launch",
+        "pool",
+        "process",
+        "reply",
+        "spec",
+    )
 }
 CHILD = sorted(each for each in FOLDER.glob("*.py") if each.stem not in PARENT_ONLY)
 DTYPES: list[Any] = [
