@@ -48,16 +48,22 @@ def of_consequence(case: Case, rows: tuple[Judged, ...]) -> tuple[Judged, ...]:
 
 
 def _are_other_codes(case: Case, row: Judged, rows: tuple[Judged, ...]) -> bool:
-    """Whether all that was seen to read these codes is right, or other codes itself."""
-    readers = [each for each in rows if row.tensor in each.unit.inputs]
-    return (
-        row.array.dtype.kind in "iu"
-        and bool(readers)
-        and all(
-            not _is_wrong_from_the_start(case, each) or _are_other_codes(case, each, rows)
-            for each in readers
-        )
-    )
+    """Whether what was seen to read these codes is right, or other codes itself, and some by them alone.
+
+    Where each reader is also what the model makes of these very codes, they are codes of the model,
+    and wrong: a coarse scale behind them gives the right answer all the same.
+    """
+    if row.array.dtype.kind not in "iu":
+        return False
+    by_them_alone = False
+    for reader in (each for each in rows if row.tensor in each.unit.inputs):
+        if _is_wrong_from_the_start(case, reader):
+            if not _are_other_codes(case, reader, rows):
+                return False
+            by_them_alone = True
+        else:
+            by_them_alone |= reader.verdict.is_wrong
+    return by_them_alone
 
 
 def _is_wrong_from_the_start(case: Case, row: Judged) -> bool:
