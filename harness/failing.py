@@ -10,7 +10,7 @@ from harness.cut import cut, tensor_types
 from harness.observe import CONVERSIONS, main_op, units
 from harness.outcome import FusedOp
 from harness.verdicts import failure_of, is_suspicious
-from harness.wording import message_words
+from harness.wording import message_words, said_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +26,14 @@ def failing_part(
     bench: Bench, spec: BackendSpec, case: Case, kind: str, message: str
 ) -> Failing:
     """The shortest prefix of the graph that ends at a quantized tensor and fails as the case does."""
-    words, types = message_words(message, case), tensor_types(case)
+    types, words = tensor_types(case), (message_words(message, case), said_place(message))
 
     def told(part: Case) -> str | None:
         outcome = bench.run(part, spec)
         how, found = failure_of(outcome)
         if how != kind or not is_suspicious(kind, outcome):
             return None
-        same = kind != "refused" or message_words(found, case) == words
+        same = kind != "refused" or (message_words(found, case), said_place(found)) == words
         return found if same else None
 
     def inner(name: str) -> str | None:

@@ -9,6 +9,7 @@ from engine.faults import Fault
 from generators.illegal import breach_of
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
+from harness.cause import PASS
 from harness.diagnose import explain, variants
 from harness.foretold import foretold, may_read_beside
 from harness.oracle import Oracle, Silent, judge
@@ -20,7 +21,7 @@ from harness.stability import is_stable
 from harness.suspect import Suspect
 from harness.verdict_class import named_kind
 from harness.verdicts import NEVER, failure_of
-from harness.wording import message_words, plain_op
+from harness.wording import message_words, plain_op, said_place
 
 FAILURES = ("refused", "crashed", "timed-out")
 
@@ -91,11 +92,19 @@ def _wavers_alike(bench: Bench, suspect: Suspect | Bug, case: Case, outcome: Val
 
 
 def _fails_alike(signature: Signature, kind: str, message: str, case: Case) -> bool:
-    """The same failure in the same words; it is chance which limit a broken model meets, or none."""
+    """The same failure in the same words, from the same place where a refusal says one.
+
+    The words of an engine are long before they come to the check that failed. Which limit a broken
+    model meets, or none, is chance.
+    """
     if kind == "timed-out" == signature.kind and not breach_of(case):
         return True
-    alike = kind in NEVER if breach_of(case) else kind == signature.kind
-    return alike and message_words(message, case) == signature.cause
+    if message_words(message, case) != signature.cause:
+        return False
+    if breach_of(case):
+        return kind in NEVER
+    placed = "" if signature.place.startswith(PASS) else signature.place
+    return kind == signature.kind and (kind != "refused" or said_place(message) == placed)
 
 
 def recognises(bench: Bench, bug: Bug, case: Case, outcome: Outcome) -> bool:
