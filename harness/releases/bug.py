@@ -26,6 +26,7 @@ from harness.same import Bug, is_silent, shows_bug
 from harness.signature import Signature
 from harness.suspect import suspects, tested
 from harness.verdicts import NEVER, failure_of, is_wrong
+from harness.wording import said_place
 
 FINDING = "finding.json"
 _FAILED = {"refused": REFUSED, "crashed": CRASHED, "timed-out": TIMED_OUT}
@@ -120,9 +121,13 @@ def _has_same_bits(outcome: Values, actual: dict[str, Array]) -> bool:
 
 
 def _known(spec: BackendSpec, kept: KeptBug) -> Bug:
-    """The finding as what is looked for on another backend."""
+    """The finding as what is looked for on another backend.
+
+    A refusal whose words tell no place has its operator there.
+    """
     finding = kept.finding
     *_, place, cause = ["", "", *kept.words.split(" | ", 2)[1:]]
+    place = said_place(finding.message) if finding.kind == "refused" else place
     signature = Signature(
         tested(spec), finding.kind, finding.op, finding.fused_as, cause, place
     )
