@@ -33,11 +33,27 @@ class Place:
 
 
 def taken(places: Sequence[Place]) -> list[Constants]:
-    """The constants in each of these places: those of what is alone come first, then all others, the last first."""
+    """The constants in each of these places, as many as it has columns."""
+    pairs = zip(places, _in_their_place(places), strict=True)
+    return [tuple(map(_fitted, found, place.constants)) for place, found in pairs]
+
+
+def reach_behind(places: Sequence[Place]) -> bool:
+    """Whether constants of fewer columns are in the place of those of more."""
+    pairs = zip(places, _in_their_place(places), strict=True)
+    return any(
+        each.size < own.size
+        for place, found in pairs
+        for each, own in zip(found, place.constants, strict=True)
+    )
+
+
+def _in_their_place(places: Sequence[Place]) -> list[Constants]:
+    """Those of what is alone come first, then all others, the last first."""
     given = [each for place in places if place.is_alone for each in place.constants]
     own = [each for place in places if not place.is_alone for each in place.constants]
     rest = iter([*given, *own[::-1]])
-    return [tuple(_fitted(next(rest), each) for each in place.constants) for place in places]
+    return [tuple(next(rest) for _ in place.constants) for place in places]
 
 
 def _fitted(constants: Array, own: Array) -> Array:

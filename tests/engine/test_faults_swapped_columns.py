@@ -100,6 +100,12 @@ WRONG = {
     "in front of a real result": in_a_row(
         zero_x=1, second="u = MatMul (k, v)", last="", outputs="float[A, B] u"
     ),
+    "scales of a real result": in_a_row(
+        zero_x=1, columns=SCALES, last="", outputs="float[A, B] u"
+    ),
+    "scales and zero points of a real result": in_a_row(
+        zero_x=1, zero=1, columns=SCALES, last="", outputs="float[A, B] u"
+    ),
 }
 
 EIGHT = [
@@ -127,6 +133,13 @@ QUIET = {
     "codes that are an output": in_a_row(zero=1, outputs="int8[A, B] y, int8[A, C] q"),
     "a bias": in_a_row(zero=1, second="m = MatMul (k, v) u = Add (m, r)"),
     "a bias of a Gemm": in_a_row(zero=1, second="u = Gemm (k, v, r)"),
+    "a Relu of a real result": in_a_row(  # it is wrong, in a way that is not known
+        zero_x=1,
+        columns=SCALES,
+        second="m = MatMul (k, v) u = Relu (m)",
+        last="",
+        outputs="float[A, B] u",
+    ),
     "weights around 1": in_a_row(
         zero=1, second="t = DequantizeLinear (w, s, o1) u = MatMul (k, t)"
     ),
@@ -154,6 +167,10 @@ OPENVINO = {
     "other parameters behind": "127 -128 -128 -128 -128 -128 127 127 127 127 127 127",
     "eight rows": " ".join(["-128 -128 -128 -128 -128 -128 127 127 127 127 127 127"] * 4),
     "in front of a real result": "-138 -126 -128 -134 -130 -136 -15 0 127 508 254 635",
+    "scales of a real result": " ".join(["243840 0 16256 64000 32768 81280"] * 2),
+    "scales and zero points of a real result": " ".join(
+        ["262016 16256 32640 80766 49278 98176"] * 2
+    ),
 }
 """What it gives of them."""
 
@@ -180,6 +197,21 @@ def test_other_quantizers_add_their_zero_point_first() -> None:
 def test_it_shows_in_the_quantization_and_behind_it() -> None:
     places = Emulator(WRONG["in front of a real result"], "spec").places(find(KEY))
     assert places == ("q", "k")
+
+
+@pytest.mark.parametrize(("columns", "places"), [(6, ()), (4, ("q", "k")), (7, ("q", "k"))])
+def test_constants_of_fewer_columns_end_in_other_memory(
+    columns: int, places: tuple[str, ...]
+) -> None:
+    """Those of the first product's six are in the place of the second's scales, and these in theirs."""
+    case = in_a_row(
+        zero_x=1,
+        weights=(2, -1, 0, 3, 1, 4, 7)[:columns],
+        columns=tuple(np.arange(1.0, 1 + columns)),
+        last="",
+        outputs="float[A, B] u",
+    )
+    assert Emulator(case, "spec").places(find("F175.beside")) == places
 
 
 def test_a_pair_that_becomes_one_requantization_is_left_alone() -> None:
