@@ -67,16 +67,12 @@ def plain_op(op: str, kernel: str = "") -> str:
 
 
 def said_place(message: str) -> str:
-    """The source file, operator or type that a message says it comes from; empty where it says none."""
+    """The source file or operator that a message says it comes from; empty where it says none."""
     operator = r"\bOp \((\w+)\)|\brunning (\w+) node\b|^\w*Error: ([A-Z]\w+): "
     file = r"([\w-]+\.(?:cpp|cc|c|hpp|h)):\d+"
-    kind = r"\bType '(tensor\(\w+\))' of input parameter"  # that a rewritten operator does not take
-    found = next(
-        filter(None, (re.search(each, message) for each in (file, operator, kind))), None
-    )
+    found = re.search(file, message) or re.search(operator, message)
     place = next(filter(None, found.groups())) if found else ""
-    place = re.sub(*GLOBAL, place)
-    return without_numbers(place) if place.startswith("tensor") else place
+    return re.sub(*GLOBAL, place)
 
 
 def types_words(pattern: str) -> str:
