@@ -1,5 +1,7 @@
 """Which of the wrong tensors seen in prefixes of a graph are the backend's fault."""
 
+from collections.abc import Sequence
+
 from corpus.case import Case
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
@@ -45,6 +47,21 @@ def of_consequence(case: Case, rows: tuple[Judged, ...]) -> tuple[Judged, ...]:
         elif not reads_others or _is_wrong_from_the_start(case, row):
             kept.append(row)
     return tuple(kept)
+
+
+def at_fault_alone(
+    bench: Bench,
+    spec: BackendSpec,
+    case: Case,
+    wrong: Sequence[Judged],
+    rows: tuple[Judged, ...],
+) -> tuple[Judged, ...]:
+    """Of the wrong tensors in a graph that ends right, those whose operation is wrong as a model of its own.
+
+    Nothing else bears them out: where one rewritten pair reads and writes, codes that a coarse scale
+    makes right are the model's and wrong, or other codes than the model's and right.
+    """
+    return tuple(row for row in wrong if _is_wrong_alone(bench, spec, alone(case, row, rows)))
 
 
 def _are_other_codes(case: Case, row: Judged, rows: tuple[Judged, ...]) -> bool:

@@ -5,7 +5,7 @@ import onnx
 import pytest
 
 from corpus.case import Case
-from harness.borne_out import borne_out, of_consequence
+from harness.borne_out import at_fault_alone, borne_out, of_consequence
 from harness.locate import Judged, culprits, locate
 from harness.observe import PREFIXES, units
 from harness.oracle import Oracle
@@ -77,6 +77,18 @@ def test_a_wrong_tensor_of_which_all_that_is_right_was_made_is_of_no_consequence
     q: int, y: int, blamed: list[str]
 ) -> None:
     assert [each.tensor for each in culprits(of_consequence(CASE, rows(q, y)))] == blamed
+
+
+@pytest.mark.parametrize(
+    ("backend", "blamed"), [("perfect", []), ("takes_options:add=-1", ["y"])]
+)
+def test_where_the_graph_ends_right_an_operation_is_at_fault_that_is_wrong_alone(
+    backend: str, blamed: list[str]
+) -> None:
+    seen = rows(2, -3)
+    with bench_of(f"tests.fakes:{backend}") as bench:
+        found = at_fault_alone(bench, bench.specs[0], CASE, culprits(seen), seen)
+    assert [each.tensor for each in found] == blamed
 
 
 RECODED = Case(

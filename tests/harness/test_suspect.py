@@ -200,6 +200,28 @@ def test_the_right_answer_is_nobodys_fault() -> None:
         assert suspects(bench, spec, case, bench.run(case, spec)) == ()
 
 
+TWO_PAIRS = """<ir_version: 8, opset_import: ["" : 13]>
+two_pairs (float[2] x) => (uint8[2] y)
+<float s = {0.001}, uint8 z = {128}, float t = {0.002}, uint8 n = {0}>
+{
+   a = QuantizeLinear (x, s, z)
+   b = DequantizeLinear (a, s, z)
+   c = QuantizeLinear (b, t, n)
+   d = DequantizeLinear (c, t, n)
+   e = Add (d, d)
+   y = QuantizeLinear (e, t, n)
+}"""
+
+
+def test_codes_of_a_merged_pair_that_mean_the_same_are_nobodys_fault() -> None:
+    """onnxruntime writes ``a`` with the parameters of ``c``: 0 where the model has 78, both become 0."""
+    inputs = {"x": np.array([-0.05, -0.06], np.float32)}
+    case = Case(onnx.parser.parse_model(TWO_PAIRS).SerializeToString(), inputs)
+    with bench_of("ort") as bench:
+        spec = bench.specs[0]
+        assert suspects(bench, spec, case, bench.run(case, spec)) == ()
+
+
 @pytest.mark.parametrize(
     ("fake", "kind"),
     [
