@@ -32,23 +32,6 @@ def borne_out(
     )
 
 
-def of_consequence(case: Case, rows: tuple[Judged, ...]) -> tuple[Judged, ...]:
-    """The rows without wrong codes of which everything right is made, in a graph that ends right.
-
-    An optimizer may give codes other parameters, and what reads them, too: they are other codes
-    than the model's, of which the same values are made. What nobody was seen to read stays.
-    """
-    kept: list[Judged] = []
-    others: set[str] = set()
-    for row in rows:
-        reads_others = bool(others.intersection(row.unit.inputs))
-        if (row.verdict.is_wrong or reads_others) and _are_other_codes(case, row, rows):
-            others.add(row.tensor)
-        elif not reads_others or _is_wrong_from_the_start(case, row):
-            kept.append(row)
-    return tuple(kept)
-
-
 def at_fault_alone(
     bench: Bench,
     spec: BackendSpec,
@@ -58,29 +41,10 @@ def at_fault_alone(
 ) -> tuple[Judged, ...]:
     """Of the wrong tensors in a graph that ends right, those whose operation is wrong as a model of its own.
 
-    Nothing else bears them out: where one rewritten pair reads and writes, codes that a coarse scale
-    makes right are the model's and wrong, or other codes than the model's and right.
+    An optimizer may give codes other parameters, and what reads them, too: they are other codes
+    than the model's, of which the same values are made, and nobody's fault.
     """
     return tuple(row for row in wrong if _is_wrong_alone(bench, spec, alone(case, row, rows)))
-
-
-def _are_other_codes(case: Case, row: Judged, rows: tuple[Judged, ...]) -> bool:
-    """Whether what was seen to read these codes is right, or other codes itself, and some by them alone.
-
-    Where each reader is also what the model makes of these very codes, they are codes of the model,
-    and wrong: a coarse scale behind them gives the right answer all the same.
-    """
-    if row.array.dtype.kind not in "iu":
-        return False
-    by_them_alone = False
-    for reader in (each for each in rows if row.tensor in each.unit.inputs):
-        if _is_wrong_from_the_start(case, reader):
-            if not _are_other_codes(case, reader, rows):
-                return False
-            by_them_alone = True
-        else:
-            by_them_alone |= reader.verdict.is_wrong
-    return by_them_alone
 
 
 def _is_wrong_from_the_start(case: Case, row: Judged) -> bool:

@@ -8,7 +8,7 @@ from corpus.finding import Match, Steps
 from generators.illegal import breach_of
 from harness.backends.spec import BackendSpec
 from harness.bench import Bench
-from harness.borne_out import at_fault_alone, borne_out, of_consequence
+from harness.borne_out import at_fault_alone, borne_out
 from harness.cause import PASS, UNEXPLAINED, Blamed, cause_of, telling_passes
 from harness.failing import failing_part
 from harness.foretold import foretold, unsettled
@@ -88,8 +88,7 @@ def blamed(
     """
     wrong = culprits(rows)
     if not wrong_at_end():
-        of_note = culprits(of_consequence(case, rows))
-        wrong = at_fault_alone(bench, spec, case, of_note, rows)
+        wrong = at_fault_alone(bench, spec, case, wrong, rows)
         if not wrong:
             return ()
     if not is_stable(bench, spec, case, outcome):
